@@ -1,0 +1,108 @@
+# driftbench: `make bench` and `make test` need nothing before them.
+#
+#   GPU=1                   the CUDA build of TensorFlow with its NVIDIA wheels
+#   TENSORFLOW_ROOT=/path   an installed libtensorflow instead of the wheel
+#   BLAS=gonum|openblas     without OpenBLAS, or not without it
+#   CORPUS=synth|wheels     what `make bench` measures
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+CORPUS ?= synth
+GPU ?=
+TENSORFLOW_ROOT ?=
+export BLAS ?= auto
+
+DEPS := .deps
+VENV := $(DEPS)/venv$(if $(GPU),-gpu)
+PY   := $(VENV)/bin/python
+PIP  := $(PY) -m pip install -q --no-compile --disable-pip-version-check --root-user-action=ignore
+GO   := . $(DEPS)/env && go
+BIN  := bin/driftbench
+
+OUT     := out/$(CORPUS)
+CORPORA := out/corpus
+SYNTH_MODEL  := bench/corpus/malconv
+WHEELS_MODEL := out/model/wheels
+MODEL := $(if $(filter wheels,$(CORPUS)),$(WHEELS_MODEL)/saved_model.pb,$(SYNTH_MODEL)/saved_model.pb)
+
+## The two that matter
+
+bench: build $(CORPORA)/$(CORPUS)/dataset.csv $(MODEL) ## corpus, features, scores, drift report, throughput
+	$(BIN) throughput --model $(dir $(MODEL)) --corpus $(CORPORA)/$(CORPUS) --out $(OUT)
+	$(BIN) run --model $(dir $(MODEL)) --corpus $(CORPORA)/$(CORPUS) --out $(OUT)
+
+test: env python ## every check: format, vet, Go, Python, clean tree
+	@scripts/test.sh $(PY)
+
+## Pieces
+
+build: env ## bin/driftbench
+	@$(GO) build -o $(BIN) ./bench
+
+peers: build python $(CORPORA)/$(CORPUS)/dataset.csv $(MODEL) ## driftbench beside Keras, the notebook's way and scikit-learn
+	$(PY) scripts/peers.py --driftbench $(BIN) --model $(dir $(MODEL)) --corpus $(CORPORA)/$(CORPUS) --out $(OUT)/peers.txt
+
+model: build python $(CORPORA)/synth/dataset.csv ## train the default model anew
+	$(BIN) splits --corpus $(CORPORA)/synth --out out/model/synth-splits
+	$(PY) scripts/train_malconv.py out/model/synth-splits/splits/2017-fit.csv out/model/synth.keras --labels trojan,virus,worm,backdoor
+	$(PY) scripts/convert_savedmodel.py out/model/synth.keras $(SYNTH_MODEL)
+
+doctor: build ## what is in use, and what to do about what is missing
+	@$(BIN) doctor
+
+deps: ## OpenBLAS and fonts from Debian, as root
+	apt-get update -qq
+	apt-get install -y -qq pkg-config libopenblas-dev liblapacke-dev
+
+clean: ## remove what was built and made; keeps downloads
+	rm -rf bin out
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
+	@sed -n 's/^#   /  /p' Makefile
+
+## Set-up
+
+TENSORFLOW := $(if $(TENSORFLOW_ROOT),,$(VENV)/.tensorflow)
+
+$(VENV)/.tensorflow: scripts/requirements-tensorflow-$(if $(GPU),gpu,cpu).txt
+	@$(PYTHON) -c 'import sys, venv; v = sys.version_info; (3, 10) <= v < (3, 14) or sys.exit("TensorFlow 2.21 has wheels for Python 3.10 to 3.13, this is %d.%d: set PYTHON=python3.12, or TENSORFLOW_ROOT" % v[:2])'
+	@echo "fetching libtensorflow into $(VENV)" >&2
+	@$(PYTHON) -m venv $(VENV)
+	@$(PIP) $(if $(GPU),,--no-deps) -r $<
+	@touch $@
+
+$(VENV)/.scripts: scripts/requirements.txt $(VENV)/.tensorflow
+	@echo "fetching Keras and the reference libraries into $(VENV)" >&2
+	@$(PIP) -r $<
+	@touch $@
+
+python: $(VENV)/.scripts
+
+# The Go command is the judge of what is stale, so its settings are written
+# each time; they are small.
+env: $(TENSORFLOW)
+	@mkdir -p $(DEPS)
+	@scripts/env.sh $(or $(TENSORFLOW_ROOT),$$(echo $(VENV)/lib/python3*/site-packages/tensorflow)) $(DEPS)/lib >$(DEPS)/env.new
+	@mv $(DEPS)/env.new $(DEPS)/env
+
+## Corpora and models
+
+$(CORPORA)/synth/dataset.csv: $(wildcard bench/corpus/*.go) | build
+	$(BIN) corpus synth --out $(dir $@)
+
+$(CORPORA)/wheels/dataset.csv: scripts/wheels.txt scripts/wheels_corpus.py | python
+	$(PY) scripts/wheels_corpus.py $(dir $@) --cache $(DEPS)/wheels
+
+$(WHEELS_MODEL).keras: $(CORPORA)/wheels/dataset.csv scripts/train_malconv.py scripts/malconv.py | build python
+	$(BIN) splits --corpus $(CORPORA)/wheels --out out/model/wheels-splits
+	$(PY) scripts/train_malconv.py out/model/wheels-splits/splits/2017-fit.csv $@ --labels "$$(sed -n 's/^labels: *\[\(.*\)\]/\1/p' $(CORPORA)/wheels/corpus.yaml | tr -d ' ')"
+
+$(WHEELS_MODEL)/saved_model.pb: $(WHEELS_MODEL).keras scripts/convert_savedmodel.py | python
+	$(PY) scripts/convert_savedmodel.py $< $(WHEELS_MODEL)
+
+.PHONY: bench test build peers model doctor deps clean help python env

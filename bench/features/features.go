@@ -1,0 +1,202 @@
+// Package features reads and writes the folder in which a run keeps what the
+// model said of each file. A split has one table of its files and one matrix
+// per layer:
+//
+//	<split>.csv          name,label,first_seen,sha256,size: one line a row
+//	<split>.<layer>.npy  float32, C order, [rows, width]
+//
+// The matrices open with numpy.load. Each file appears whole or not at all,
+// the table last, so that a split with a table is complete.
+package features
+
+import (
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/google/renameio/v2"
+)
+
+// Row is one file of a split.
+type Row struct {
+	Name, Label, FirstSeen string
+	SHA256                 string // of the bytes the model sees, hexadecimal
+	Size                   int64  // of the whole file, bytes
+}
+
+// Layer is one output of the model for every row of a split.
+type Layer struct {
+	Name  string
+	Width int
+	Data  []float32 // len(rows)×Width, row-major
+}
+
+// Split is one split's files and what the model said of them.
+type Split struct {
+	Name   string
+	Rows   []Row
+	Layers []Layer
+}
+
+var header = []string{"name", "label", "first_seen", "sha256", "size"}
+
+// Write writes s into dir. It panics when a layer's length is not
+// len(s.Rows)·Width.
+func Write(dir string, s Split) error {
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return fmt.Errorf("features: %w", err)
+	}
+	for _, l := range s.Layers {
+		if len(l.Data) != len(s.Rows)*l.Width {
+			panic(fmt.Sprintf("features: layer %s has %d values, want %d rows × %d", l.Name, len(l.Data), len(s.Rows), l.Width))
+		}
+		path := filepath.Join(dir, s.Name+"."+l.Name+".npy")
+		err := writeWhole(path, func(w io.Writer) error { return writeNPY(w, l.Data, l.Width) })
+		if err != nil {
+			return fmt.Errorf("features: writing %s: %w", path, err)
+		}
+	}
+	path := filepath.Join(dir, s.Name+".csv")
+	err := writeWhole(path, func(w io.Writer) error {
+		c := csv.NewWriter(w)
+		c.Write(header)
+		for _, r := range s.Rows {
+			c.Write([]string{r.Name, r.Label, r.FirstSeen, r.SHA256, strconv.FormatInt(r.Size, 10)})
+		}
+		c.Flush()
+		return c.Error()
+	})
+	if err != nil {
+		return fmt.Errorf("features: writing %s: %w", path, err)
+	}
+	return nil
+}
+
+func writeWhole(path string, write func(io.Writer) error) error {
+	f, err := renameio.NewPendingFile(path, renameio.WithPermissions(0o666))
+	if err != nil {
+		return err
+	}
+	defer f.Cleanup()
+	if err := write(f); err != nil {
+		return err
+	}
+	return f.CloseAtomicallyReplace()
+}
+
+// List names the splits that dir holds, in the order of their names.
+func List(dir string) ([]string, error) {
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("features: %s does not exist: run `driftbench extract` first", dir)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("features: %w", err)
+	}
+	var names []string
+	for _, e := range entries {
+		if name, ok := strings.CutSuffix(e.Name(), ".csv"); ok {
+			names = append(names, name)
+		}
+	}
+	if len(names) == 0 {
+		return nil, fmt.Errorf("features: %s holds no <split>.csv: run `driftbench extract` first", dir)
+	}
+	return names, nil
+}
+
+// Read reads one split of dir with every layer that is there, in the order of
+// their names with logits last. A layer whose rows are not those of the table
+// is an error that names the file.
+func Read(dir, split string) (Split, error) {
+	s := Split{Name: split}
+	path := filepath.Join(dir, split+".csv")
+	f, err := os.Open(path)
+	if err != nil {
+		return s, fmt.Errorf("features: %w", err)
+	}
+	defer f.Close()
+	if s.Rows, err = readRows(f, path); err != nil {
+		return s, err
+	}
+
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return s, fmt.Errorf("features: %w", err)
+	}
+	for _, e := range entries {
+		rest, ok := strings.CutPrefix(e.Name(), split+".")
+		name, isNPY := strings.CutSuffix(rest, ".npy")
+		if !ok || !isNPY || strings.Contains(name, ".") {
+			continue
+		}
+		l, err := readLayer(filepath.Join(dir, e.Name()), name, len(s.Rows))
+		if err != nil {
+			return s, err
+		}
+		s.Layers = append(s.Layers, l)
+	}
+	slices.SortStableFunc(s.Layers, func(a, b Layer) int {
+		if (a.Name == "logits") != (b.Name == "logits") {
+			if a.Name == "logits" {
+				return 1
+			}
+			return -1
+		}
+		return strings.Compare(a.Name, b.Name)
+	})
+	return s, nil
+}
+
+func readRows(r io.Reader, path string) ([]Row, error) {
+	c := csv.NewReader(r)
+	c.ReuseRecord = true
+	c.FieldsPerRecord = len(header)
+	first, err := c.Read()
+	if err != nil || !slices.Equal(first, header) {
+		return nil, fmt.Errorf("features: %s:1: want the columns %s: extract the features again", path, strings.Join(header, ","))
+	}
+	var rows []Row
+	for {
+		rec, err := c.Read()
+		if err == io.EOF {
+			return rows, nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("features: %s: %w", path, err)
+		}
+		size, err := strconv.ParseInt(rec[4], 10, 64)
+		if err != nil {
+			line, _ := c.FieldPos(4)
+			return nil, fmt.Errorf("features: %s:%d: size %q is no number", path, line, rec[4])
+		}
+		rows = append(rows, Row{rec[0], rec[1], rec[2], rec[3], size})
+	}
+}
+
+func readLayer(path, name string, rows int) (Layer, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return Layer{}, fmt.Errorf("features: %w", err)
+	}
+	defer f.Close()
+	st, err := f.Stat()
+	if err != nil {
+		return Layer{}, fmt.Errorf("features: %w", err)
+	}
+	n, width, data, err := readNPY(f, st.Size())
+	if err != nil {
+		return Layer{}, fmt.Errorf("features: %s: %w", path, err)
+	}
+	if n != rows {
+		return Layer{}, fmt.Errorf("features: %s has %d rows, the split's table %d: extract the features again", path, n, rows)
+	}
+	return Layer{name, width, data}, nil
+}

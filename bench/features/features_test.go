@@ -1,0 +1,126 @@
+package features
+
+import (
+	"bytes"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/sbinet/npyio"
+)
+
+func sample() Split {
+	return Split{
+		Name: "2017-val",
+		Rows: []Row{
+			{"trojan/a.exe", "trojan", "2017-03-04", strings.Repeat("0a", 32), 12},
+			{"new\nline, \"quote\".exe", "worm", "2017-04", strings.Repeat("0b", 32), 1 << 40},
+		},
+		Layers: []Layer{
+			{"layer7", 3, []float32{1, -2, 3.5, 0, float32(math.Inf(1)), math.MaxFloat32}},
+			{"logits", 1, []float32{0.25, -1}},
+		},
+	}
+}
+
+func TestRoundTrip(t *testing.T) {
+	dir := t.TempDir()
+	want := sample()
+	if err := Write(dir, want); err != nil {
+		t.Fatal(err)
+	}
+	got, err := Read(dir, want.Name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
+	}
+	names, err := List(dir)
+	if err != nil || !slices.Equal(names, []string{"2017-val"}) {
+		t.Errorf("List = %v, %v", names, err)
+	}
+}
+
+// An independent reader of the format must see the same array.
+func TestNPYIsReadByOthers(t *testing.T) {
+	dir := t.TempDir()
+	s := sample()
+	if err := Write(dir, s); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.Open(filepath.Join(dir, "2017-val.layer7.npy"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	r, err := npyio.NewReader(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := r.Header.Descr.Shape; !slices.Equal(got, []int{2, 3}) {
+		t.Errorf("shape %v, want [2 3]", got)
+	}
+	var data []float32
+	if err := r.Read(&data); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(data, s.Layers[0].Data) {
+		t.Errorf("values %v, want %v", data, s.Layers[0].Data)
+	}
+}
+
+func TestReadRefuses(t *testing.T) {
+	damage := func(file string, change func([]byte) []byte) func(string) {
+		return func(dir string) {
+			path := filepath.Join(dir, file)
+			b, _ := os.ReadFile(path)
+			os.WriteFile(path, change(b), 0o666)
+		}
+	}
+	npy, table := "2017-val.layer7.npy", "2017-val.csv"
+	for name, tc := range map[string]struct {
+		damage func(string)
+		want   string
+	}{
+		"truncated":     {damage(npy, func(b []byte) []byte { return b[:len(b)-3] }), "damaged"},
+		"grown":         {damage(npy, func(b []byte) []byte { return append(b, 0, 0, 0, 0) }), "damaged"},
+		"not npy":       {damage(npy, func([]byte) []byte { return []byte("PK\x03\x04") }), "not a .npy"},
+		"cut header":    {damage(npy, func(b []byte) []byte { return b[:20] }), "cut short"},
+		"float64":       {damage(npy, func(b []byte) []byte { return bytes.Replace(b, []byte("<f4"), []byte("<f8"), 1) }), "float32"},
+		"huge shape":    {damage(npy, func(b []byte) []byte { return bytes.Replace(b, []byte("(2, 3), }   "), []byte("(99999, 3), }"[:12]), 1) }), ""},
+		"wrong columns": {damage(table, func(b []byte) []byte { return bytes.Replace(b, []byte("name"), []byte("file"), 1) }), ":1: want the columns"},
+		"bad size":      {damage(table, func(b []byte) []byte { return bytes.Replace(b, []byte(",12\n"), []byte(",x\n"), 1) }), ":2: size"},
+		"other rows":    {damage(table, func(b []byte) []byte { return b[:bytes.LastIndex(b, []byte("\"new"))] }), "has 2 rows, the split's table 1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			if err := Write(dir, sample()); err != nil {
+				t.Fatal(err)
+			}
+			tc.damage(dir)
+			_, err := Read(dir, "2017-val")
+			if err == nil || !strings.Contains(err.Error(), tc.want) {
+				t.Errorf("error %v, want %q", err, tc.want)
+			}
+		})
+	}
+}
+
+func FuzzReadNPY(f *testing.F) {
+	var b bytes.Buffer
+	writeNPY(&b, []float32{1, 2, 3, 4}, 2)
+	f.Add(b.Bytes())
+	f.Add([]byte(npyMagic + "\x00\x00"))
+	f.Add([]byte(npyMagic + "\x46\x00{'descr': '<f4', 'fortran_order': False, 'shape': (999999999999, 4), }\n"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		rows, width, data, err := readNPY(bytes.NewReader(b), int64(len(b)))
+		if err == nil && (len(data) != rows*width || 4*len(data) > len(b)) {
+			t.Errorf("%d×%d with %d values from %d bytes", rows, width, len(data), len(b))
+		}
+	})
+}

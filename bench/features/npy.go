@@ -1,0 +1,82 @@
+package features
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"regexp"
+	"strconv"
+)
+
+// The .npy format, version 1.0 (NumPy Enhancement Proposal 1), for the one
+// kind of array that a run keeps: little-endian float32, C order, two
+// dimensions. Features may come from elsewhere, so the reader takes no size
+// from the header that the file's length does not bear out.
+
+const npyMagic = "\x93NUMPY\x01\x00"
+
+// writeNPY writes data as an array [len(data)/width, width].
+func writeNPY(w io.Writer, data []float32, width int) error {
+	head := fmt.Sprintf("{'descr': '<f4', 'fortran_order': False, 'shape': (%d, %d), }", len(data)/width, width)
+	// The array starts at a multiple of 64 bytes, after a newline.
+	const prefix = len(npyMagic) + 2
+	total := (prefix + len(head) + 1 + 63) / 64 * 64
+	buf := make([]byte, 0, 1<<16)
+	buf = append(buf, npyMagic...)
+	buf = binary.LittleEndian.AppendUint16(buf, uint16(total-prefix))
+	buf = append(buf, head...)
+	for len(buf) < total-1 {
+		buf = append(buf, ' ')
+	}
+	buf = append(buf, '\n')
+	for _, v := range data {
+		if len(buf)+4 > cap(buf) {
+			if _, err := w.Write(buf); err != nil {
+				return err
+			}
+			buf = buf[:0]
+		}
+		buf = binary.LittleEndian.AppendUint32(buf, math.Float32bits(v))
+	}
+	_, err := w.Write(buf)
+	return err
+}
+
+var npyHeader = regexp.MustCompile(`^\{'descr': '<f4', 'fortran_order': False, 'shape': \((\d{1,15}), (\d{1,9})\), \} *\n$`)
+
+// readNPY reads an array from a file of size bytes.
+func readNPY(r io.Reader, size int64) (rows, width int, data []float32, err error) {
+	var prefix [len(npyMagic) + 2]byte
+	if _, err := io.ReadFull(r, prefix[:]); err != nil || string(prefix[:len(npyMagic)]) != npyMagic {
+		return 0, 0, nil, errors.New("not a .npy file of version 1.0")
+	}
+	head := make([]byte, binary.LittleEndian.Uint16(prefix[len(npyMagic):]))
+	if _, err := io.ReadFull(r, head); err != nil {
+		return 0, 0, nil, errors.New("the header is cut short")
+	}
+	m := npyHeader.FindSubmatch(head)
+	if m == nil {
+		return 0, 0, nil, fmt.Errorf("want a two-dimensional float32 array in C order, the header says %.100q", head)
+	}
+	rows, _ = strconv.Atoi(string(m[1]))
+	width, _ = strconv.Atoi(string(m[2]))
+	body := size - int64(len(prefix)) - int64(len(head))
+	if width == 0 || body%4 != 0 || body/4/int64(width) != int64(rows) || body/4%int64(width) != 0 {
+		return 0, 0, nil, fmt.Errorf("the header says %d×%d float32, the file holds %d bytes of them: it is damaged", rows, width, body)
+	}
+	data = make([]float32, rows*width)
+	buf := make([]byte, 1<<16)
+	for at := 0; at < len(data); {
+		n := min(len(buf), 4*(len(data)-at))
+		if _, err := io.ReadFull(r, buf[:n]); err != nil {
+			return 0, 0, nil, fmt.Errorf("reading values: %w", err)
+		}
+		for i := 0; i < n; i += 4 {
+			data[at] = math.Float32frombits(binary.LittleEndian.Uint32(buf[i:]))
+			at++
+		}
+	}
+	return rows, width, data, nil
+}
