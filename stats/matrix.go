@@ -1,0 +1,113 @@
+package stats
+
+import (
+	"fmt"
+	"runtime"
+	"sync"
+
+	"gonum.org/v1/gonum/blas/blas64"
+)
+
+// Matrix holds one row of features a file: Rows×Cols, row-major.
+type Matrix struct {
+	Rows, Cols int
+	Data       []float32 // len Rows·Cols
+}
+
+// Row returns row i; it shares memory with m.
+func (m Matrix) Row(i int) []float32 { return m.Data[i*m.Cols : (i+1)*m.Cols] }
+
+// Slice returns rows lo to hi; it shares memory with m.
+func (m Matrix) Slice(lo, hi int) Matrix {
+	return Matrix{Rows: hi - lo, Cols: m.Cols, Data: m.Data[lo*m.Cols : hi*m.Cols]}
+}
+
+// check panics when the fields of m contradict one another.
+func (m Matrix) check() {
+	if m.Rows < 0 || m.Cols < 0 || len(m.Data) != m.Rows*m.Cols {
+		panic(fmt.Sprintf("stats: a %d×%d matrix with %d values", m.Rows, m.Cols, len(m.Data)))
+	}
+}
+
+// A NotFiniteError reports a feature that is NaN or infinite. Row and Col
+// count from 0.
+type NotFiniteError struct {
+	Row, Col int
+	Value    float32
+}
+
+func (e *NotFiniteError) Error() string {
+	return fmt.Sprintf("stats: feature at row %d, column %d is %v", e.Row, e.Col, e.Value)
+}
+
+// A WidthError reports features that are not as wide as the fitted ones.
+type WidthError struct{ Got, Want int }
+
+func (e *WidthError) Error() string {
+	return fmt.Sprintf("stats: rows have %d features, the fit has %d", e.Got, e.Want)
+}
+
+// blockRows bounds the working memory of every pass over rows: 2048 rows of
+// 128 float64 are 2 MB.
+const blockRows = 2048
+
+// load writes rows lo to hi of x to dst in float64, minus shift when that is
+// not nil.
+func load(dst []float64, x Matrix, lo, hi int, shift []float64) error {
+	for i := lo; i < hi; i++ {
+		row := x.Row(i)
+		out := dst[(i-lo)*x.Cols:][:len(row)]
+		var bad float32 // stays 0 as long as every value is finite
+		for j, v := range row {
+			bad += v * 0
+			out[j] = float64(v)
+		}
+		if bad != 0 {
+			return notFinite(row, i)
+		}
+		if shift != nil {
+			shift := shift[:len(out)]
+			for j := range out {
+				out[j] -= shift[j]
+			}
+		}
+	}
+	return nil
+}
+
+func notFinite(row []float32, i int) error {
+	for j, v := range row {
+		if v-v != 0 {
+			return &NotFiniteError{Row: i, Col: j, Value: v}
+		}
+	}
+	return nil
+}
+
+// inParallel calls f on [0, n) cut into one part a processor. It returns the
+// error of the first part that has one.
+func inParallel(n int, f func(lo, hi int) error) error {
+	const leastRows = 64 // fewer are not worth a goroutine
+	parts := max(1, min(runtime.GOMAXPROCS(0), n/leastRows))
+	errs := make([]error, parts)
+	var wg sync.WaitGroup
+	for p := range parts {
+		wg.Go(func() { errs[p] = f(n*p/parts, n*(p+1)/parts) })
+	}
+	wg.Wait()
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// toUnit scales v to length 1. Zeros have no direction and stay zeros.
+func toUnit(v []float64) {
+	if norm := blas64.Nrm2(blas64.Vector{N: len(v), Inc: 1, Data: v}); norm > 0 {
+		for j := range v {
+			v[j] /= norm
+		}
+	}
+}
