@@ -1,0 +1,247 @@
+package dataset
+
+import (
+	"bytes"
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"gopkg.in/yaml.v3"
+)
+
+// Config says where a corpus lies and how it is split. It is the content of
+// corpus.yaml; what the file leaves out is as in [DefaultConfig].
+type Config struct {
+	Index  string   `yaml:"index"` // path of the index, from the corpus folder
+	Root   string   `yaml:"root"`  // folder of the files, from the corpus folder
+	Trim   string   `yaml:"trim"`  // prefix cut from every name of the index
+	Labels []string `yaml:"labels"`
+	Train  Train    `yaml:"train"`
+	Tests  []Test   `yaml:"tests"` // in time order
+	Seed   uint32   `yaml:"seed"`
+
+	Dir          string `yaml:"-"` // the corpus folder
+	AllowOutside bool   `yaml:"-"` // see Options
+}
+
+// Train is the span that the model and the detectors are made from.
+type Train struct {
+	Name    string  `yaml:"name"`
+	From    Month   `yaml:"from"`
+	To      Month   `yaml:"to"`      // inclusive
+	Fit     float64 `yaml:"fit"`     // share of the rows that fit the detectors
+	Holdout Holdout `yaml:"holdout"` // which of the rows are In
+}
+
+// Holdout says which rows of the training span are held out as In.
+type Holdout string
+
+const (
+	// HoldoutRandom holds out the last rows of the shuffle.
+	HoldoutRandom Holdout = "random"
+	// HoldoutLatest holds out the newest rows. Within the month where fit rows
+	// end and In rows begin, the earlier rows of the shuffle are fit rows.
+	HoldoutLatest Holdout = "latest"
+)
+
+// Test is a span of later files.
+type Test struct {
+	Name   string  `yaml:"name"`
+	From   Month   `yaml:"from"`
+	To     Month   `yaml:"to"`     // inclusive
+	Sample float64 `yaml:"sample"` // share of its rows that is drawn
+}
+
+// DefaultConfig is the configuration of a folder without corpus.yaml.
+func DefaultConfig() Config {
+	month := func(year, month int) Month { return Month(year*12 + month - 1) }
+	return Config{
+		Index:  "dataset.csv",
+		Root:   ".",
+		Labels: []string{"trojan", "virus", "worm", "backdoor"},
+		Train:  Train{Name: "2017", From: month(2017, 1), To: month(2017, 12), Fit: 0.7123, Holdout: HoldoutRandom},
+		Tests: []Test{
+			{Name: "2018-Q1", From: month(2018, 1), To: month(2018, 3), Sample: 0.3},
+			{Name: "2018-late", From: month(2018, 4), To: month(2018, 12), Sample: 0.3},
+			{Name: "2019", From: month(2019, 1), To: month(2019, 12), Sample: 0.3},
+		},
+		Seed: 1,
+	}
+}
+
+// LoadConfig reads corpus.yaml in dir, or returns the defaults where there is
+// none.
+func LoadConfig(dir string) (Config, error) {
+	info, err := os.Stat(dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return Config{}, fmt.Errorf("dataset: corpus folder %s does not exist", quote(dir))
+	case err != nil:
+		return Config{}, fmt.Errorf("dataset: corpus folder: %w", err)
+	case !info.IsDir():
+		return Config{}, fmt.Errorf("dataset: corpus folder %s %s, not a folder", quote(dir), kind(info.Mode()))
+	}
+	c, err := LoadConfigFile(dir, filepath.Join(dir, "corpus.yaml"))
+	if errors.Is(err, fs.ErrNotExist) {
+		c, err = DefaultConfig(), nil
+		c.Dir = dir
+	}
+	return c, err
+}
+
+// LoadConfigFile reads the configuration of the corpus in dir from another
+// file than its corpus.yaml.
+func LoadConfigFile(dir, path string) (Config, error) {
+	const most = 1 << 20 // bytes; a larger corpus.yaml is something else
+	f, err := openRegular(path)
+	if err != nil {
+		return Config{}, fmt.Errorf("dataset: opening the configuration: %w", err)
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, most+1))
+	if err != nil {
+		return Config{}, fmt.Errorf("dataset: reading the configuration: %w", err)
+	}
+	if len(b) > most {
+		return Config{}, fmt.Errorf("dataset: %s: larger than 1 MiB, no corpus.yaml", path)
+	}
+	c, err := parseConfig(b, path)
+	c.Dir = dir
+	return c, err
+}
+
+// IndexPath is the path of the index.
+func (c Config) IndexPath() string { return c.resolve(c.Index) }
+
+// RootPath is the path of the folder that the names of the index are in.
+func (c Config) RootPath() string { return c.resolve(c.Root) }
+
+func (c Config) resolve(path string) string {
+	if filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(c.Dir, path)
+}
+
+// parseConfig decodes and validates the content of the file at path.
+func parseConfig(b []byte, path string) (Config, error) {
+	c := DefaultConfig()
+	dec := yaml.NewDecoder(bytes.NewReader(b))
+	dec.KnownFields(true)
+	if err := dec.Decode(&c); err != nil && err != io.EOF { // EOF: an empty file
+		return Config{}, yamlError(path, err)
+	}
+	if err := dec.Decode(new(yaml.Node)); err != io.EOF {
+		return Config{}, fmt.Errorf("dataset: %s: more than one YAML document", path)
+	}
+	if err := c.validate(); err != nil {
+		return Config{}, fmt.Errorf("dataset: %s: %w", path, err)
+	}
+	slices.SortFunc(c.Tests, func(a, b Test) int { return cmp.Compare(a.From, b.From) })
+	return c, nil
+}
+
+var (
+	yamlLine    = regexp.MustCompile(`^(?:yaml: )?line (\d+): (?s)(.*)$`)
+	yamlUnknown = regexp.MustCompile(`^(?s)field (.*) not found in type dataset\.\w+$`)
+)
+
+// yamlError brings an error of the YAML package into the form file:line: what.
+func yamlError(path string, err error) error {
+	msg := err.Error()
+	if te, ok := errors.AsType[*yaml.TypeError](err); ok && len(te.Errors) > 0 {
+		msg = te.Errors[0]
+	}
+	line := ""
+	if m := yamlLine.FindStringSubmatch(msg); m != nil {
+		line, msg = ":"+m[1], m[2]
+	}
+	if m := yamlUnknown.FindStringSubmatch(msg); m != nil {
+		msg = "unknown key " + quote(m[1])
+	}
+	return fmt.Errorf("dataset: %s%s: %s", path, line, oneLine(strings.TrimPrefix(msg, "yaml: ")))
+}
+
+// splitName is what can begin a file name on every system.
+var splitName = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._-]{0,63}$`)
+
+func (c *Config) validate() error {
+	if c.Index == "" || c.Root == "" {
+		return errors.New("index and root must not be empty (root: . is the corpus folder)")
+	}
+	for _, s := range append([]string{c.Index, c.Root}, c.Labels...) {
+		if s != oneLine(s) { // they appear in messages and reports
+			return fmt.Errorf("%s holds characters that do not print", quote(s))
+		}
+	}
+	if len(c.Labels) == 0 {
+		return errors.New("labels: name at least one class")
+	}
+	for i, l := range c.Labels {
+		if l == "" {
+			return fmt.Errorf("labels: label %d is empty", i+1)
+		}
+		if slices.Contains(c.Labels[:i], l) {
+			return fmt.Errorf("labels: %s is there twice", quote(l))
+		}
+	}
+	t := c.Train
+	if !(t.Fit > 0 && t.Fit < 1) { // so written to catch NaN
+		return fmt.Errorf("train: fit is %v, want a share between 0 and 1: the rest is held out as In", t.Fit)
+	}
+	if t.Holdout != HoldoutRandom && t.Holdout != HoldoutLatest {
+		return fmt.Errorf("train: holdout is %s, want random or latest", quote(string(t.Holdout)))
+	}
+	if len(c.Tests) == 0 {
+		return errors.New("tests: name at least one span to measure drift in")
+	}
+	for _, s := range c.Tests {
+		if !(s.Sample > 0 && s.Sample <= 1) {
+			return fmt.Errorf("tests: %s: sample is %v, want the share of its rows to draw, above 0 and up to 1", quote(s.Name), s.Sample)
+		}
+	}
+	return c.validateSpans()
+}
+
+// validateSpans checks the names and months of the spans together: names
+// become files, and no row may be in two spans.
+func (c *Config) validateSpans() error {
+	spans := []Test{{Name: c.Train.Name, From: c.Train.From, To: c.Train.To}}
+	spans = append(spans, c.Tests...)
+	taken := map[string]bool{}
+	for i, s := range spans {
+		if !splitName.MatchString(s.Name) {
+			return fmt.Errorf("split name %s cannot name a file: use letters, digits, '.', '_' and '-', at most 64", quote(s.Name))
+		}
+		if s.To < s.From {
+			return fmt.Errorf("span %s runs from %v to %v: swap from and to", quote(s.Name), s.From, s.To)
+		}
+		for _, o := range spans[:i] {
+			if s.From <= o.To && o.From <= s.To {
+				return fmt.Errorf("spans %s and %s overlap: a row would be in both", quote(o.Name), quote(s.Name))
+			}
+		}
+		names := []string{s.Name}
+		if i == 0 {
+			names = []string{c.fitName(), c.inName()}
+		}
+		for _, name := range names {
+			key := strings.ToLower(name) // some file systems fold case
+			if taken[key] {
+				return fmt.Errorf("split name %s is there twice (case does not count)", quote(name))
+			}
+			taken[key] = true
+		}
+	}
+	return nil
+}
+
+func (c *Config) fitName() string { return c.Train.Name + "-fit" }
+func (c *Config) inName() string  { return c.Train.Name + "-val" }

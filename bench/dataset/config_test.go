@@ -1,0 +1,182 @@
+package dataset
+
+import (
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// defaultYAML is the default configuration written out.
+const defaultYAML = `
+index: dataset.csv
+root: .
+trim: ""
+labels: [trojan, virus, worm, backdoor]
+train: {name: "2017", from: 2017-01, to: 2017-12, fit: 0.7123, holdout: random}
+tests:
+  - {name: 2018-Q1,   from: 2018-01, to: 2018-03, sample: 0.3}
+  - {name: 2018-late, from: 2018-04, to: 2018-12, sample: 0.3}
+  - {name: 2019,      from: 2019-01, to: 2019-12, sample: 0.3}
+seed: 1
+`
+
+func TestConfigDefaults(t *testing.T) {
+	for name, text := range map[string]string{
+		"written out": defaultYAML,
+		"empty":       "",
+		"comment":     "# nothing\n",
+		"one key":     "seed: 1\n",
+		"test order": `tests:
+  - {name: 2019,      from: 2019-01, to: 2019-12, sample: 0.3}
+  - {name: 2018-late, from: 2018-04, to: 2018-12, sample: 0.3}
+  - {name: 2018-Q1,   from: 2018-01, to: 2018-03, sample: 0.3}
+`,
+	} {
+		got, err := parseConfig([]byte(text), "corpus.yaml")
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+		} else if want := DefaultConfig(); !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: %+v, want %+v", name, got, want)
+		}
+	}
+	got, err := parseConfig([]byte("train: {fit: 0.5}"), "corpus.yaml")
+	want := DefaultConfig()
+	want.Train.Fit = 0.5
+	if err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("a part of train: %+v, %v, want the rest as by default", got, err)
+	}
+}
+
+func TestConfigErrors(t *testing.T) {
+	span := func(name, from, to string) string {
+		return "tests: [{name: " + name + ", from: " + from + ", to: " + to + ", sample: 1}]"
+	}
+	for _, c := range []struct{ text, want string }{
+		{"seed: 1\nlables: [a]\n", `corpus.yaml:2: unknown key "lables"`},
+		{"train:\n  fitt: 1\n", `corpus.yaml:2: unknown key "fitt"`},
+		{"allowoutside: true", `unknown key "allowoutside"`},
+		{"seed: -1", "corpus.yaml:1: "},
+		{"seed: [", "corpus.yaml:1: "},
+		{"\nseed: 1\nseed: 2", "corpus.yaml:3: "},
+		{"seed: 1\n---\nseed: 2\n", "more than one YAML document"},
+		{"train: {from: 2017-13}", `corpus.yaml:1: "2017-13" is no month`},
+		{"train: {from: 2017-1-01}", `corpus.yaml:1: "2017-1-01" is no month`},
+		{"train: {fit: 0}", "fit is 0"},
+		{"train: {fit: 1}", "fit is 1"},
+		{"train: {fit: .nan}", "fit is NaN"},
+		{"train: {holdout: newest}", `holdout is "newest", want random or latest`},
+		{"train: {from: 2018-01}", `span "2017" runs from 2018-01 to 2017-12: swap`},
+		{"train: {name: a/b}", `"a/b" cannot name a file`},
+		{"train: {name: ..}", `".." cannot name a file`},
+		{"train: {name: ''}", `"" cannot name a file`},
+		{"labels: []", "name at least one class"},
+		{"labels: [a, '']", "label 2 is empty"},
+		{"labels: [a, b, a]", `"a" is there twice`},
+		{`labels: ["a\e[31m"]`, `"a\x1b[31m" holds characters that do not print`},
+		{"tests: []", "at least one span"},
+		{"tests: [{name: a, from: 2018-01, to: 2018-02}]", `"a": sample is 0`},
+		{span("a", "2017-12", "2018-01"), `spans "2017" and "a" overlap`},
+		{span("2017-VAL", "2018-01", "2018-01"), `"2017-VAL" is there twice`},
+		{span(strings.Repeat("x", 65), "2018-01", "2018-01"), "cannot name a file"},
+		{"root: ''", "must not be empty"},
+	} {
+		_, err := parseConfig([]byte(c.text), "corpus.yaml")
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%q: error %v, want %q in it", c.text, err, c.want)
+		} else if strings.ContainsAny(err.Error(), "\n\x1b") {
+			t.Errorf("%q: error %q is not one line", c.text, err)
+		}
+	}
+}
+
+func TestLoadConfig(t *testing.T) {
+	dir := t.TempDir()
+	c, err := LoadConfig(dir)
+	if err != nil || c.Dir != dir || c.IndexPath() != filepath.Join(dir, "dataset.csv") || c.RootPath() != dir {
+		t.Errorf("without corpus.yaml: %+v, %v", c, err)
+	}
+	if _, err := LoadConfig(filepath.Join(dir, "nowhere")); err == nil || !strings.Contains(err.Error(), "does not exist") {
+		t.Errorf("missing folder: %v", err)
+	}
+	other := filepath.Join(t.TempDir(), "other.yaml")
+	if err := os.WriteFile(other, []byte("root: /files\nseed: 7"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	c, err = LoadConfigFile(dir, other)
+	if err != nil || c.Seed != 7 || c.RootPath() != "/files" || c.IndexPath() != filepath.Join(dir, "dataset.csv") {
+		t.Errorf("another file: %+v, %v", c, err)
+	}
+	if _, err := LoadConfigFile(dir, filepath.Join(dir, "none.yaml")); err == nil {
+		t.Error("a missing file that was asked for is no error")
+	}
+}
+
+// A named pipe in place of a file of ours is refused, not waited for.
+func TestLoadRefusesPipes(t *testing.T) {
+	for _, name := range []string{"corpus.yaml", "dataset.csv"} {
+		dir := t.TempDir()
+		if err := syscall.Mkfifo(filepath.Join(dir, name), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		result := make(chan error, 1)
+		go func() { _, err := Load(dir, Options{}); result <- err }()
+		select {
+		case err := <-result:
+			if err == nil || !strings.Contains(err.Error(), "is a named pipe") {
+				t.Errorf("%s: %v", name, err)
+			}
+		case <-time.After(10 * time.Second):
+			t.Fatalf("%s: hangs", name)
+		}
+	}
+}
+
+func TestMonth(t *testing.T) {
+	for _, s := range []string{"0000-01", "1999-12", "2017-01", "9999-12"} {
+		if m, err := ParseMonth(s); err != nil || m.String() != s {
+			t.Errorf("%s: %v, %v", s, m, err)
+		}
+	}
+	a, _ := ParseMonth("2017-12")
+	b, _ := ParseMonth("2018-02")
+	if b-a != 2 {
+		t.Errorf("2017-12 to 2018-02 is %d months", b-a)
+	}
+	for _, s := range []string{"", "2017", "2017-00", "2017-13", "2017/01", "2017-1", "17-01-01", "2017-01-01", "٢٠١٧-1"} {
+		if m, err := ParseMonth(s); err == nil {
+			t.Errorf("%q is %v", s, m)
+		}
+	}
+}
+
+func FuzzConfig(f *testing.F) {
+	for _, seed := range []string{
+		defaultYAML, "", "seed: 1\nlables: [a]", "a: &a [*a]", "tests: null", "train: ~", "? [", "labels: !!binary aGk=",
+		"x: &x [1,1]\ny: &y [*x,*x]\nz: [*y,*y]", "train: {<<: {name: a}}", "seed: 0x10", "\ufeffseed: 3",
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		c, err := parseConfig(b, "corpus.yaml")
+		if err != nil {
+			if strings.ContainsAny(err.Error(), "\n\r\x1b") {
+				t.Errorf("error %q is not one line", err)
+			}
+			return
+		}
+		last := c.Train.To
+		if c.Train.From > c.Train.To || len(c.Labels) == 0 || len(c.Tests) == 0 {
+			t.Errorf("accepted %+v", c)
+		}
+		for i, s := range c.Tests {
+			if s.From > s.To || i > 0 && s.From <= last || filepath.Base(s.Name) != s.Name {
+				t.Errorf("accepted %+v", c)
+			}
+			last = s.To
+		}
+	})
+}

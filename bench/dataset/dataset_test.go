@@ -1,0 +1,219 @@
+package dataset_test
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/csv"
+	"encoding/hex"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"driftbench/bench/dataset"
+)
+
+// makeCorpus writes a corpus of n small files a month and returns its folder.
+func makeCorpus(n int) (string, error) {
+	dir, err := os.MkdirTemp("", "corpus")
+	if err != nil {
+		return "", err
+	}
+	var index strings.Builder
+	index.WriteString("name,label,first_seen\n")
+	for _, month := range []string{"2017-02", "2017-09", "2018-01", "2018-06", "2019-03"} {
+		for i := range n {
+			name := fmt.Sprintf("%s-%d.exe", month, i)
+			fmt.Fprintf(&index, "%s,%s,%s-15\n", name, []string{"trojan", "virus", "worm", "backdoor"}[i%4], month)
+			if err := os.WriteFile(filepath.Join(dir, name), []byte("MZ "+name), 0o644); err != nil {
+				return "", err
+			}
+		}
+	}
+	return dir, os.WriteFile(filepath.Join(dir, "dataset.csv"), []byte(index.String()), 0o644)
+}
+
+func Example() {
+	dir, err := makeCorpus(10)
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(dir)
+
+	corpus, err := dataset.Load(dir, dataset.Options{})
+	if err != nil {
+		panic(err)
+	}
+	if _, err := corpus.Check(context.Background()); err != nil {
+		panic(err)
+	}
+	for _, split := range corpus.Splits {
+		r, err := dataset.NewReader(context.Background(), corpus.Config, split.Rows, dataset.ReadOptions{MaxLen: 200000, Batch: 32})
+		if err != nil {
+			panic(err)
+		}
+		batch, err := r.Next()
+		if err != nil {
+			panic(err)
+		}
+		fmt.Printf("%s: %d files, the first is %s\n", split.Name, len(batch.Files), batch.Files[0])
+		batch.Release()
+		r.Close()
+	}
+	// Output:
+	// 2017-fit: 14 files, the first is MZ 2017-02-3.exe
+	// 2017-val: 6 files, the first is MZ 2017-02-9.exe
+	// 2018-Q1: 3 files, the first is MZ 2018-01-2.exe
+	// 2018-late: 3 files, the first is MZ 2018-06-2.exe
+	// 2019: 3 files, the first is MZ 2019-03-2.exe
+}
+
+func TestLoad(t *testing.T) {
+	dir, err := makeCorpus(10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	c, err := dataset.Load(dir, dataset.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	index, err := os.ReadFile(c.IndexPath())
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum := sha256.Sum256(index)
+	if c.IndexSHA256 != hex.EncodeToString(sum[:]) || len(c.Rows) != 50 || len(c.Splits) != 5 {
+		t.Errorf("%d rows, %d splits, index %s", len(c.Rows), len(c.Splits), c.IndexSHA256)
+	}
+	config := filepath.Join(t.TempDir(), "c.yaml")
+	if err := os.WriteFile(config, []byte("train: {to: 2018-01}\ntests: [{name: late, from: 2018-02, to: 2019-12, sample: 1}]"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	c, err = dataset.Load(dir, dataset.Options{ConfigFile: config, AllowOutside: true})
+	if err != nil || len(c.Splits) != 3 || len(c.Splits[2].Rows) != 20 || !c.AllowOutside {
+		t.Errorf("%+v, %v", c, err)
+	}
+}
+
+func TestCheckDecidesEarly(t *testing.T) {
+	for _, c := range []struct {
+		remove string // glob of the files removed
+		want   string
+	}{
+		{"*", `split "2017-fit": all 14 files are dropped; the first: name "2017-02-3.exe" (line 5) is missing: is root`},
+		{"2018-01*", `split "2018-Q1": all 3 files are dropped`},
+		{"2017-*-[26].exe", `split "2017-fit": all files with label "worm" are dropped`},
+		{"2018-01-2.exe", ""},
+	} {
+		dir, err := makeCorpus(10)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer os.RemoveAll(dir)
+		names, err := filepath.Glob(filepath.Join(dir, c.remove))
+		if err != nil || len(names) == 0 {
+			t.Fatal(names, err)
+		}
+		for _, name := range names {
+			if filepath.Ext(name) == ".exe" {
+				os.Remove(name)
+			}
+		}
+		corpus, err := dataset.Load(dir, dataset.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		dropped, err := corpus.Check(t.Context())
+		switch {
+		case c.want == "" && (err != nil || len(dropped) != 5 || len(dropped[2]) != 1):
+			t.Errorf("%s: %v, %v", c.remove, dropped, err)
+		case c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)):
+			t.Errorf("%s: error %v, want %q in it", c.remove, err, c.want)
+		}
+	}
+	dir, err := makeCorpus(10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	corpus, err := dataset.Load(dir, dataset.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := corpus.Check(ctx); err != context.Canceled {
+		t.Errorf("cancelled: %v", err)
+	}
+}
+
+// What WriteSplits writes is read back as it was, whatever the names.
+func TestWriteSplits(t *testing.T) {
+	dir, err := makeCorpus(20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	c, err := dataset.Load(dir, dataset.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	odd := []string{"new\nline", "\xff\xfe", `"quoted", comma`, "=HYPERLINK(1)", " space ", `\.`, "<b>", "a\rb"}
+	for i, name := range odd {
+		c.Splits[0].Rows[i].Name = name
+	}
+	out := t.TempDir()
+	for range 2 { // the second time over the first
+		if err := c.WriteSplits(out); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, s := range c.Splits {
+		f, err := os.Open(filepath.Join(out, "splits", s.Name+".csv"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		records, err := csv.NewReader(f).ReadAll()
+		f.Close()
+		if err != nil || len(records) != len(s.Rows)+1 || strings.Join(records[0], ",") != "name,label,first_seen,path" {
+			t.Fatalf("%s: %q, %v", s.Name, records, err)
+		}
+		for i, r := range s.Rows {
+			want := []string{r.Name, r.Label, r.FirstSeen, filepath.Join(dir, r.Name)}
+			if strings.Join(records[i+1], "|") != strings.Join(want, "|") {
+				t.Errorf("%s: %q, want %q", s.Name, records[i+1], want)
+			}
+		}
+	}
+	files, err := os.ReadDir(filepath.Join(out, "splits"))
+	if err != nil || len(files) != len(c.Splits) {
+		t.Errorf("%d files, %v", len(files), err)
+	}
+}
+
+// A write that fails leaves no half-written file behind.
+func TestWriteSplitsFails(t *testing.T) {
+	dir, err := makeCorpus(10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	c, err := dataset.Load(dir, dataset.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := t.TempDir()
+	// A folder in the place of the file: the rename fails at the last moment.
+	if err := os.MkdirAll(filepath.Join(out, "splits", "2018-Q1.csv", "x"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.WriteSplits(out); err == nil || !strings.Contains(err.Error(), `writing split "2018-Q1"`) {
+		t.Errorf("error %v", err)
+	}
+	left, err := filepath.Glob(filepath.Join(out, "splits", "*tmp*"))
+	if err != nil || len(left) != 0 {
+		t.Errorf("left %v, %v", left, err)
+	}
+}

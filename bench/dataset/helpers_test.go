@@ -1,0 +1,70 @@
+package dataset
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+)
+
+// heldBytes is how much memory the result of f keeps alive.
+func heldBytes(f func() any) uint64 {
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	x := f()
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	runtime.KeepAlive(x)
+	if after.HeapAlloc < before.HeapAlloc {
+		return 0
+	}
+	return after.HeapAlloc - before.HeapAlloc
+}
+
+// write makes a file with its folders.
+func write(t *testing.T, path string, content []byte) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, content, 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// rowsOf are n rows in one month, of the default labels in turn.
+func rowsOf(month string, n int) []Row {
+	labels := DefaultConfig().Labels
+	m, err := ParseMonth(month)
+	if err != nil {
+		panic(err)
+	}
+	rows := make([]Row, n)
+	for i := range rows {
+		class := i % len(labels)
+		rows[i] = Row{Name: fmt.Sprintf("%s/%04d", month, i), Label: labels[class], Class: class, FirstSeen: month, Month: m, Line: i + 2}
+	}
+	return rows
+}
+
+// named are rows with these names.
+func named(names ...string) []Row {
+	rows := rowsOf("2017-01", len(names))
+	for i, name := range names {
+		rows[i].Name = name
+	}
+	return rows
+}
+
+// indexOf is an index with those rows, quoted where there is need.
+func indexOf(rows []Row) []byte {
+	var b strings.Builder
+	b.WriteString("name,label,first_seen\n")
+	for _, r := range rows {
+		fmt.Fprintf(&b, "\"%s\",%s,%s\n", strings.ReplaceAll(r.Name, `"`, `""`), r.Label, r.FirstSeen)
+	}
+	return []byte(b.String())
+}

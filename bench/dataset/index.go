@@ -1,0 +1,184 @@
+package dataset
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// Row is one file of the index.
+type Row struct {
+	Name      string // path from the root, after trim
+	Label     string
+	FirstSeen string // as in the index; begins YYYY-MM
+	Month     Month  // of FirstSeen
+	Class     int    // index of Label in Config.Labels
+	Line      int    // of the index
+}
+
+// columns of the index, in the order of Row's fields.
+var columns = [...]string{"name", "label", "first_seen"}
+
+// ReadIndex reads the index at path: CSV with a header that has the columns
+// name, label and first_seen in any order; further columns are ignored. A byte
+// order mark and CRLF line ends are fine. The first thing wrong is an error
+// that begins with file:line. What looks like a mistake but can be measured
+// comes back as warnings, one line each.
+func ReadIndex(path string, cfg Config) (rows []Row, warnings []string, err error) {
+	f, err := openRegular(path)
+	if err != nil {
+		return nil, nil, fmt.Errorf("dataset: opening the index: %w", err)
+	}
+	defer f.Close()
+	return readIndex(f, path, cfg)
+}
+
+func readIndex(r io.Reader, path string, cfg Config) (rows []Row, warnings []string, err error) {
+	cr, err := newIndexReader(r, path, cfg)
+	if err != nil {
+		return nil, nil, err
+	}
+	lines := map[string]int{} // name: line
+	twice, twiceWhere, outside := 0, "", 0
+	for {
+		row, err := cr.next()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return nil, nil, err
+		}
+		if line, ok := lines[row.Name]; !ok {
+			lines[row.Name] = row.Line
+		} else {
+			if twice == 0 {
+				twiceWhere = fmt.Sprintf("%s, lines %d and %d", quote(row.Name), line, row.Line)
+			}
+			twice++
+		}
+		if !cfg.covers(row.Month) {
+			outside++
+		}
+		rows = append(rows, row)
+	}
+	if len(rows) == 0 {
+		return nil, nil, fmt.Errorf("dataset: %s: no rows below the header", path)
+	}
+	if twice > 0 {
+		warnings = append(warnings, fmt.Sprintf("%s: %d rows name a file that an earlier row names (first: %s)", path, twice, twiceWhere))
+	}
+	if outside > 0 {
+		warnings = append(warnings, fmt.Sprintf("%s: %d of %d rows are in no span of the configuration and are left out", path, outside, len(rows)))
+	}
+	return rows, warnings, nil
+}
+
+// covers reports whether m lies in the training span or a test span.
+func (c *Config) covers(m Month) bool {
+	return c.Train.From <= m && m <= c.Train.To ||
+		slices.ContainsFunc(c.Tests, func(t Test) bool { return t.From <= m && m <= t.To })
+}
+
+// indexReader reads an index row by row.
+type indexReader struct {
+	csv   *csv.Reader
+	path  string
+	cfg   Config
+	class map[string]int
+	field [len(columns)]int // field of each column
+}
+
+func newIndexReader(r io.Reader, path string, cfg Config) (*indexReader, error) {
+	br := bufio.NewReader(r)
+	if bom, _ := br.Peek(3); bytes.Equal(bom, []byte("\xef\xbb\xbf")) {
+		br.Discard(3)
+	}
+	ir := &indexReader{csv: csv.NewReader(br), path: path, cfg: cfg, class: map[string]int{}}
+	ir.csv.ReuseRecord = true
+	for i, l := range cfg.Labels {
+		ir.class[l] = i
+	}
+	header, err := ir.csv.Read()
+	if err == io.EOF {
+		return nil, fmt.Errorf("dataset: %s: empty: want a header with the columns name,label,first_seen", path)
+	}
+	if err != nil {
+		return nil, ir.csvError(err)
+	}
+	for i, name := range columns {
+		ir.field[i] = slices.Index(header, name)
+		if ir.field[i] < 0 {
+			return nil, ir.errorf("no column %q in the header %s: rename or add it", name, quote(strings.Join(header, ",")))
+		}
+		if slices.Contains(header[ir.field[i]+1:], name) {
+			return nil, ir.errorf("column %q is there twice: rename one", name)
+		}
+	}
+	return ir, nil
+}
+
+// next returns the next row, or io.EOF.
+func (ir *indexReader) next() (Row, error) {
+	rec, err := ir.csv.Read()
+	if err == io.EOF {
+		return Row{}, err
+	}
+	if err != nil {
+		return Row{}, ir.csvError(err)
+	}
+	name, label, seen := rec[ir.field[0]], rec[ir.field[1]], rec[ir.field[2]]
+	line, _ := ir.csv.FieldPos(0)
+
+	class, ok := ir.class[label]
+	if !ok {
+		return Row{}, ir.errorf("unknown label %s (labels: %s): add it to labels in corpus.yaml or remove the row", quote(label), quote(strings.Join(ir.cfg.Labels, " ")))
+	}
+	month, err := firstSeenMonth(seen)
+	if err != nil {
+		return Row{}, ir.errorf("first_seen: %w: mend the date or remove the row", err)
+	}
+	trimmed := strings.TrimPrefix(name, ir.cfg.Trim)
+	switch {
+	case trimmed == "":
+		return Row{}, ir.errorf("name %s is empty after trim: name a file or remove the row", quote(name))
+	case strings.Contains(trimmed, "\r\n"):
+		// A CSV reader takes it for a line end, so it could not be written again.
+		return Row{}, ir.errorf("name %s holds a CRLF, which CSV cannot carry: rename the file", quote(name))
+	case !ir.cfg.AllowOutside && !filepath.IsLocal(trimmed):
+		return Row{}, ir.errorf("name %s leads out of the root: remove the row, set root or trim in corpus.yaml, or allow files outside the root", quote(name))
+	}
+	return Row{
+		// The fields of a record share one string; a clone lets go of the
+		// columns that are not ours.
+		Name:      strings.Clone(trimmed),
+		Label:     ir.cfg.Labels[class],
+		FirstSeen: strings.Clone(seen),
+		Month:     month,
+		Class:     class,
+		Line:      line,
+	}, nil
+}
+
+// errorf is an error in the record that was read last.
+func (ir *indexReader) errorf(format string, args ...any) error {
+	line, _ := ir.csv.FieldPos(0)
+	return fmt.Errorf("dataset: %s:%d: "+format, append([]any{ir.path, line}, args...)...)
+}
+
+func (ir *indexReader) csvError(err error) error {
+	pe, ok := errors.AsType[*csv.ParseError](err)
+	if !ok {
+		return fmt.Errorf("dataset: reading %s: %w", ir.path, err)
+	}
+	what := pe.Err.Error()
+	if errors.Is(err, csv.ErrFieldCount) {
+		what = "another number of fields than the header: quote names that hold a comma"
+	}
+	return fmt.Errorf("dataset: %s:%d: %s", ir.path, pe.StartLine, what)
+}

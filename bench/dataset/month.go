@@ -1,0 +1,58 @@
+package dataset
+
+import (
+	"fmt"
+
+	"gopkg.in/yaml.v3"
+)
+
+// Month is a month of the calendar, counted from January of year 0, so that
+// months are ordered and subtract.
+type Month int
+
+// ParseMonth reads YYYY-MM.
+func ParseMonth(s string) (Month, error) {
+	if len(s) != len("2017-01") || s[4] != '-' {
+		return 0, fmt.Errorf("%s is no month: want YYYY-MM", quote(s))
+	}
+	var digits [6]int
+	for i, c := range []byte(s[:4] + s[5:]) {
+		if c < '0' || c > '9' {
+			return 0, fmt.Errorf("%s is no month: want YYYY-MM", quote(s))
+		}
+		digits[i] = int(c - '0')
+	}
+	year := digits[0]*1000 + digits[1]*100 + digits[2]*10 + digits[3]
+	month := digits[4]*10 + digits[5]
+	if month < 1 || month > 12 {
+		return 0, fmt.Errorf("%s is no month: months go from 01 to 12", quote(s))
+	}
+	return Month(year*12 + month - 1), nil
+}
+
+// String returns the month as YYYY-MM.
+func (m Month) String() string { return fmt.Sprintf("%04d-%02d", m/12, m%12+1) }
+
+// UnmarshalYAML reads YYYY-MM.
+func (m *Month) UnmarshalYAML(node *yaml.Node) error {
+	v, err := ParseMonth(node.Value)
+	if err != nil {
+		return fmt.Errorf("line %d: %w", node.Line, err)
+	}
+	*m = v
+	return nil
+}
+
+// firstSeenMonth reads the month that a first_seen value begins with. What
+// follows it (a day, a time) must be printable ASCII and is not looked at.
+func firstSeenMonth(s string) (Month, error) {
+	const n = len("2017-01")
+	ok := len(s) == n || len(s) > n && len(s) <= 64 && (s[n] < '0' || s[n] > '9')
+	for i := n; i < len(s); i++ {
+		ok = ok && ' ' <= s[i] && s[i] <= '~'
+	}
+	if !ok {
+		return 0, fmt.Errorf("%s does not begin with a month, YYYY-MM", quote(s))
+	}
+	return ParseMonth(s[:n])
+}

@@ -1,0 +1,192 @@
+package dataset
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+)
+
+// Dropped is a row whose file is left out, together with its label.
+type Dropped struct {
+	Row    Row
+	Reason string // such as "is missing"; reads on after the name
+}
+
+// String names the row safely for a terminal: name "x.exe" (line 7) is missing.
+func (d Dropped) String() string {
+	return fmt.Sprintf("name %s (line %d) %s", quote(d.Row.Name), d.Row.Line, d.Reason)
+}
+
+// refusal is why one file is dropped; it is no failure of the run.
+type refusal string
+
+func (r refusal) Error() string { return string(r) }
+
+const (
+	missing = refusal("is missing")
+	empty   = refusal("is empty")
+	leads   = refusal("leads out of the root by a symbolic link")
+	changed = refusal("changed while it was read")
+)
+
+// root opens the files of a corpus.
+type root struct {
+	dir   string
+	inner *os.Root // nil when names may lead out of dir
+}
+
+func (c *Config) openRoot() (*root, error) {
+	r := &root{dir: c.RootPath()}
+	info, err := os.Stat(r.dir)
+	if err != nil {
+		return nil, fmt.Errorf("dataset: opening the root of the files: %w: set root in corpus.yaml", err)
+	}
+	if !info.IsDir() {
+		return nil, fmt.Errorf("dataset: root %s %s, not a folder: set root in corpus.yaml", quote(r.dir), kind(info.Mode()))
+	}
+	if c.AllowOutside {
+		return r, nil
+	}
+	if r.inner, err = os.OpenRoot(r.dir); err != nil {
+		return nil, fmt.Errorf("dataset: opening the root of the files: %w", err)
+	}
+	return r, nil
+}
+
+func (r *root) close() {
+	if r.inner != nil {
+		r.inner.Close()
+	}
+}
+
+// path is where the file of a name lies.
+func (r *root) path(name string) string {
+	if filepath.IsAbs(name) {
+		return name
+	}
+	return filepath.Join(r.dir, name)
+}
+
+// open opens the regular file of that name, or returns a refusal. It looks
+// before it opens, since opening a device can do things, and again after,
+// since the name may mean something else by then. O_NONBLOCK lets no named
+// pipe make it wait.
+func (r *root) open(name string) (*os.File, os.FileInfo, error) {
+	info, err := r.stat(name)
+	if err != nil {
+		return nil, nil, refuse(err)
+	}
+	if err := regular(info); err != nil {
+		return nil, nil, err
+	}
+	const flag = os.O_RDONLY | syscall.O_NONBLOCK | syscall.O_NOCTTY
+	var f *os.File
+	if r.inner != nil {
+		f, err = r.inner.OpenFile(name, flag, 0)
+	} else {
+		f, err = os.OpenFile(r.path(name), flag, 0)
+	}
+	if err != nil {
+		return nil, nil, refuse(err)
+	}
+	if info, err = f.Stat(); err != nil {
+		err = refuse(err)
+	} else {
+		err = regular(info)
+	}
+	if err != nil {
+		f.Close()
+		return nil, nil, err
+	}
+	return f, info, nil
+}
+
+func (r *root) stat(name string) (os.FileInfo, error) {
+	if r.inner != nil {
+		return r.inner.Stat(name)
+	}
+	return os.Stat(r.path(name))
+}
+
+// readHead reads the first len(buf) bytes of a file, or all of a shorter one.
+// n is how many they are, size the length of the whole file.
+func (r *root) readHead(buf []byte, name string) (n int, size int64, err error) {
+	f, info, err := r.open(name)
+	if err != nil {
+		return 0, 0, err
+	}
+	defer f.Close()
+	return readUnchanged(buf, f, info)
+}
+
+// readUnchanged reads the first bytes of a file that was as before says. A
+// file that has changed is refused: its bytes would be of no one version.
+func readUnchanged(buf []byte, f *os.File, before os.FileInfo) (n int, size int64, err error) {
+	n, err = io.ReadFull(f, buf)
+	if err != nil && err != io.ErrUnexpectedEOF && err != io.EOF {
+		return 0, 0, refuse(err)
+	}
+	after, err := f.Stat()
+	if err != nil {
+		return 0, 0, refuse(err)
+	}
+	size = after.Size()
+	if size != before.Size() || !after.ModTime().Equal(before.ModTime()) || int64(n) != min(size, int64(len(buf))) {
+		return 0, 0, changed
+	}
+	return n, size, nil
+}
+
+// regular refuses what is no regular file, and empty files.
+func regular(info os.FileInfo) error {
+	if !info.Mode().IsRegular() {
+		return refusal(kind(info.Mode()))
+	}
+	if info.Size() == 0 {
+		return empty
+	}
+	return nil
+}
+
+// kind says what a file is, to be read on after its name.
+func kind(mode os.FileMode) string {
+	switch {
+	case mode.IsDir():
+		return "is a directory"
+	case mode&os.ModeNamedPipe != 0:
+		return "is a named pipe"
+	case mode&os.ModeSocket != 0:
+		return "is a socket"
+	case mode&os.ModeDevice != 0:
+		return "is a device"
+	case mode.IsRegular():
+		return "is a file"
+	}
+	return "is no regular file"
+}
+
+// refuse turns the error of one file into a refusal. Errors that are not the
+// file's (no descriptors, no memory) stay errors: dropping files for them
+// would make the result depend on the machine's load.
+func refuse(err error) error {
+	for _, ours := range []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM} {
+		if errors.Is(err, ours) {
+			return fmt.Errorf("dataset: opening files: %w", ours)
+		}
+	}
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return missing
+	case strings.Contains(err.Error(), "path escapes from parent"): // os.Root exports no such error
+		return leads
+	}
+	if pe, ok := errors.AsType[*fs.PathError](err); ok {
+		err = pe.Err // the path is in the row
+	}
+	return refusal("cannot be read: " + oneLine(err.Error()))
+}

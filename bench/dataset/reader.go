@@ -1,0 +1,233 @@
+package dataset
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"sync/atomic"
+)
+
+// ReadOptions is how files are read.
+type ReadOptions struct {
+	MaxLen  int // most bytes of a file, the input length of the model
+	Batch   int // most files in a batch
+	Ahead   int // batches read ahead of the one in use; 0 means 2
+	Readers int // files read at a time; 0 means 4
+}
+
+// Batch is some rows, in order, with the first bytes of their files. Rows that
+// were dropped are not in it, so it can be shorter than ReadOptions.Batch
+// anywhere; it is never empty.
+type Batch struct {
+	Rows   []int               // row numbers in what the Reader was given, ascending
+	Files  [][]byte            // the first MaxLen bytes of each file, not padded
+	SHA256 [][sha256.Size]byte // of Files, that is of the bytes the model sees
+	Size   []int64             // length of each whole file
+
+	reader  *Reader
+	first   int // row number of slots[0]
+	slots   []slot
+	slab    []byte
+	pending atomic.Int32
+	done    chan struct{} // holds one value when all slots are read
+	inUse   bool
+}
+
+// slot is what became of one row of a batch.
+type slot struct {
+	data []byte
+	sum  [sha256.Size]byte
+	size int64
+	err  error // a refusal, or a failure of the run
+}
+
+// Release gives the buffers of the batch back to the reader; the batch and its
+// Files must not be used after. Releasing a batch twice panics.
+func (b *Batch) Release() {
+	if !b.inUse {
+		panic("dataset: batch released twice")
+	}
+	b.inUse = false
+	b.reader.free <- b
+}
+
+// Reader reads the files of some rows in batches, in order, ahead of their
+// use. Memory is bounded by ReadOptions.Ahead+1 batches: those handed out and
+// not released count, so a caller that keeps more waits for itself.
+type Reader struct {
+	rows    []Row
+	root    *root
+	free    chan *Batch
+	ordered chan *Batch // in order; their files may still be being read
+	err     error       // sticky
+	dropped []Dropped
+
+	ctx    context.Context
+	cancel context.CancelFunc
+	wg     sync.WaitGroup
+}
+
+// task is one file to be read into one slot.
+type task struct {
+	batch *Batch
+	slot  int
+}
+
+// NewReader begins to read the files of rows. Options without MaxLen or Batch,
+// or below zero, panic. The reader stops when ctx is done; it must be closed.
+func NewReader(ctx context.Context, cfg Config, rows []Row, opt ReadOptions) (*Reader, error) {
+	if opt.MaxLen <= 0 || opt.Batch <= 0 || opt.Ahead < 0 || opt.Readers < 0 {
+		panic(fmt.Sprintf("dataset: reader options %+v", opt))
+	}
+	if opt.Ahead == 0 {
+		opt.Ahead = 2
+	}
+	if opt.Readers == 0 {
+		opt.Readers = 4
+	}
+	root, err := cfg.openRoot()
+	if err != nil {
+		return nil, err
+	}
+	r := &Reader{
+		rows:    rows,
+		root:    root,
+		free:    make(chan *Batch, opt.Ahead+1),
+		ordered: make(chan *Batch, opt.Ahead+1),
+	}
+	r.ctx, r.cancel = context.WithCancel(ctx)
+	size := min(opt.Batch, len(rows))
+	for range opt.Ahead + 1 {
+		r.free <- &Batch{
+			reader: r,
+			slots:  make([]slot, size),
+			slab:   make([]byte, size*opt.MaxLen),
+			done:   make(chan struct{}, 1),
+		}
+	}
+	tasks := make(chan task)
+	r.wg.Go(func() { r.schedule(tasks) })
+	for range opt.Readers {
+		r.wg.Go(func() {
+			for t := range tasks {
+				r.read(t, opt.MaxLen)
+			}
+		})
+	}
+	return r, nil
+}
+
+// schedule deals the rows out in order. It waits for released batches, so no
+// more than Ahead+1 are ever under way.
+func (r *Reader) schedule(tasks chan<- task) {
+	defer close(tasks)
+	for first := 0; first < len(r.rows); {
+		var b *Batch
+		select {
+		case b = <-r.free:
+		case <-r.ctx.Done():
+			return
+		}
+		b.first = first
+		b.slots = b.slots[:min(cap(b.slots), len(r.rows)-first)]
+		b.pending.Store(int32(len(b.slots)))
+		first += len(b.slots)
+		r.ordered <- b // has room for every batch there is
+		for i := range b.slots {
+			select {
+			case tasks <- task{b, i}:
+			case <-r.ctx.Done():
+				return
+			}
+		}
+	}
+	close(r.ordered)
+}
+
+func (r *Reader) read(t task, maxLen int) {
+	b, s := t.batch, &t.batch.slots[t.slot]
+	buf := b.slab[t.slot*maxLen : (t.slot+1)*maxLen]
+	n, size, err := r.root.readHead(buf, r.rows[b.first+t.slot].Name)
+	*s = slot{data: buf[:n:n], size: size, err: err}
+	if err == nil {
+		s.sum = sha256.Sum256(s.data)
+	}
+	if b.pending.Add(-1) == 0 {
+		b.done <- struct{}{}
+	}
+}
+
+// Next returns the next batch, io.EOF after the last, or what stopped the
+// reader: the error of its context, or a failure that is not one file's.
+func (r *Reader) Next() (*Batch, error) {
+	for r.err == nil {
+		b, err := r.wait()
+		if err == nil {
+			err = r.fill(b)
+		}
+		if err != nil {
+			r.err = err
+			r.cancel()
+			break
+		}
+		b.inUse = true
+		if len(b.Rows) > 0 {
+			return b, nil
+		}
+		b.Release() // every row of it was dropped
+	}
+	return nil, r.err
+}
+
+// wait returns the next batch when all its files are read.
+func (r *Reader) wait() (*Batch, error) {
+	if err := r.ctx.Err(); err != nil {
+		return nil, err
+	}
+	select {
+	case b, ok := <-r.ordered:
+		if !ok {
+			return nil, io.EOF
+		}
+		select {
+		case <-b.done:
+			return b, nil
+		case <-r.ctx.Done():
+		}
+	case <-r.ctx.Done():
+	}
+	return nil, r.ctx.Err()
+}
+
+// fill sets the exported fields of a batch from its slots.
+func (r *Reader) fill(b *Batch) error {
+	b.Rows, b.Files, b.SHA256, b.Size = b.Rows[:0], b.Files[:0], b.SHA256[:0], b.Size[:0]
+	for i, s := range b.slots {
+		row := b.first + i
+		if why, ok := errors.AsType[refusal](s.err); ok {
+			r.dropped = append(r.dropped, Dropped{r.rows[row], string(why)})
+			continue
+		}
+		if s.err != nil {
+			return s.err
+		}
+		b.Rows = append(b.Rows, row)
+		b.Files = append(b.Files, s.data)
+		b.SHA256 = append(b.SHA256, s.sum)
+		b.Size = append(b.Size, s.size)
+	}
+	return nil
+}
+
+// Dropped returns the rows that Next has passed over so far, in order.
+func (r *Reader) Dropped() []Dropped { return r.dropped }
+
+// Close stops the reader and waits for the files that are being read.
+func (r *Reader) Close() {
+	r.cancel()
+	r.wg.Wait()
+	r.root.close()
+}

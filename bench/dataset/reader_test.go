@@ -1,0 +1,401 @@
+package dataset
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"reflect"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// readAll reads every batch and returns rows, first bytes and sizes.
+func readAll(t *testing.T, cfg Config, rows []Row, opt ReadOptions) (order []int, files [][]byte, sizes []int64, dropped []Dropped) {
+	t.Helper()
+	r, err := NewReader(t.Context(), cfg, rows, opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	for {
+		b, err := r.Next()
+		if err == io.EOF {
+			return order, files, sizes, r.Dropped()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(b.Rows) == 0 || len(b.Rows) > opt.Batch {
+			t.Errorf("batch of %d", len(b.Rows))
+		}
+		for i, data := range b.Files {
+			order = append(order, b.Rows[i])
+			files = append(files, bytes.Clone(data))
+			sizes = append(sizes, b.Size[i])
+			if sha256.Sum256(data) != b.SHA256[i] {
+				t.Errorf("row %d: SHA256 is not of the bytes in the batch", b.Rows[i])
+			}
+		}
+		b.Release()
+	}
+}
+
+func TestReader(t *testing.T) {
+	cfg := DefaultConfig()
+	cfg.Dir = t.TempDir()
+	rows := rowsOf("2017-01", 101)
+	var want [][]byte
+	for i, r := range rows {
+		content := bytes.Repeat([]byte{byte(i + 1)}, 1+i*37%400)
+		write(t, filepath.Join(cfg.Dir, r.Name), content)
+		want = append(want, content)
+	}
+	for _, opt := range []ReadOptions{
+		{MaxLen: 200, Batch: 8},
+		{MaxLen: 200, Batch: 1, Ahead: 1, Readers: 1},
+		{MaxLen: 1000, Batch: 1000, Ahead: 5, Readers: 16},
+		{MaxLen: 1, Batch: 7},
+	} {
+		order, files, sizes, dropped := readAll(t, cfg, rows, opt)
+		if len(order) != len(rows) || len(dropped) != 0 {
+			t.Fatalf("%+v: %d rows, dropped %v", opt, len(order), dropped)
+		}
+		for i := range order {
+			head := want[i][:min(opt.MaxLen, len(want[i]))]
+			if order[i] != i || !bytes.Equal(files[i], head) || sizes[i] != int64(len(want[i])) {
+				t.Fatalf("%+v: place %d has row %d, %d bytes of %d", opt, i, order[i], len(files[i]), sizes[i])
+			}
+		}
+	}
+	if order, _, _, dropped := readAll(t, cfg, nil, ReadOptions{MaxLen: 1, Batch: 1}); order != nil || dropped != nil {
+		t.Errorf("no rows: %v, %v", order, dropped)
+	}
+}
+
+// hostile makes a root with every kind of file that is not to be read, and a
+// few that are, and returns names with the reason for which they are dropped.
+func hostile(t *testing.T, dir string) (names, reasons []string) {
+	t.Helper()
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	outside := filepath.Join(t.TempDir(), "outside")
+	write(t, outside, []byte("outside"))
+	add := func(name, reason string) {
+		names, reasons = append(names, name), append(reasons, reason)
+	}
+	must(os.Mkdir(filepath.Join(dir, "d"), 0o755))
+	for _, good := range []string{"good", "new\nline", "\xff\xfe", `"quoted"`, "=1+1", "<b>", "d/../good2", "\x1b[2J"} {
+		write(t, filepath.Join(dir, good), []byte("bytes of "+good))
+		add(good, "")
+	}
+	add("nowhere", "is missing")
+	add("good/below", "cannot be read: not a directory")
+	add("nul\x00", "cannot be read: invalid argument")
+	add(strings.Repeat("n", 300), "cannot be read: file name too long")
+	write(t, filepath.Join(dir, "nothing"), nil)
+	add("nothing", "is empty")
+	must(os.Mkdir(filepath.Join(dir, "folder"), 0o755))
+	add("folder", "is a directory")
+	add(".", "is a directory")
+	must(syscall.Mkfifo(filepath.Join(dir, "pipe"), 0o644))
+	add("pipe", "is a named pipe")
+	add("pipe/below", "cannot be read: not a directory")
+	l, err := net.Listen("unix", filepath.Join(dir, "socket"))
+	must(err)
+	t.Cleanup(func() { l.Close() })
+	add("socket", "is a socket")
+	for name, target := range map[string]string{"in": "good", "out": outside, "up": "../" + filepath.Base(dir) + "/good", "loop": "link-loop", "zero": "/dev/zero"} {
+		must(os.Symlink(target, filepath.Join(dir, "link-"+name)))
+	}
+	add("link-in", "")
+	add("link-out", "leads out of the root by a symbolic link")
+	add("link-up", "leads out of the root by a symbolic link")
+	add("link-zero", "leads out of the root by a symbolic link")
+	add("link-loop", "cannot be read: too many levels of symbolic links")
+	if os.Getuid() != 0 { // root reads everything
+		write(t, filepath.Join(dir, "secret"), []byte("s"))
+		must(os.Chmod(filepath.Join(dir, "secret"), 0))
+		add("secret", "cannot be read: permission denied")
+	}
+	return names, reasons
+}
+
+func TestReaderDrops(t *testing.T) {
+	cfg := DefaultConfig()
+	cfg.Dir = t.TempDir()
+	names, reasons := hostile(t, cfg.Dir)
+	rows := named(names...)
+	order, _, _, dropped := readAll(t, cfg, rows, ReadOptions{MaxLen: 100, Batch: 3})
+	var kept []int
+	var want []Dropped
+	for i, reason := range reasons {
+		if reason == "" {
+			kept = append(kept, i)
+		} else {
+			want = append(want, Dropped{rows[i], reason})
+		}
+	}
+	if !reflect.DeepEqual(order, kept) {
+		t.Errorf("rows %v, want %v", order, kept)
+	}
+	if !reflect.DeepEqual(dropped, want) {
+		t.Errorf("dropped\n%q, want\n%q", dropped, want)
+	}
+	// Check decides the same without reading.
+	c := Corpus{Config: cfg, Splits: []Split{{Name: "a", Role: RoleIn, Rows: rows}}}
+	checked, err := c.Check(t.Context())
+	if err != nil || !reflect.DeepEqual(checked, [][]Dropped{want}) {
+		t.Errorf("check\n%q, %v, want\n%q", checked, err, want)
+	}
+	for _, d := range dropped {
+		if strings.ContainsAny(d.String(), "\n\x00\x1b") || !strings.Contains(d.String(), d.Reason) {
+			t.Errorf("%q", d.String())
+		}
+	}
+}
+
+func TestReaderAllowOutside(t *testing.T) {
+	cfg := DefaultConfig()
+	cfg.Dir = t.TempDir()
+	cfg.Root = "root"
+	cfg.AllowOutside = true
+	write(t, filepath.Join(cfg.Dir, "beside"), []byte("beside"))
+	write(t, filepath.Join(cfg.Dir, "root", "in"), []byte("in"))
+	for name, target := range map[string]string{"link": "../beside", "device": "/dev/zero"} {
+		if err := os.Symlink(target, filepath.Join(cfg.Dir, "root", name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	rows := named("in", "../beside", filepath.Join(cfg.Dir, "beside"), "link", "device")
+	_, files, _, dropped := readAll(t, cfg, rows, ReadOptions{MaxLen: 100, Batch: 10})
+	if got := fmt.Sprintf("%s", files); got != "[in beside beside beside]" {
+		t.Errorf("files %s", got)
+	}
+	if want := []Dropped{{rows[4], "is a device"}}; !reflect.DeepEqual(dropped, want) {
+		t.Errorf("dropped %q", dropped)
+	}
+}
+
+// 10 GB without a block on the disk cost the first MaxLen bytes.
+func TestReaderSparse(t *testing.T) {
+	cfg := DefaultConfig()
+	cfg.Dir = t.TempDir()
+	write(t, filepath.Join(cfg.Dir, "sparse"), []byte("MZ"))
+	if err := os.Truncate(filepath.Join(cfg.Dir, "sparse"), 10<<30); err != nil {
+		t.Skip(err)
+	}
+	start := time.Now()
+	_, files, sizes, _ := readAll(t, cfg, named("sparse"), ReadOptions{MaxLen: 200_000, Batch: 1})
+	if len(files) != 1 || len(files[0]) != 200_000 || !bytes.HasPrefix(files[0], []byte("MZ\x00")) || sizes[0] != 10<<30 {
+		t.Errorf("sizes %v", sizes)
+	}
+	if d := time.Since(start); d > 5*time.Second {
+		t.Errorf("took %v", d)
+	}
+}
+
+// A file that changes between its opening and the end of its reading is
+// refused; one that only loses its name is whole.
+func TestReadUnchanged(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		change func(path string) error
+		want   error
+	}{
+		{"nothing", func(string) error { return nil }, nil},
+		{"shrinks", func(p string) error { return os.Truncate(p, 500) }, changed},
+		{"shrinks to nothing", func(p string) error { return os.Truncate(p, 0) }, changed},
+		{"grows", func(p string) error { return os.Truncate(p, 2000) }, changed},
+		{"is written", func(p string) error { return os.Chtimes(p, time.Time{}, time.Unix(1, 0)) }, changed},
+		{"vanishes", os.Remove, nil},
+		{"is replaced", func(p string) error {
+			if err := os.WriteFile(p+"2", []byte("other"), 0o644); err != nil {
+				return err
+			}
+			return os.Rename(p+"2", p)
+		}, nil},
+	} {
+		for _, maxLen := range []int{100, 1000, 5000} {
+			path := filepath.Join(t.TempDir(), "f")
+			write(t, path, bytes.Repeat([]byte{7}, 1000))
+			r := root{dir: filepath.Dir(path)}
+			f, info, err := r.open("f")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := c.change(path); err != nil {
+				t.Fatal(err)
+			}
+			buf := make([]byte, maxLen)
+			n, _, err := readUnchanged(buf, f, info)
+			f.Close()
+			if err != c.want {
+				t.Errorf("%s, maxlen %d: %v, want %v", c.name, maxLen, err, c.want)
+			}
+			if err == nil && !bytes.Equal(buf[:n], bytes.Repeat([]byte{7}, min(1000, maxLen))) {
+				t.Errorf("%s, maxlen %d: other bytes", c.name, maxLen)
+			}
+		}
+	}
+}
+
+func TestRefuseKeepsFailures(t *testing.T) {
+	for _, errno := range []syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM} {
+		err := refuse(&fs.PathError{Op: "open", Path: "x", Err: errno})
+		if _, dropped := errors.AsType[refusal](err); dropped || !errors.Is(err, errno) {
+			t.Errorf("%v became %v", errno, err)
+		}
+	}
+}
+
+// No more than Ahead+1 batches are ever under way.
+func TestReaderIsBounded(t *testing.T) {
+	cfg := DefaultConfig()
+	cfg.Dir = t.TempDir()
+	rows := rowsOf("2017-01", 50)
+	for _, r := range rows {
+		write(t, filepath.Join(cfg.Dir, r.Name), []byte("x"))
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	r, err := NewReader(ctx, cfg, rows, ReadOptions{MaxLen: 10, Batch: 5, Ahead: 3})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	for range 4 {
+		if _, err := r.Next(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if b, err := r.Next(); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("a fifth batch: %v, %v", b, err)
+	}
+}
+
+func TestReaderStops(t *testing.T) {
+	cfg := DefaultConfig()
+	cfg.Dir = t.TempDir()
+	rows := rowsOf("2017-01", 500)
+	for _, r := range rows {
+		write(t, filepath.Join(cfg.Dir, r.Name), []byte("x"))
+	}
+	before := runtime.NumGoroutine()
+	for range 20 {
+		ctx, cancel := context.WithCancel(t.Context())
+		r, err := NewReader(ctx, cfg, rows, ReadOptions{MaxLen: 10, Batch: 5})
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := r.Next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.Release()
+		cancel()
+		if _, err := r.Next(); !errors.Is(err, context.Canceled) {
+			t.Errorf("after cancel: %v", err)
+		}
+		r.Close()
+		if _, err := r.Next(); !errors.Is(err, context.Canceled) {
+			t.Errorf("after Close: %v", err)
+		}
+	}
+	for deadline := time.Now().Add(5 * time.Second); runtime.NumGoroutine() > before; runtime.Gosched() {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d goroutines, before %d", runtime.NumGoroutine(), before)
+		}
+	}
+}
+
+func TestReaderPanics(t *testing.T) {
+	panics := func(what string, f func()) {
+		defer func() {
+			if recover() == nil {
+				t.Errorf("%s does not panic", what)
+			}
+		}()
+		f()
+	}
+	cfg := DefaultConfig()
+	cfg.Dir = t.TempDir()
+	write(t, filepath.Join(cfg.Dir, "a"), []byte("x"))
+	panics("MaxLen 0", func() { NewReader(t.Context(), cfg, nil, ReadOptions{Batch: 1}) })
+	panics("a second Release", func() {
+		r, err := NewReader(t.Context(), cfg, named("a"), ReadOptions{MaxLen: 1, Batch: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer r.Close()
+		b, err := r.Next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.Release()
+		b.Release()
+	})
+}
+
+func TestReaderRoot(t *testing.T) {
+	cfg := DefaultConfig()
+	cfg.Dir = t.TempDir()
+	if err := syscall.Mkfifo(filepath.Join(cfg.Dir, "pipe"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for root, want := range map[string]string{"none": "set root", "pipe": "is a named pipe, not a folder"} {
+		cfg.Root = root
+		if _, err := NewReader(t.Context(), cfg, nil, ReadOptions{MaxLen: 1, Batch: 1}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("root %s: %v", root, err)
+		}
+	}
+}
+
+func BenchmarkReader(b *testing.B) {
+	cfg := DefaultConfig()
+	cfg.Dir = b.TempDir()
+	rows := named("a", "b", "c", "d")
+	for _, r := range rows {
+		if err := os.WriteFile(filepath.Join(cfg.Dir, r.Name), make([]byte, 200_000), 0o644); err != nil {
+			b.Fatal(err)
+		}
+	}
+	for len(rows) < 1024 {
+		rows = append(rows, rows[:4]...)
+	}
+	for _, readers := range []int{1, 4} {
+		b.Run(fmt.Sprintf("readers=%d", readers), func(b *testing.B) {
+			b.SetBytes(int64(len(rows)) * 200_000)
+			for b.Loop() {
+				r, err := NewReader(b.Context(), cfg, rows, ReadOptions{MaxLen: 200_000, Batch: 32, Readers: readers})
+				if err != nil {
+					b.Fatal(err)
+				}
+				for {
+					batch, err := r.Next()
+					if err == io.EOF {
+						break
+					}
+					if err != nil {
+						b.Fatal(err)
+					}
+					batch.Release()
+				}
+				r.Close()
+			}
+		})
+	}
+}

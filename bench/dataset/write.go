@@ -1,0 +1,65 @@
+package dataset
+
+import (
+	"encoding/csv"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+)
+
+// WriteSplits writes dir/splits/<split>.csv for every split, with the columns
+// name,label,first_seen,path: what a training script reads. path is absolute.
+// Each file appears whole or not at all.
+//
+// The files are data for programs: reading one gives back the very strings of
+// the index, whatever bytes they hold, so nothing guards a spreadsheet against
+// names that look like formulas. Names need not be UTF-8.
+func (c *Corpus) WriteSplits(dir string) error {
+	absRoot, err := filepath.Abs(c.RootPath())
+	if err != nil {
+		return fmt.Errorf("dataset: writing the splits: %w", err)
+	}
+	root := root{dir: absRoot}
+	dir = filepath.Join(dir, "splits")
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return fmt.Errorf("dataset: writing the splits: %w", err)
+	}
+	for _, s := range c.Splits {
+		records := [][]string{{"name", "label", "first_seen", "path"}}
+		for _, r := range s.Rows {
+			records = append(records, []string{r.Name, r.Label, r.FirstSeen, root.path(r.Name)})
+		}
+		err := writeWhole(filepath.Join(dir, s.Name+".csv"), func(w io.Writer) error {
+			return csv.NewWriter(w).WriteAll(records)
+		})
+		if err != nil {
+			return fmt.Errorf("dataset: writing split %q: %w", s.Name, err)
+		}
+	}
+	return nil
+}
+
+// writeWhole writes a file under a temporary name and renames it when all of
+// it is on the disk.
+func writeWhole(path string, write func(io.Writer) error) error {
+	f, err := os.OpenFile(path+".tmp"+strconv.Itoa(os.Getpid()), os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o666)
+	if err != nil {
+		return err
+	}
+	err = write(f)
+	if err == nil {
+		err = f.Sync()
+	}
+	if e := f.Close(); err == nil {
+		err = e
+	}
+	if err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		os.Remove(f.Name())
+	}
+	return err
+}
