@@ -108,8 +108,8 @@ type DetectorSplit struct {
 	Metrics  []Metric     `json:"metrics,omitempty"`
 	Classes  []ClassAUROC `json:"classes,omitempty"`
 
-	Rejected  Num      `json:"rejected"` // share of Out files below Detector.Threshold
-	ROC       [][2]Num `json:"roc,omitempty"`
+	Rejected  Num      `json:"rejected"`            // share of Out files below Detector.Threshold
+	ROC       [][2]Num `json:"roc,omitempty"`       // false positive rate, true positive rate
 	Histogram []Num    `json:"histogram,omitempty"` // share of Out files per bin of Detector.Edges
 }
 

@@ -1,0 +1,122 @@
+package report
+
+import (
+	"fmt"
+	"slices"
+
+	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/plotter"
+	"gonum.org/v1/plot/vg"
+)
+
+// distributionSection is how each detector scores each split.
+func distributionSection(v view) section {
+	return section{
+		id: "score-distributions", title: "Score distributions by split",
+		read:    fmt.Sprintf("Each row is one split; the grey outline repeats %s, so where the coloured shape slides to the left of it, files look less like the training year.", clean(v.in().Name)),
+		figures: []figure{distributionFigure(v)},
+	}
+}
+
+// drawable reports whether the histograms of d fit its edges.
+func (d Detector) drawable() bool {
+	ok := func(xs []Num, n int) bool {
+		return len(xs) == n && !slices.ContainsFunc(xs, func(x Num) bool { return !x.OK() })
+	}
+	return d.Skipped == "" && len(d.Edges) >= 2 && ok(d.Edges, len(d.Edges)) && ok(d.InHistogram, len(d.Edges)-1)
+}
+
+func distributionFigure(v view) figure {
+	f := figure{name: "score-distributions-by-split", title: "Scores of " + clean(v.in().Name) + " and of later files"}
+	var ds []Detector
+	for _, d := range v.Detectors {
+		if d.drawable() {
+			ds = append(ds, d)
+		}
+	}
+	if len(ds) == 0 {
+		f.gap = "No detector has score histograms."
+		return f
+	}
+	rows := len(v.outNames()) + 1
+	f.caption = "Each shape is the share of the split's files per score bin, on one scale within a panel. The dashed line is the score that keeps 95% of In."
+	f.alt = fmt.Sprintf("Histograms of the scores of %s, one row per split.", count(len(ds), "detector"))
+	f.cols, f.least = 3, 2.5*vg.Inch
+	f.height = vg.Length(rows)*0.42*vg.Inch + 0.8*vg.Inch
+	for _, d := range ds {
+		f.panels = append(f.panels, func(width vg.Length) *plot.Plot { return ridges(v, d) })
+	}
+	return f
+}
+
+// ridges draws In on top and every later split below it, each on its own
+// baseline with In's outline behind.
+func ridges(v view, d Detector) *plot.Plot {
+	p := newPanel(shorten(clean(d.Name), 30), "score (higher is more typical)", "")
+	names := v.outNames()
+	var top Num
+	for _, h := range append([][]Num{d.InHistogram}, histograms(d)...) {
+		for _, x := range h {
+			if x.OK() {
+				top = max(top, x)
+			}
+		}
+	}
+	if top == 0 {
+		top = 1
+	}
+	// One row is one unit of y; its tallest bin takes nine tenths.
+	shape := func(h []Num, base float64) plotter.XYs {
+		var out plotter.XYs
+		for i, x := range h {
+			if !x.OK() {
+				x = 0
+			}
+			y := base + 0.9*float64(x/top)
+			out = append(out, plotter.XY{X: float64(d.Edges[i]), Y: y}, plotter.XY{X: float64(d.Edges[i+1]), Y: y})
+		}
+		return out
+	}
+	outline := func(h []Num, base float64) {
+		l := must(plotter.NewLine(shape(h, base)))
+		l.Color, l.Width = grey(0x88), vg.Points(0.8)
+		p.Add(l)
+	}
+	fill := func(h []Num, base float64, s style) {
+		first, last := float64(d.Edges[0]), float64(d.Edges[len(d.Edges)-1])
+		poly := must(plotter.NewPolygon(append(shape(h, base), plotter.XY{X: last, Y: base}, plotter.XY{X: first, Y: base})))
+		poly.Color = s.faint(0xB0)
+		poly.LineStyle.Width = 0
+		p.Add(poly)
+	}
+	ticks := []plot.Tick{{Value: float64(len(names)), Label: shorten(clean(v.in().Name), 16)}}
+	fill(d.InHistogram, float64(len(names)), style{color: rgb(0xAAAAAA)})
+	outline(d.InHistogram, float64(len(names)))
+	for i, name := range names {
+		base := float64(len(names) - 1 - i)
+		label := shorten(clean(name), 16)
+		if s := d.split(name); s != nil && len(s.Histogram) == len(d.Edges)-1 {
+			fill(s.Histogram, base, v.styles[d.Name])
+		} else {
+			label += " (no scores)"
+		}
+		outline(d.InHistogram, base)
+		ticks = append(ticks, plot.Tick{Value: base, Label: label})
+	}
+	if d.Threshold.OK() {
+		p.Add(rule{at: float64(d.Threshold), vertical: true, note: "keeps 95%"})
+	}
+	p.Y.Tick.Marker = plot.ConstantTicks(ticks)
+	p.Y.Tick.Length = 0
+	p.Y.Width = 0
+	p.Y.Min, p.Y.Max = 0, float64(len(names))+1.15
+	return p
+}
+
+func histograms(d Detector) [][]Num {
+	var hs [][]Num
+	for _, s := range d.Splits {
+		hs = append(hs, s.Histogram)
+	}
+	return hs
+}

@@ -1,0 +1,209 @@
+package report
+
+import (
+	"fmt"
+	"slices"
+
+	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/vg"
+)
+
+// driftSection is AUROC by split: the picture the whole report is about.
+func driftSection(v view) section {
+	return section{
+		id: "auroc-drift", title: "AUROC drift by split",
+		read: fmt.Sprintf("AUROC is the chance that a file of %s scores as more typical than a file of the later split: 0.5 is no drift, and the further above the grey band, the surer the drift.",
+			clean(v.in().Name)),
+		figures: []figure{driftFigure(v)},
+		tables:  []table{aurocTable(v)},
+	}
+}
+
+// outNames returns the Out splits in the order of time, those of the results
+// first and then any that only a detector knows.
+func (v view) outNames() []string {
+	var names []string
+	for _, s := range v.role(RoleOut) {
+		names = append(names, s.Name)
+	}
+	for _, d := range v.Detectors {
+		for _, s := range d.Splits {
+			if !slices.Contains(names, s.Split) {
+				names = append(names, s.Split)
+			}
+		}
+	}
+	return names
+}
+
+func cleanAll(names []string) []string {
+	out := make([]string, len(names))
+	for i, n := range names {
+		out[i] = clean(n)
+	}
+	return out
+}
+
+// noAUROC explains why nothing can be drawn of a run without any AUROC.
+func (v view) noAUROC() string {
+	switch {
+	case len(v.outNames()) == 0:
+		return "There is no later split to compare with: add one under tests in corpus.yaml."
+	case len(v.main()) == 0:
+		return "No detector has an AUROC; the detector table says why each was skipped."
+	}
+	return ""
+}
+
+func driftFigure(v view) figure {
+	f := figure{name: "auroc-drift-by-split", title: "AUROC of " + clean(v.in().Name) + " against later files", gap: v.noAUROC()}
+	if f.gap != "" {
+		return f
+	}
+	f.caption = "Bars are 95% intervals. The grey band is where the AUROC falls 95 times in 100 when nothing has drifted; n is the number of files."
+	f.alt = f.title + ": " + v.spoken()
+	f.cols, f.least, f.height = 1, 3*vg.Inch, 3.5*vg.Inch
+	ds := v.main()
+	for _, d := range ds {
+		f.legend = append(f.legend, entry{clean(d.Name), v.styles[d.Name]})
+	}
+	f.panels = []panel{func(width vg.Length) *plot.Plot { return driftPanel(v, ds, width) }}
+	return f
+}
+
+func driftPanel(v view, ds []Detector, width vg.Length) *plot.Plot {
+	names := v.outNames()
+	p := newPanel("", fmt.Sprintf("later split (%s: n %d)", shorten(clean(v.in().Name), 20), v.inFiles()), "AUROC (95% interval)")
+	notes := make([]string, len(names))
+	var null []box
+	for i, name := range names {
+		notes[i] = "no files"
+		if n := v.outFiles(name); n > 0 {
+			notes[i] = fmt.Sprintf("n %d", n)
+		}
+		if lo, hi, ok := v.null(name); ok {
+			null = append(null, box{float64(i) - 0.42, float64(i) + 0.42, lo, hi})
+		}
+	}
+	addBoxes(p, style{color: rgb(0xDADADA)}, null...)
+	p.Add(rule{at: 0.5, note: "0.5: no drift"})
+
+	var all []point
+	for j, d := range ds {
+		offset := (float64(j) - float64(len(ds)-1)/2) * 0.09
+		ps := make([]point, len(names))
+		for i, name := range names {
+			ps[i] = absent(float64(i) + offset)
+			if s := d.split(name); s != nil {
+				ps[i].y, ps[i].lo, ps[i].hi = float64(s.AUROC), float64(s.AUROCLo), float64(s.AUROCHi)
+			}
+		}
+		addLine(p, v.styles[d.Name], ps)
+		addPoints(p, v.styles[d.Name], ps)
+		all = append(all, ps...)
+	}
+	setCategories(p, cleanAll(names), notes, width)
+	setAUROC(p, all)
+	return p
+}
+
+// inFiles and outFiles are the numbers of files behind an AUROC.
+func (v view) inFiles() int {
+	if n := v.in().Files; n > 0 {
+		return n
+	}
+	for _, d := range v.Detectors {
+		for _, s := range d.Splits {
+			return s.In
+		}
+	}
+	return 0
+}
+
+func (v view) outFiles(name string) int {
+	for _, s := range v.Splits {
+		if s.Name == name {
+			return s.Files
+		}
+	}
+	for _, d := range v.Detectors {
+		if s := d.split(name); s != nil {
+			return s.Out
+		}
+	}
+	return 0
+}
+
+// null returns the null band of a split. It depends on the numbers of files
+// far more than on the detector, so the chosen detector's stands for all.
+func (v view) null(name string) (lo, hi float64, ok bool) {
+	ds := v.main()
+	if d := v.chosen(); d != nil {
+		ds = append([]Detector{*d}, ds...)
+	}
+	for _, d := range ds {
+		if s := d.split(name); s != nil && s.NullLo.OK() && s.NullHi.OK() {
+			return float64(s.NullLo), float64(s.NullHi), true
+		}
+	}
+	return 0, 0, false
+}
+
+// spoken lists the main detectors' AUROCs for a reader who cannot see them.
+func (v view) spoken() string {
+	s := ""
+	for i, d := range v.main() {
+		if i > 0 {
+			s += "; "
+		}
+		s += clean(d.Name) + " "
+		for j, x := range d.Splits {
+			if j > 0 {
+				s += ", "
+			}
+			s += fmt.Sprintf("%s on %s", interval(x.AUROC, x.AUROCLo, x.AUROCHi, auroc2), clean(x.Split))
+		}
+	}
+	return s + "."
+}
+
+// aurocTable is every detector on every split.
+func aurocTable(v view) table {
+	t := table{
+		name: "auroc-by-split", caption: "AUROC of every detector on every later split",
+		columns: []column{
+			textColumn("Detector", "detector"), textColumn("Split", "split"),
+			numColumn("In files", "in"), numColumn("Out files", "out"),
+			intervalColumn("AUROC (95% interval)", "auroc"),
+			{title: "No-drift band", csv: []string{"null_lo", "null_hi"}, numeric: true},
+			numColumn("p", "p"), numColumn("p (Holm)", "p_holm"),
+			intervalColumn("Class-balanced AUROC", "balanced"),
+		},
+	}
+	for _, d := range v.Detectors {
+		if d.Skipped != "" {
+			continue
+		}
+		for _, s := range d.Splits {
+			t.rows = append(t.rows, []cell{
+				textCell(d.Name), textCell(s.Split), countCell(s.In), countCell(s.Out),
+				intervalCell(s.AUROC, s.AUROCLo, s.AUROCHi, auroc3),
+				bandCell(s.NullLo, s.NullHi),
+				numCell(s.P, pValue), numCell(s.PHolm, pValue),
+				intervalCell(s.Balanced.Value, s.Balanced.Lo, s.Balanced.Hi, auroc3),
+			})
+		}
+	}
+	if len(t.rows) == 0 {
+		t.gap = v.noAUROC()
+	}
+	return t
+}
+
+func bandCell(lo, hi Num) cell {
+	text := missing
+	if lo.OK() && hi.OK() {
+		text = auroc3(lo) + " to " + auroc3(hi)
+	}
+	return cell{text: text, csv: []string{plain(lo), plain(hi)}, sort: hi}
+}

@@ -1,0 +1,176 @@
+package report
+
+import (
+	"bytes"
+	"encoding/binary"
+	"hash/crc32"
+	"html"
+	"image/png"
+	"strings"
+
+	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/vg"
+	"gonum.org/v1/plot/vg/draw"
+	"gonum.org/v1/plot/vg/vgimg"
+	"gonum.org/v1/plot/vg/vgsvg"
+)
+
+// Widths of a picture: saved and on a wide page, and on a phone, where it is
+// drawn anew in one column and not shrunk.
+const (
+	wideWidth   = 8.5 * vg.Inch
+	narrowWidth = 3.55 * vg.Inch
+)
+
+// figure is one picture: a title, an optional legend, and panels in a grid
+// whose number of columns follows from the width.
+type figure struct {
+	name    string // of its files, without extension
+	title   string
+	alt     string // what a reader who cannot see it should know
+	caption string // how bands and bars are to be read
+	gap     string // why there is no picture; then the rest is empty
+
+	legend []entry
+	panels []panel
+	cols   int       // most columns
+	least  vg.Length // least width of a panel
+	height vg.Length // of a panel
+}
+
+// panel makes one plot for the given width.
+type panel func(width vg.Length) *plot.Plot
+
+// entry is one line of a legend.
+type entry struct {
+	text string
+	style
+}
+
+const (
+	margin  = 8 * vg.Length(1)
+	legendH = 14 * vg.Length(1)
+)
+
+// grid returns how many columns and rows of panels fit.
+func (f figure) grid(width vg.Length) (cols, rows int) {
+	cols = max(1, min(f.cols, len(f.panels), int((width-2*margin)/f.least)))
+	return cols, (len(f.panels) + cols - 1) / cols
+}
+
+// layout returns the legend broken into lines, the title likewise, and the
+// height of the whole.
+func (f figure) layout(width vg.Length) (title []string, legend [][]entry, height vg.Length) {
+	title = wrap(titleStyle(), f.title, width-2*margin)
+	used := width
+	for _, e := range f.legend {
+		w := e.width()
+		if used+w > width-2*margin {
+			legend = append(legend, nil)
+			used = 0
+		}
+		legend[len(legend)-1] = append(legend[len(legend)-1], e)
+		used += w
+	}
+	_, rows := f.grid(width)
+	height = 2*margin + vg.Length(len(title))*15 + vg.Length(len(legend))*legendH + 6 + vg.Length(rows)*f.height
+	return title, legend, height
+}
+
+const sampleWidth = 24 * vg.Length(1)
+
+func (e entry) width() vg.Length {
+	return sampleWidth + 4 + labelStyle().Width(e.text) + 14
+}
+
+func (e entry) draw(c draw.Canvas, at vg.Point) {
+	c.StrokeLine2(e.line(), at.X, at.Y, at.X+sampleWidth, at.Y)
+	c.DrawGlyphNoClip(e.point(), vg.Point{X: at.X + sampleWidth/2, Y: at.Y})
+	sty := labelStyle()
+	sty.YAlign = draw.YCenter
+	c.FillText(sty, vg.Point{X: at.X + sampleWidth + 4, Y: at.Y}, e.text)
+}
+
+// draw draws the whole figure on c.
+func (f figure) draw(c draw.Canvas) {
+	width := c.Max.X - c.Min.X
+	title, legend, _ := f.layout(width)
+	y := c.Max.Y - margin
+	for _, line := range title {
+		c.FillText(titleStyle(), vg.Point{X: c.Min.X + margin, Y: y}, line)
+		y -= 15
+	}
+	for _, row := range legend {
+		x := c.Min.X + margin
+		for _, e := range row {
+			e.draw(c, vg.Point{X: x, Y: y - legendH/2})
+			x += e.width()
+		}
+		y -= legendH
+	}
+	y -= 6
+
+	cols, rows := f.grid(width)
+	tiles := draw.Tiles{Cols: cols, Rows: rows, PadX: 12, PadY: 12}
+	area := draw.Crop(c, margin, -margin, margin, y-c.Max.Y)
+	plots := make([][]*plot.Plot, rows)
+	for i := range plots {
+		plots[i] = make([]*plot.Plot, cols)
+		for j := range plots[i] {
+			if k := i*cols + j; k < len(f.panels) {
+				plots[i][j] = f.panels[k]((area.Max.X - area.Min.X) / vg.Length(cols))
+			}
+		}
+	}
+	for i, row := range plot.Align(plots, tiles, area) {
+		for j, cell := range row {
+			if plots[i][j] != nil {
+				plots[i][j].Draw(cell)
+			}
+		}
+	}
+}
+
+// png draws the figure as a PNG.
+func (f figure) png(width vg.Length, dpi int) []byte {
+	_, _, height := f.layout(width)
+	c := vgimg.NewWith(vgimg.UseWH(width, height), vgimg.UseDPI(dpi))
+	f.draw(draw.New(c))
+	var b bytes.Buffer
+	enc := png.Encoder{CompressionLevel: png.BestCompression}
+	if err := enc.Encode(&b, c.Image()); err != nil {
+		panic(err) // memory never fails to write
+	}
+	return withResolution(b.Bytes(), dpi)
+}
+
+// withResolution adds the pHYs chunk, which image/png does not write, so that
+// the picture prints at its size. PNG specification, 11.3.4.3.
+func withResolution(img []byte, dpi int) []byte {
+	const header = 8 + 4 + 4 + 13 + 4 // signature and the IHDR chunk
+	perMetre := uint32(float64(dpi)/0.0254 + 0.5)
+	chunk := append([]byte{0, 0, 0, 9}, "pHYs"...)
+	chunk = binary.BigEndian.AppendUint32(chunk, perMetre)
+	chunk = binary.BigEndian.AppendUint32(chunk, perMetre)
+	chunk = append(chunk, 1)
+	chunk = binary.BigEndian.AppendUint32(chunk, crc32.ChecksumIEEE(chunk[4:]))
+	return bytes.Join([][]byte{img[:header], chunk, img[header:]}, nil)
+}
+
+// svg draws the figure as an SVG. Fonts are not embedded: Arial has the
+// widths of Liberation Sans, so it may take its place.
+func (f figure) svg(width vg.Length) []byte {
+	_, _, height := f.layout(width)
+	c := vgsvg.New(width, height)
+	dc := draw.New(c)
+	dc.SetColor(grey(0xFF))
+	dc.Fill(dc.Rectangle.Path())
+	f.draw(dc)
+	var b bytes.Buffer
+	if _, err := c.WriteTo(&b); err != nil {
+		panic(err) // memory never fails to write
+	}
+	s := strings.ReplaceAll(b.String(), "font-family:Liberation Sans;", "font-family:'Liberation Sans',Arial,Helvetica,sans-serif;")
+	label := `role="img" aria-label="` + html.EscapeString(f.alt) + "\"\n\t"
+	return []byte(strings.Replace(s, "xmlns:xlink", label+"xmlns:xlink", 1))
+}

@@ -1,0 +1,130 @@
+package report
+
+import (
+	"bytes"
+	"math"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+)
+
+func TestWriteResultsRoundTrip(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "results.json")
+	want := inventedRun()
+	want.Detectors[0].Threshold = Num(math.Inf(-1)) // null in JSON
+	if err := WriteResults(path, want); err != nil {
+		t.Fatal(err)
+	}
+	first, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := ReadResults(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.Detectors[0].Threshold.OK() {
+		t.Errorf("an infinite threshold came back as %v", got.Detectors[0].Threshold)
+	}
+	if err := WriteResults(path, got); err != nil {
+		t.Fatal(err)
+	}
+	second, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(first, second) {
+		t.Error("reading and writing again changed results.json")
+	}
+	if !reflect.DeepEqual(got.Classifier.Rejection, want.Classifier.Rejection) {
+		t.Error("the rejection curves did not survive")
+	}
+}
+
+func TestReadResultsNamesVersions(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "results.json")
+	if err := os.WriteFile(path, []byte(`{"schema_version": 99}`), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	_, err := ReadResults(path)
+	if err == nil || !strings.Contains(err.Error(), "99") || !strings.Contains(err.Error(), path) {
+		t.Errorf("got %v, want an error with the path and the version", err)
+	}
+}
+
+// A failed write leaves neither half a file nor its temporary name.
+func TestWriteFileLeavesNothingBehind(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "taken")
+	if err := os.Mkdir(path, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := writeFile(path, []byte("x")); err == nil {
+		t.Fatal("a file replaced a folder")
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(entries) != 1 {
+		t.Errorf("left behind: %v", entries)
+	}
+}
+
+// Drawing twice gives the same bytes, and a picture that can no longer be
+// drawn does not stay from the run before.
+func TestWriteIsDeterministicAndTidy(t *testing.T) {
+	dir := t.TempDir()
+	in := inventedInput()
+	read := func() map[string][]byte {
+		out := map[string][]byte{}
+		paths, err := filepath.Glob(filepath.Join(dir, "report", "*"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range paths {
+			b, err := os.ReadFile(p)
+			if err != nil {
+				t.Fatal(err)
+			}
+			out[filepath.Base(p)] = b
+		}
+		return out
+	}
+	if err := Write(dir, in); err != nil {
+		t.Fatal(err)
+	}
+	first := read()
+	mine := filepath.Join(dir, "report", "mine.txt")
+	if err := os.WriteFile(mine, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := Write(dir, in); err != nil {
+		t.Fatal(err)
+	}
+	second := read()
+	delete(second, "mine.txt")
+	if !reflect.DeepEqual(first, second) {
+		t.Error("the same input gave other files")
+	}
+	for _, name := range []string{"index.html", "auroc-drift-by-split.png", "auroc-drift-by-split.svg", "throughput-by-batch.png", "throughput.csv"} {
+		if len(first[name]) == 0 {
+			t.Errorf("%s is missing or empty", name)
+		}
+	}
+	in.Throughput = nil
+	if err := Write(dir, in); err != nil {
+		t.Fatal(err)
+	}
+	third := read()
+	for _, name := range []string{"throughput-by-batch.png", "throughput-by-batch.svg", "throughput.csv"} {
+		if _, stale := third[name]; stale {
+			t.Errorf("%s stayed from the run before", name)
+		}
+	}
+	if _, err := os.Stat(mine); err != nil {
+		t.Error("a file that is not the report's was removed")
+	}
+}

@@ -1,0 +1,85 @@
+package report
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"unicode"
+)
+
+// clean makes a name fit for a line of text, an axis and an XML document:
+// valid UTF-8 and no control or direction-changing characters. Names come
+// from files on disk and may hold anything.
+func clean(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || unicode.Is(unicode.Cf, r) || unicode.Is(unicode.Zl, r) || unicode.Is(unicode.Zp, r) || r >= 0xFFFE && r <= 0xFFFF {
+			return unicode.ReplacementChar
+		}
+		return r
+	}, strings.ToValidUTF8(s, string(unicode.ReplacementChar)))
+}
+
+// shorten cuts the middle out of a long name: both ends tell names apart.
+func shorten(s string, most int) string {
+	r := []rune(s)
+	if len(r) <= most {
+		return s
+	}
+	tail := (most - 1) / 2
+	return string(r[:most-1-tail]) + "…" + string(r[len(r)-tail:])
+}
+
+// missing stands for a number that could not be computed.
+const missing = "–"
+
+// fixed formats x with a fixed number of decimals, or as missing.
+func fixed(x Num, decimals int) string {
+	if !x.OK() {
+		return missing
+	}
+	s := strconv.FormatFloat(float64(x), 'f', decimals, 64)
+	if strings.Trim(s, "-0.") == "" {
+		s = strings.TrimPrefix(s, "-")
+	}
+	return s
+}
+
+// percent formats a share between 0 and 1.
+func percent(x Num) string {
+	if !x.OK() {
+		return missing
+	}
+	if p := 100 * float64(x); p != 0 && p != 100 && (math.Abs(p) < 1 || math.Abs(p) > 99) {
+		return fmt.Sprintf("%.1f%%", p)
+	}
+	return fixed(100*x, 0) + "%"
+}
+
+// interval formats a value and its 95% interval, each through f.
+func interval(x, lo, hi Num, f func(Num) string) string {
+	if !x.OK() || !lo.OK() || !hi.OK() {
+		return f(x)
+	}
+	return fmt.Sprintf("%s (%s to %s)", f(x), f(lo), f(hi))
+}
+
+// auroc2 and auroc3 format an AUROC in sentences and in tables.
+func auroc2(x Num) string { return fixed(x, 2) }
+func auroc3(x Num) string { return fixed(x, 3) }
+
+// pValue formats a p-value: below a thousandth only its bound is of use.
+func pValue(p Num) string {
+	if p.OK() && p < 0.001 {
+		return "<0.001"
+	}
+	return fixed(p, 3)
+}
+
+// count formats a number with its noun: "1 file", "2 files".
+func count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}

@@ -1,0 +1,222 @@
+package report
+
+import (
+	"bytes"
+	_ "embed"
+	"encoding/base64"
+	"fmt"
+	"html/template"
+	"maps"
+	"path/filepath"
+	"runtime"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// Input is what a report is drawn from.
+type Input struct {
+	Name       string // what to call the run, such as its output folder
+	Results    Results
+	Throughput []ThroughputRow // of bench.txt; empty when nothing was timed
+	Manifest   []KeyValue      // provenance, in the order to show
+}
+
+// KeyValue is one line of provenance.
+type KeyValue struct{ Key, Value string }
+
+// Write draws the report of one run: dir/report/index.html, and beside it
+// every picture as PNG and SVG and every table as CSV.
+func Write(dir string, in Input) error {
+	p := page{Title: "Drift report", Sections: sections(in)}
+	if name := clean(in.Name); name != "" {
+		p.Title += ": " + name
+	}
+	set, err := p.files("index.html")
+	if err != nil {
+		return err
+	}
+	return set.write(filepath.Join(dir, "report"))
+}
+
+// sections are the parts of the page of one run, in the order in which they
+// are read.
+func sections(in Input) []section {
+	v := newView(in.Results)
+	return []section{
+		driftSection(v),
+		distributionSection(v),
+		rocSection(v),
+		throughputSection(in.Throughput),
+	}
+}
+
+// page is what the template shows.
+type page struct {
+	Title    string
+	Lead     []string // the headline's sentences
+	Sections []section
+	pictures map[string][2]template.URL // wide and narrow, by figure
+}
+
+const (
+	printDPI = 300
+	// maxPage bounds the page, so that it can go by mail.
+	maxPage = 3_000_000
+)
+
+// files renders everything the page is made of.
+func (p page) files(index string) (files, error) {
+	set := files{}
+	var figures []figure
+	for _, s := range p.Sections {
+		for _, f := range s.figures {
+			set[f.name+".png"], set[f.name+".svg"] = nil, nil
+			if f.gap == "" {
+				figures = append(figures, f)
+			}
+		}
+		for _, t := range s.tables {
+			set[t.name+".csv"] = nil
+			if t.gap == "" {
+				set[t.name+".csv"] = t.encode()
+			}
+		}
+	}
+	saved := make([]files, len(figures))
+	each(figures, func(i int, f figure) {
+		saved[i] = files{f.name + ".png": f.png(wideWidth, printDPI), f.name + ".svg": f.svg(wideWidth)}
+	})
+	for _, s := range saved {
+		maps.Copy(set, s)
+	}
+	// Pixels per inch inside the page: as many as its size allows.
+	for _, dpi := range []int{192, 144, 96, 72} {
+		inline := make([][2]template.URL, len(figures))
+		each(figures, func(i int, f figure) {
+			inline[i] = [2]template.URL{dataURL("image/png", f.png(wideWidth, dpi)), dataURL("image/png", f.png(narrowWidth, dpi))}
+		})
+		p.pictures = map[string][2]template.URL{}
+		for i, f := range figures {
+			p.pictures[f.name] = inline[i]
+		}
+		html, err := p.render()
+		if err != nil {
+			return nil, err
+		}
+		set[index] = html
+		if len(html) <= maxPage {
+			break
+		}
+	}
+	return set, nil
+}
+
+// each runs f on every figure, on all cores.
+func each(figures []figure, f func(int, figure)) {
+	var g errgroup.Group
+	g.SetLimit(runtime.GOMAXPROCS(0))
+	for i, fig := range figures {
+		g.Go(func() error { f(i, fig); return nil })
+	}
+	g.Wait()
+}
+
+func dataURL(kind string, data []byte) template.URL {
+	return template.URL("data:" + kind + ";base64," + base64.StdEncoding.EncodeToString(data))
+}
+
+var (
+	//go:embed page.html
+	pageHTML string
+	//go:embed page.css
+	pageCSS string
+	//go:embed page.js
+	pageJS string
+)
+
+// render fills the template.
+func (p page) render() ([]byte, error) {
+	t, err := template.New("page").Funcs(template.FuncMap{
+		"style":  func() template.CSS { return template.CSS(pageCSS) },
+		"script": func() template.JS { return template.JS(pageJS) },
+	}).Parse(pageHTML)
+	if err != nil {
+		return nil, fmt.Errorf("report: parsing the page: %w", err)
+	}
+	var b bytes.Buffer
+	if err := t.Execute(&b, p.view()); err != nil {
+		return nil, fmt.Errorf("report: filling the page: %w", err)
+	}
+	return b.Bytes(), nil
+}
+
+// The template sees plain exported fields, made here from the sections.
+type (
+	pageView struct {
+		Title    string
+		Lead     []string
+		Sections []sectionView
+	}
+	sectionView struct {
+		ID, Title, Read string
+		Notes           []string
+		Figures         []figureView
+		Tables          []tableView
+	}
+	figureView struct {
+		Alt, Caption, Gap string
+		Wide, Narrow      template.URL
+	}
+	tableView struct {
+		Caption, Gap, File string
+		CSV                template.URL
+		Columns            []columnView
+		Rows               [][]cellView
+	}
+	columnView struct {
+		Title   string
+		Numeric bool
+	}
+	cellView struct {
+		Text, Sort string
+		Numeric    bool
+	}
+)
+
+func (p page) view() pageView {
+	out := pageView{Title: p.Title, Lead: p.Lead}
+	for _, s := range p.Sections {
+		sv := sectionView{ID: s.id, Title: s.title, Read: s.read, Notes: s.notes}
+		for _, f := range s.figures {
+			urls := p.pictures[f.name]
+			sv.Figures = append(sv.Figures, figureView{Alt: f.alt, Caption: f.caption, Gap: f.gap, Wide: urls[0], Narrow: urls[1]})
+		}
+		for _, t := range s.tables {
+			sv.Tables = append(sv.Tables, t.view())
+		}
+		out.Sections = append(out.Sections, sv)
+	}
+	return out
+}
+
+func (t table) view() tableView {
+	tv := tableView{Caption: t.caption, Gap: t.gap, File: t.name + ".csv"}
+	if t.gap != "" {
+		return tv
+	}
+	tv.CSV = dataURL("text/csv;charset=utf-8", t.encode())
+	for _, c := range t.columns {
+		tv.Columns = append(tv.Columns, columnView{Title: c.title, Numeric: c.numeric})
+	}
+	for _, row := range t.rows {
+		cells := make([]cellView, len(row))
+		for i, c := range row {
+			cells[i] = cellView{Text: c.text, Sort: c.text, Numeric: t.columns[i].numeric}
+			if cells[i].Numeric {
+				cells[i].Sort = plain(c.sort)
+			}
+		}
+		tv.Rows = append(tv.Rows, cells)
+	}
+	return tv
+}

@@ -1,0 +1,109 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/rivo/uniseg"
+)
+
+// terminalWidth is the most columns Table uses.
+const terminalWidth = 100
+
+// Table prints the AUROC of every detector on every later split, with its 95%
+// interval, the number of files and the null band, in at most 100 columns.
+// Splits that do not fit side by side follow in further blocks.
+func Table(w io.Writer, r Results) error {
+	v := newView(r)
+	var b strings.Builder
+	fmt.Fprintf(&b, "AUROC of %s (%s) against later files: 0.5 is no drift, * above the band.\n",
+		crop(clean(v.in().Name), 16), count(v.inFiles(), "file"))
+	names := v.outNames()
+	if len(names) == 0 {
+		b.WriteString(v.noAUROC() + "\n")
+	}
+	var rows []Detector
+	for _, d := range v.Detectors {
+		if d.Skipped == "" {
+			rows = append(rows, d)
+		}
+	}
+	first := []string{"detector", "files", "no-drift band"}
+	for _, d := range rows {
+		name := clean(d.Name)
+		if d.UsesOutLabels {
+			name += " (tuned)"
+		}
+		first = append(first, name)
+	}
+	const most, perBlock = 28, 3 // 28 + 3·(2+22) = 100
+	for ; len(names) > 0; names = names[min(perBlock, len(names)):] {
+		grid := [][]string{first}
+		for _, name := range names[:min(perBlock, len(names))] {
+			column := []string{clean(name), fmt.Sprint(v.outFiles(name)), missing}
+			if lo, hi, ok := v.null(name); ok {
+				column[2] = fmt.Sprintf("%.3f to %.3f", lo, hi)
+			}
+			for _, d := range rows {
+				column = append(column, terminalCell(d.split(name)))
+			}
+			grid = append(grid, column)
+		}
+		b.WriteString("\n")
+		writeColumns(&b, grid, most, 22)
+	}
+	notes := false
+	for _, d := range v.Detectors {
+		if d.Skipped != "" {
+			if !notes {
+				b.WriteString("\n")
+				notes = true
+			}
+			b.WriteString(crop(fmt.Sprintf("%s: skipped: %s", clean(d.Name), clean(d.Skipped)), terminalWidth) + "\n")
+		}
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func terminalCell(s *DetectorSplit) string {
+	if s == nil || !s.AUROC.OK() {
+		return missing
+	}
+	text := interval(s.AUROC, s.AUROCLo, s.AUROCHi, auroc3)
+	text = strings.NewReplacer("(", "[", ")", "]", " to ", ", ").Replace(text)
+	if s.AUROCLo.OK() && s.NullHi.OK() && s.AUROCLo > s.NullHi {
+		text += "*"
+	}
+	return text
+}
+
+// writeColumns prints columns side by side, cropped to first and rest
+// columns, as wide as their longest cell.
+func writeColumns(b *strings.Builder, grid [][]string, first, rest int) {
+	for i := range grid[0] {
+		line := ""
+		for j, column := range grid {
+			most := rest
+			if j == 0 {
+				most = first
+			}
+			width := 0
+			for _, s := range column {
+				width = max(width, uniseg.StringWidth(crop(s, most)))
+			}
+			cell := crop(column[i], most)
+			line += cell + strings.Repeat(" ", width-uniseg.StringWidth(cell)+2)
+		}
+		b.WriteString(strings.TrimRight(line, " ") + "\n")
+	}
+}
+
+// crop shortens s to at most width columns of a terminal.
+func crop(s string, width int) string {
+	for most := width; uniseg.StringWidth(s) > width; most-- {
+		s = shorten(s, most)
+	}
+	return s
+}

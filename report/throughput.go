@@ -1,0 +1,161 @@
+package report
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+
+	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/vg"
+)
+
+// ThroughputRow is one case of a throughput measurement, summarised over its
+// repetitions: a line of the throughput table and a point of its picture.
+type ThroughputRow struct {
+	Engine   string // such as "tensorflow"
+	Device   string // such as "cpu"
+	Scenario string // what was timed, such as "forward"; may be empty
+	Unit     string // such as "samples/s"; only that unit is drawn
+	Batch    int    // files per batch
+	Reading  bool   // whether reading the files from disk is in the time
+	Center   float64
+	Lo, Hi   float64 // 95% interval of Center; NaN when there are too few repetitions
+	N        int     // repetitions
+}
+
+const samplesPerSecond = "samples/s"
+
+// line names the series the row belongs to.
+func (r ThroughputRow) line() string {
+	s := clean(r.Engine + " on " + r.Device)
+	if r.Scenario != "" {
+		s += ", " + clean(r.Scenario)
+	}
+	if r.Reading {
+		s += ", with reading"
+	}
+	return s
+}
+
+func throughputSection(rows []ThroughputRow) section {
+	return section{
+		id: "throughput", title: "Throughput",
+		read:    "Files per second through the network by batch size, higher is faster; two settings differ when their intervals lie apart.",
+		figures: []figure{throughputFigure(rows)},
+		tables:  []table{throughputTable(rows)},
+	}
+}
+
+const noThroughput = "Not measured in this run: driftbench throughput times the engines and devices that are there."
+
+func throughputFigure(rows []ThroughputRow) figure {
+	f := figure{name: "throughput-by-batch", title: "Throughput by batch size"}
+	var lines []string
+	var batches []int
+	var drawn []ThroughputRow
+	least, most := math.Inf(1), 0.0
+	for _, r := range rows {
+		if r.Unit != samplesPerSecond || !finite(r.Center) || r.Center <= 0 {
+			continue
+		}
+		drawn = append(drawn, r)
+		if !slices.Contains(lines, r.line()) {
+			lines = append(lines, r.line())
+		}
+		if !slices.Contains(batches, r.Batch) {
+			batches = append(batches, r.Batch)
+		}
+		least, most = min(least, r.Center), max(most, r.Center)
+	}
+	if len(drawn) == 0 {
+		f.gap = noThroughput
+		return f
+	}
+	slices.Sort(batches)
+	logarithmic := most > 30*least
+
+	f.alt = "Samples per second of " + count(len(lines), "setting") + " over " + count(len(batches), "batch size") + "; the table holds the numbers."
+	f.caption = "Points are medians over the repetitions, bars their 95% intervals."
+	if logarithmic {
+		f.caption += " The vertical axis is logarithmic."
+	}
+	f.cols, f.least, f.height = 1, 3*vg.Inch, 3.2*vg.Inch
+	styles := map[string]style{}
+	for i, name := range lines {
+		styles[name] = seriesStyle(i + 3) // not the colours of the usual detectors
+		f.legend = append(f.legend, entry{name, styles[name]})
+	}
+	f.panels = []panel{func(vg.Length) *plot.Plot {
+		p := newPanel("", "batch size (files)", "samples per second")
+		p.Y.Min = 0
+		for i, name := range lines {
+			ps := make([]point, len(batches))
+			for j, b := range batches {
+				ps[j] = absent(float64(j) + (float64(i)-float64(len(lines)-1)/2)*0.06)
+				for _, r := range drawn {
+					if r.line() == name && r.Batch == b {
+						ps[j].y, ps[j].lo, ps[j].hi = r.Center, r.Lo, r.Hi
+						if logarithmic && r.Lo <= 0 {
+							ps[j].lo = math.NaN()
+						}
+					}
+				}
+			}
+			addLine(p, styles[name], ps)
+			addPoints(p, styles[name], ps)
+		}
+		ticks := make([]plot.Tick, len(batches))
+		for j, b := range batches {
+			ticks[j] = plot.Tick{Value: float64(j), Label: strconv.Itoa(b)}
+		}
+		p.X.Tick.Marker = plot.ConstantTicks(ticks)
+		p.X.Min, p.X.Max = -0.4, float64(len(batches))-0.6
+		if logarithmic {
+			p.Y.Scale, p.Y.Tick.Marker = plot.LogScale{}, plot.LogTicks{Prec: -1}
+			p.Y.Min, p.Y.Max = math.Pow(10, math.Floor(math.Log10(least))), math.Pow(10, math.Ceil(math.Log10(p.Y.Max)))
+		}
+		return p
+	}}
+	return f
+}
+
+func throughputTable(rows []ThroughputRow) table {
+	t := table{
+		name: "throughput", caption: "Throughput of every case, medians over the repetitions",
+		columns: []column{
+			textColumn("Engine", "engine"), textColumn("Device", "device"), textColumn("Scenario", "scenario"),
+			textColumn("Reading", "reading"), numColumn("Batch", "batch"),
+			intervalColumn("Median (95% interval)", "median"), textColumn("Unit", "unit"), numColumn("Repetitions", "n"),
+		},
+	}
+	if len(rows) == 0 {
+		t.gap = noThroughput
+	}
+	for _, r := range slices.SortedStableFunc(slices.Values(rows), func(a, b ThroughputRow) int {
+		return cmp.Or(cmp.Compare(a.Unit, b.Unit), cmp.Compare(a.line(), b.line()), cmp.Compare(a.Batch, b.Batch))
+	}) {
+		reading := "no"
+		if r.Reading {
+			reading = "yes"
+		}
+		t.rows = append(t.rows, []cell{
+			textCell(r.Engine), textCell(r.Device), textCell(r.Scenario), textCell(reading), countCell(r.Batch),
+			intervalCell(Num(r.Center), Num(r.Lo), Num(r.Hi), significant), textCell(r.Unit), countCell(r.N),
+		})
+	}
+	return t
+}
+
+// significant keeps four significant digits.
+func significant(x Num) string {
+	if !x.OK() {
+		return missing
+	}
+	s := fmt.Sprintf("%.4g", float64(x))
+	if v, err := strconv.ParseFloat(s, 64); err == nil && math.Abs(v) >= 1e4 && math.Abs(v) < 1e12 {
+		return strconv.FormatFloat(v, 'f', 0, 64)
+	}
+	return s
+}
