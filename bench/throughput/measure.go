@@ -1,0 +1,110 @@
+package throughput
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"runtime"
+	"slices"
+	"time"
+
+	"gonum.org/v1/gonum/stat"
+)
+
+// Options says how often and how long cases are timed.
+type Options struct {
+	Rounds int           // repetitions of every case; an interval needs 6, use 10 or more
+	Least  time.Duration // a repetition makes passes until this time is over
+	Seed   uint64        // of the order of the cases within a round
+	// Progress, when set, is told how many of all repetitions are done.
+	Progress func(done, all int)
+}
+
+// Measurement is one repetition of one case.
+type Measurement struct {
+	Name string // Extract/key=value/…
+	Volume
+	Elapsed time.Duration
+
+	P50, P90, P99 time.Duration // latency of a file; zero in the offline scenario
+
+	// PeakRSS is the largest resident memory of the process while the case
+	// ran, in bytes, with all that was loaded before; 0 where the system does
+	// not tell.
+	PeakRSS int64
+}
+
+// Measure times the cases. Every case makes one pass untimed, then come
+// opt.Rounds rounds of one repetition each: the first in the order of the
+// cases, the rest shuffled. The result is in the order of measurement.
+//
+// A failing case stops all and is named; so does the end of ctx, between
+// passes at the latest. What was measured by then is returned with the error.
+func Measure(ctx context.Context, cases []Case, opt Options) ([]Measurement, error) {
+	for _, c := range cases {
+		if _, err := c.repeat(ctx, 0); err != nil {
+			return nil, fmt.Errorf("throughput: warming up %s: %w", c.name, err)
+		}
+	}
+	var done []Measurement
+	order := rand.New(rand.NewPCG(opt.Seed, 0))
+	cases = slices.Clone(cases)
+	for range opt.Rounds {
+		for _, c := range cases {
+			m, err := c.repeat(ctx, opt.Least)
+			if err != nil {
+				return done, fmt.Errorf("throughput: timing %s: %w", c.name, err)
+			}
+			done = append(done, m)
+			if opt.Progress != nil {
+				opt.Progress(len(done), opt.Rounds*len(cases))
+			}
+		}
+		order.Shuffle(len(cases), func(i, j int) { cases[i], cases[j] = cases[j], cases[i] })
+	}
+	return done, nil
+}
+
+// repeat makes passes for at least the given time, and at least one.
+func (c *Case) repeat(ctx context.Context, least time.Duration) (Measurement, error) {
+	m := Measurement{Name: c.name}
+	var latencies []time.Duration
+	runtime.GC() // the garbage of one case is not the next one's time
+	peak := startPeakRSS()
+	start := time.Now()
+	for {
+		var v Volume
+		var err error
+		if err = ctx.Err(); err != nil {
+			return m, err
+		}
+		if v, latencies, err = c.pass(ctx, latencies); err != nil {
+			return m, err
+		}
+		m.Files += v.Files
+		m.Bytes += v.Bytes
+		if m.Elapsed = time.Since(start); m.Elapsed >= least {
+			break
+		}
+	}
+	m.PeakRSS = peak()
+	if m.Files == 0 {
+		return m, fmt.Errorf("no file went through")
+	}
+	m.P50, m.P90, m.P99 = percentiles(latencies)
+	return m, nil
+}
+
+// percentiles returns nearest-rank percentiles, zeros without latencies.
+func percentiles(latencies []time.Duration) (p50, p90, p99 time.Duration) {
+	if len(latencies) == 0 {
+		return 0, 0, 0
+	}
+	x := make([]float64, len(latencies))
+	for i, l := range latencies {
+		x[i] = float64(l)
+	}
+	slices.Sort(x)
+	at := func(p float64) time.Duration { return time.Duration(stat.Quantile(p, stat.Empirical, x, nil)) }
+	return at(0.5), at(0.9), at(0.99)
+}

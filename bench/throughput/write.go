@@ -1,0 +1,121 @@
+package throughput
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	"github.com/klauspost/cpuid/v2"
+	"golang.org/x/perf/benchfmt"
+)
+
+// Units of a repetition. An operation is one file.
+const (
+	unitTime    = "ns/op"
+	unitSamples = "samples/s"
+	unitBytes   = "MB/s"
+	unitP50     = "p50-latency-ns"
+	unitP90     = "p90-latency-ns"
+	unitP99     = "p99-latency-ns"
+	unitRSS     = "peak-RSS-bytes"
+)
+
+// Host returns what the machine is, under the keys that `go test` uses.
+func Host() []KV {
+	host := []KV{{"goos", runtime.GOOS}, {"goarch", runtime.GOARCH}}
+	if cpu := strings.TrimSpace(cpuid.CPU.BrandName); cpu != "" {
+		host = append(host, KV{"cpu", cpu})
+	}
+	return host
+}
+
+// WriteFile writes repetitions in the Go benchmark format. config is the
+// environment: what the machine, the libraries, the model and the corpus are.
+// Its keys must begin with a lower-case letter and hold no upper-case letter,
+// space or colon, else WriteFile panics; pairs with an empty value are left
+// out. The file appears whole or not at all.
+func WriteFile(path string, config []KV, ms []Measurement) error {
+	var b bytes.Buffer
+	if err := write(&b, config, ms); err != nil {
+		return fmt.Errorf("throughput: writing %s: %w", path, err)
+	}
+	tmp, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".tmp*")
+	if err != nil {
+		return fmt.Errorf("throughput: writing %s: %w", path, err)
+	}
+	defer os.Remove(tmp.Name()) // fails after the rename, as it should
+	_, err = tmp.Write(b.Bytes())
+	for _, step := range []func() error{
+		func() error { return tmp.Chmod(0o644) },
+		tmp.Close,
+		func() error { return os.Rename(tmp.Name(), path) },
+	} {
+		if err == nil {
+			err = step()
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("throughput: writing %s: %w", path, err)
+	}
+	return nil
+}
+
+func write(w io.Writer, config []KV, ms []Measurement) error {
+	out := benchfmt.NewWriter(w)
+	for _, u := range []struct{ unit, better string }{
+		{unitSamples, "higher"}, {unitBytes, "higher"}, {unitTime, "lower"},
+		{unitP50, "lower"}, {unitP90, "lower"}, {unitP99, "lower"}, {unitRSS, "lower"},
+	} {
+		m := &benchfmt.UnitMetadata{OrigUnit: u.unit, Value: u.better}
+		m.Unit, m.Key = u.unit, "better"
+		if err := out.Write(m); err != nil {
+			return err
+		}
+	}
+	file := fileConfig(config)
+	for _, m := range ms {
+		r := &benchfmt.Result{Config: file, Name: benchfmt.Name(m.Name), Iters: m.Files, Values: m.values()}
+		if err := out.Write(r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// values are the numbers of one benchmark line.
+func (m *Measurement) values() []benchfmt.Value {
+	s := m.Elapsed.Seconds()
+	v := []benchfmt.Value{
+		{Value: s * 1e9 / float64(m.Files), Unit: unitTime},
+		{Value: float64(m.Files) / s, Unit: unitSamples},
+		{Value: float64(m.Bytes) / 1e6 / s, Unit: unitBytes},
+	}
+	if m.P50 > 0 {
+		v = append(v,
+			benchfmt.Value{Value: float64(m.P50), Unit: unitP50},
+			benchfmt.Value{Value: float64(m.P90), Unit: unitP90},
+			benchfmt.Value{Value: float64(m.P99), Unit: unitP99})
+	}
+	if m.PeakRSS > 0 {
+		v = append(v, benchfmt.Value{Value: float64(m.PeakRSS), Unit: unitRSS})
+	}
+	return v
+}
+
+func fileConfig(config []KV) []benchfmt.Config {
+	var file []benchfmt.Config
+	for _, kv := range config {
+		if kv.Key == "" || kv.Key[0] < 'a' || kv.Key[0] > 'z' || strings.ContainsAny(kv.Key, " \t\n\r:") || strings.ToLower(kv.Key) != kv.Key {
+			panic(fmt.Sprintf("throughput: %q cannot be a key of a benchmark file", kv.Key))
+		}
+		// A value is one line of text.
+		if value := strings.Join(strings.Fields(kv.Value), " "); value != "" {
+			file = append(file, benchfmt.Config{Key: kv.Key, Value: []byte(value), File: true})
+		}
+	}
+	return file
+}
