@@ -25,7 +25,7 @@ import (
 // a key of the environment such as "cpu"; with an order, as in
 // "/device@(gpu cpu)", the first is the base. A path may be label=path.
 func Compare(w, wErr io.Writer, paths []string, col string) error {
-	c := &comparison{cells: map[cellKey]*cell{}, env: map[string]map[benchproc.Key]string{}, warned: map[string]bool{}, wErr: wErr}
+	c := newComparison(wErr)
 	if err := c.read(&benchfmt.Files{Paths: paths, AllowLabels: true}, col); err != nil {
 		return fmt.Errorf("throughput: comparing %s: %w", strings.Join(paths, " and "), err)
 	}
@@ -49,6 +49,13 @@ type cell struct {
 	hidden  map[benchproc.Key]bool // what tells the pooled values apart
 	sample  *benchmath.Sample
 	summary benchmath.Summary
+}
+
+func newComparison(wErr io.Writer) *comparison {
+	return &comparison{
+		cells: map[cellKey]*cell{}, env: map[string]map[benchproc.Key]string{},
+		wErr: wErr, warned: map[string]bool{},
+	}
 }
 
 func (c *comparison) warnf(format string, args ...any) {

@@ -1,0 +1,103 @@
+package throughput
+
+import (
+	"bytes"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"unicode/utf8"
+)
+
+var update = flag.Bool("update", false, "write the golden files")
+
+func TestCompareGolden(t *testing.T) {
+	for name, tt := range map[string]struct {
+		paths []string
+		col   string
+	}{
+		"device":    {[]string{"old.txt"}, "/device"},
+		"engine":    {[]string{"old.txt"}, "/engine"},
+		"gpu-first": {[]string{"old.txt"}, "/device@(gpu cpu)"},
+		"files":     {[]string{"old=testdata/old.txt", "new=testdata/new.txt"}, ".file"},
+		"one":       {[]string{"new.txt"}, ".file"},
+		"few":       {[]string{"few.txt"}, "/device"}, // three repetitions: no interval
+	} {
+		t.Run(name, func(t *testing.T) {
+			for i, p := range tt.paths {
+				if !strings.Contains(p, "=") {
+					tt.paths[i] = "testdata/" + p
+				}
+			}
+			var out, warnings bytes.Buffer
+			if err := Compare(&out, &warnings, tt.paths, tt.col); err != nil {
+				t.Fatal(err)
+			}
+			for line := range strings.Lines(out.String()) {
+				if n := utf8.RuneCountInString(line) - 1; n > 100 {
+					t.Errorf("%d columns: %s", n, line)
+				}
+			}
+			got := out.String() + "-- warnings --\n" + warnings.String()
+			golden := filepath.Join("testdata", name+".golden")
+			if *update {
+				if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(golden)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got != string(want) {
+				t.Errorf("got\n%s\nwant\n%s", got, want)
+			}
+		})
+	}
+}
+
+func TestCompareErrors(t *testing.T) {
+	dir := t.TempDir()
+	file := func(name, content string) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	for _, tt := range []struct{ path, col, want string }{
+		{"testdata/old.txt", "/devcie", "no benchmark has the key /devcie"},
+		{"testdata/old.txt", "/device@(tpu)", "no benchmark has the key"},
+		{"testdata/old.txt", "a b@(", "column key"},
+		{filepath.Join(dir, "none.txt"), ".file", "none.txt"},
+		{file("prose.txt", "no numbers here\n"), ".file", "no benchmark results"},
+		{file("empty.txt", ""), ".file", "no benchmark results"},
+	} {
+		var out bytes.Buffer
+		err := Compare(&out, &out, []string{tt.path}, tt.col)
+		if err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s by %s: got %v, want %q", tt.path, tt.col, err, tt.want)
+		}
+		if out.Len() > 0 {
+			t.Errorf("%s by %s: printed %q beside the error", tt.path, tt.col, out.String())
+		}
+	}
+}
+
+func TestMalformedLinesAreToldWithTheirPlace(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "bench.txt")
+	if err := os.WriteFile(path, []byte("BenchmarkX/engine=a 1 5 ns/op\nBenchmarkX/engine=a one 5 ns/op\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	var out, warnings bytes.Buffer
+	if err := Compare(&out, &warnings, []string{path}, "/engine"); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(warnings.String(), "bench.txt:2:") {
+		t.Errorf("warnings are %q, want the place of the malformed line", warnings.String())
+	}
+	if _, err := Summaries(path); err == nil || !strings.Contains(err.Error(), "bench.txt:2:") {
+		t.Errorf("summaries of a malformed file: %v, want an error with the place", err)
+	}
+}
