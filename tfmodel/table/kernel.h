@@ -1,0 +1,72 @@
+// The C half of the table engine. Go holds every pointer; C keeps none.
+#ifndef TABLE_KERNEL_H
+#define TABLE_KERNEL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+	// Filters handled together: LANES linear channels and their LANES gates.
+	// A row of the table is one such group, 128 bytes.
+	LANES = 16,
+	ROW = 2 * LANES,
+	// Positions of a block. A block of one group, 16 positions by 256 symbols by
+	// 128 bytes = 512 KiB, is what must stay in the second-level cache.
+	POSITIONS = 16,
+	// A window's list of rows in a block is completed to a multiple of UNROLL.
+	UNROLL = 4,
+};
+
+// Everything a kernel knows of the model.
+struct table_shape {
+	int32_t window;  // positions of a window
+	int32_t symbols; // rows of a position: the vocabulary, and void after it
+	int32_t pad;     // the symbol that completes a file
+	int32_t filters; // rounded up to a multiple of LANES
+	int32_t conv_relu, merge_relu;
+};
+
+// Windows that are computed together.
+struct table_pass {
+	int32_t windows;
+	const uint8_t *keys;    // windows as bytes followed by their bounds, see expand
+	size_t key_stride;
+	const int32_t *slots;   // [windows] where a window stands in keys and activations
+	uint16_t *entries;      // [blocks][windows][POSITIONS] rows to add
+	uint8_t *counts;        // [blocks][windows] how many
+	float *activations;     // [slots][filters]
+};
+
+static inline int32_t table_blocks(const struct table_shape *s) {
+	return (s->window + POSITIONS - 1) / POSITIONS;
+}
+
+// Floats of one group's part of the table: [window][symbols][ROW].
+static inline size_t table_group_floats(const struct table_shape *s) {
+	return (size_t)s->window * (size_t)s->symbols * ROW;
+}
+
+// table_alloc returns memory on huge pages where the system has them, or NULL.
+void *table_alloc(size_t bytes);
+
+// table_build fills one group of the table. embedding is [symbols][depth], the
+// difference to symbol 0; kernel is [window][depth][ROW], the group's channels.
+void table_build(const struct table_shape *s, int32_t depth, const float *embedding, const float *kernel, float *group);
+
+// table_expand turns the windows from..to of a pass into lists of rows.
+void table_expand(const struct table_shape *s, const struct table_pass *p, int32_t from, int32_t to);
+
+// table_fold sets row = max(row, activations of the slots); row has filters values.
+void table_fold(int32_t filters, const float *activations, const int32_t *slots, int32_t n, float *row);
+
+// A table_sum computes the activations of the windows from..to for one group of
+// channels: table and bias are the group's; sums is scratch, [to-from][ROW].
+typedef void table_sum(const struct table_shape *s, const struct table_pass *p, int32_t group, int32_t from, int32_t to,
+                       const float *table, const float *bias, float *sums);
+
+table_sum table_sum_portable, table_sum_avx2, table_sum_avx512;
+
+// table_kernel returns a kernel by its name, or NULL if this processor lacks it.
+table_sum *table_kernel(const char *name);
+
+#endif

@@ -1,0 +1,97 @@
+package table
+
+import (
+	"bytes"
+	"hash/maphash"
+	"math/bits"
+)
+
+// store keeps windows and their activations in two generations of equal, fixed
+// size. All windows in use stand in the young one; when that is full it becomes
+// the old one, and the windows of the old one that were not met again in the
+// meantime are forgotten.
+type store struct {
+	seed       maphash.Seed // random, so that no file can be made to collide
+	young, old generation
+}
+
+// generation is a hash table with open addressing over windows in slots.
+type generation struct {
+	stride, filters int
+	n               int       // slots in use
+	keys            []byte    // [capacity][stride]
+	activations     []float32 // [capacity][filters]
+	index           []uint64  // upper half of the hash, and slot+1; 0 is free
+}
+
+// slotBytes bounds the memory of a slot, index included.
+func slotBytes(stride, filters int) int { return stride + 4*filters + 4*8 }
+
+func newGeneration(a *arena, stride, filters, capacity int) generation {
+	return generation{
+		stride:      stride,
+		filters:     filters,
+		keys:        alloc[byte](a, capacity*stride),
+		activations: alloc[float32](a, capacity*filters),
+		// Between a quarter and a half full at most.
+		index: alloc[uint64](a, 2<<bits.Len(uint(capacity-1))),
+	}
+}
+
+func (g *generation) key(slot int) []byte { return g.keys[slot*g.stride : (slot+1)*g.stride] }
+
+func (g *generation) activation(slot int) []float32 {
+	return g.activations[slot*g.filters : (slot+1)*g.filters]
+}
+
+func (g *generation) room() int { return len(g.keys)/g.stride - g.n }
+
+func (g *generation) clear() {
+	clear(g.index)
+	g.n = 0
+}
+
+// find returns the slot of a window or, with false, its free place in the index.
+func (g *generation) find(hash uint64, key []byte) (int, bool) {
+	mask := uint64(len(g.index) - 1)
+	for i := hash & mask; ; i = (i + 1) & mask {
+		e := g.index[i]
+		if e == 0 {
+			return int(i), false
+		}
+		if slot := int(uint32(e)) - 1; e>>32 == hash>>32 && bytes.Equal(g.key(slot), key) {
+			return slot, true
+		}
+	}
+}
+
+// candidate returns where to write the key that intern takes.
+func (s *store) candidate() []byte { return s.young.key(s.young.n) }
+
+// intern returns the slot, in the young generation, of the candidate window, and
+// whether its activation is still to be computed. A window that is new to the
+// young generation takes one slot of its room.
+func (s *store) intern() (slot int, fresh bool) {
+	key := s.candidate()
+	hash := maphash.Bytes(s.seed, key)
+	at, found := s.young.find(hash, key)
+	if found {
+		return at, false
+	}
+	slot = s.young.n
+	s.young.n++
+	s.young.index[at] = hash>>32<<32 | uint64(slot+1)
+	if s.old.n > 0 {
+		if kept, found := s.old.find(hash, key); found {
+			copy(s.young.activation(slot), s.old.activation(kept))
+			return slot, false
+		}
+	}
+	return slot, true
+}
+
+// rotate makes room: the young generation becomes the old one.
+func (s *store) rotate() {
+	s.young, s.old = s.old, s.young
+	s.young.clear()
+}

@@ -1,0 +1,95 @@
+package table
+
+import (
+	"fmt"
+	"math"
+)
+
+// Weights is a MalConv: its shape, its activations and its parameters, float32
+// and row-major. Vocabulary symbols are the 256 byte values and, where Pad is
+// 256 or above, symbols that no byte has.
+type Weights struct {
+	MaxLen     int // symbols of a file; shorter files are completed with Pad
+	Vocabulary int // V, at least 256
+	Pad        int // the symbol after a file's last byte
+	Embedding  int // d
+	Filters    int // F, channels of each convolution
+	Window     int // W, symbols of a window; windows start W apart
+	Windows    int // windows of a file
+	Lead       int // void positions before the first symbol ('same' padding)
+
+	ConvActivation  string // of the linear convolution: "linear" or "relu"
+	MergeActivation string // of the gated product: "linear" or "relu"
+	DenseActivation string // of layer8: "linear", "relu", "sigmoid" or "tanh"
+
+	EmbeddingTable []float32 // V×d
+	ConvKernel     []float32 // W×d×2F, the F linear channels before the F gate channels
+	ConvBias       []float32 // 2F
+	DenseKernel    []float32 // F×H
+	DenseBias      []float32 // H
+	LogitsKernel   []float32 // H×C
+	LogitsBias     []float32 // C
+}
+
+// The window's bounds are kept as 16-bit numbers beside its bytes, and a row of
+// a block of positions is named by a 16-bit number.
+const (
+	maxWindow     = math.MaxUint16
+	maxVocabulary = (math.MaxUint16+1)/blockPositions - 1
+)
+
+func (w *Weights) check() error {
+	for _, d := range []struct {
+		name     string
+		n        int
+		min, max int
+	}{
+		{"MaxLen", w.MaxLen, 1, math.MaxInt32},
+		{"Vocabulary", w.Vocabulary, 256, maxVocabulary},
+		{"Pad", w.Pad, 0, w.Vocabulary - 1},
+		{"Embedding", w.Embedding, 1, math.MaxInt16},
+		{"Filters", w.Filters, 1, math.MaxInt16},
+		{"Window", w.Window, 1, maxWindow},
+		{"Lead", w.Lead, 0, w.Window - 1},
+		{"Windows", w.Windows, 1, (w.MaxLen+w.Lead-1)/max(w.Window, 1) + 1},
+	} {
+		if d.n < d.min || d.n > d.max {
+			return fmt.Errorf("%s is %d, not between %d and %d", d.name, d.n, d.min, d.max)
+		}
+	}
+	hidden, classes := len(w.DenseBias), len(w.LogitsBias)
+	for _, p := range []struct {
+		name   string
+		values []float32
+		n      int
+	}{
+		{"EmbeddingTable", w.EmbeddingTable, w.Vocabulary * w.Embedding},
+		{"ConvKernel", w.ConvKernel, w.Window * w.Embedding * 2 * w.Filters},
+		{"ConvBias", w.ConvBias, 2 * w.Filters},
+		{"DenseKernel", w.DenseKernel, w.Filters * hidden},
+		{"DenseBias", w.DenseBias, hidden},
+		{"LogitsKernel", w.LogitsKernel, hidden * classes},
+		{"LogitsBias", w.LogitsBias, classes},
+	} {
+		if len(p.values) == 0 || len(p.values) != p.n {
+			return fmt.Errorf("%s has %d values, want %d", p.name, len(p.values), p.n)
+		}
+		for i, v := range p.values {
+			if math.IsNaN(float64(v)) || math.IsInf(float64(v), 0) {
+				return fmt.Errorf("%s[%d] is %v", p.name, i, v)
+			}
+		}
+	}
+	for _, a := range []struct{ name, activation string }{
+		{"ConvActivation", w.ConvActivation},
+		{"MergeActivation", w.MergeActivation},
+	} {
+		if a.activation != "linear" && a.activation != "relu" {
+			return fmt.Errorf("%s %q is neither linear nor relu", a.name, a.activation)
+		}
+	}
+	if activation(w.DenseActivation) == nil {
+		return fmt.Errorf("DenseActivation %q is not one of linear, relu, sigmoid, tanh", w.DenseActivation)
+	}
+	return nil
+}
