@@ -9,30 +9,68 @@ import (
 	"gonum.org/v1/plot/vg/draw"
 )
 
-// setCategories puts names at 0, 1, … of the x axis, each with a second line.
-// Where they do not fit side by side they are turned.
-func setCategories(p *plot.Plot, names, notes []string, width vg.Length) {
-	sty := &p.X.Tick.Label
-	slot := (width - 60) / vg.Length(len(names))
-	fits := true
-	ticks := make([]plot.Tick, len(names))
-	for i, name := range names {
-		ticks[i] = plot.Tick{Value: float64(i), Label: shorten(name, 22) + "\n" + notes[i]}
-		fits = fits && sty.Width(ticks[i].Label) < slot-4
+// categories are names along an axis, each with a note such as its number of
+// files.
+type categories struct{ names, notes []string }
+
+func (c *categories) add(name, note string) {
+	c.names = append(c.names, shorten(clean(name), 22))
+	c.notes = append(c.notes, note)
+}
+
+// side is the room to the left of a panel's data, for deciding what fits.
+const side = 60 * vg.Length(1)
+
+// turned reports whether the names have to stand upright to fit in a panel of
+// that width, and how long the longest then is.
+func (c categories) turned(width vg.Length) (bool, vg.Length) {
+	sty := tickStyle()
+	slot := (width - side) / vg.Length(max(1, len(c.names)))
+	fits, longest := true, vg.Length(0)
+	for i, name := range c.names {
+		fits = fits && max(sty.Width(name), sty.Width(c.notes[i])) < slot-4
+		longest = max(longest, sty.Width(c.upright(i)))
 	}
-	if !fits {
-		for i, name := range names {
-			ticks[i].Label = shorten(name, 22) + ", " + notes[i]
+	return !fits, longest
+}
+
+func (c categories) upright(i int) string {
+	if c.notes[i] == "" {
+		return c.names[i]
+	}
+	return c.names[i] + ", " + c.notes[i]
+}
+
+// height is base inches and the room of names that stand upright.
+func (c categories) height(base vg.Length) func(vg.Length) vg.Length {
+	return func(width vg.Length) vg.Length {
+		if turned, longest := c.turned(width); turned {
+			return base*vg.Inch + longest
 		}
+		return base * vg.Inch
+	}
+}
+
+// set puts the names at 0, 1, … of the x axis.
+func (c categories) set(p *plot.Plot, width vg.Length) {
+	sty := &p.X.Tick.Label
+	turned, _ := c.turned(width)
+	if turned {
 		sty.Rotation, sty.XAlign, sty.YAlign = math.Pi/2, draw.XRight, draw.YCenter
+	}
+	ticks := make([]plot.Tick, len(c.names))
+	for i, name := range c.names {
+		ticks[i] = plot.Tick{Value: float64(i), Label: c.upright(i)}
+		if !turned && c.notes[i] != "" {
+			ticks[i].Label = name + "\n" + c.notes[i]
+		}
 	}
 	p.X.Tick.Marker = plot.ConstantTicks(ticks)
 	p.X.Tick.Length = 0
-	p.X.Min, p.X.Max = -0.5, float64(len(names))-0.5
+	p.X.Min, p.X.Max = -0.5, float64(len(c.names))-0.5
 }
 
-// setAUROC bounds the y axis by what is drawn, always with 0.5 and some room
-// for its label inside.
+// setAUROC bounds the y axis by what is drawn, always with 0.5.
 func setAUROC(p *plot.Plot, ps []point) {
 	lo, hi := 0.45, 0.7
 	for _, q := range ps {
@@ -44,6 +82,27 @@ func setAUROC(p *plot.Plot, ps []point) {
 	}
 	p.Y.Min = max(0, math.Floor(lo*20-0.2)/20)
 	p.Y.Max = min(1, math.Ceil(hi*20+0.2)/20)
+	p.Y.Tick.Marker = tenths("no drift ")
+}
+
+// tenths ticks every tenth, labelled, and every twentieth. Its text stands
+// before the label of 0.5.
+type tenths string
+
+// Ticks implements plot.Ticker.
+func (n tenths) Ticks(lo, hi float64) []plot.Tick {
+	var ticks []plot.Tick
+	for i := int(math.Ceil(lo*20 - 1e-9)); i <= int(math.Floor(hi*20+1e-9)); i++ {
+		t := plot.Tick{Value: float64(i) / 20}
+		if i%2 == 0 {
+			t.Label = strconv.FormatFloat(t.Value, 'f', 1, 64)
+		}
+		if i == 10 {
+			t.Label = string(n) + t.Label
+		}
+		ticks = append(ticks, t)
+	}
+	return ticks
 }
 
 // shareTicks labels an axis of shares in percent.

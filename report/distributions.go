@@ -42,7 +42,7 @@ func distributionFigure(v view) figure {
 	f.caption = "Each shape is the share of the split's files per score bin, on one scale within a panel. The dashed line is the score that keeps 95% of In."
 	f.alt = fmt.Sprintf("Histograms of the scores of %s, one row per split.", count(len(ds), "detector"))
 	f.cols, f.least = 3, 2.5*vg.Inch
-	f.height = vg.Length(rows)*0.42*vg.Inch + 0.8*vg.Inch
+	f.height = tall(vg.Length(rows)*0.42 + 0.8)
 	for _, d := range ds {
 		f.panels = append(f.panels, func(width vg.Length) *plot.Plot { return ridges(v, d) })
 	}
@@ -73,6 +73,10 @@ func ridges(v view, d Detector) *plot.Plot {
 				x = 0
 			}
 			y := base + 0.9*float64(x/top)
+			if n := len(out); n > 0 && out[n-1].Y == y {
+				out[n-1].X = float64(d.Edges[i+1]) // a flat tail is one segment
+				continue
+			}
 			out = append(out, plotter.XY{X: float64(d.Edges[i]), Y: y}, plotter.XY{X: float64(d.Edges[i+1]), Y: y})
 		}
 		return out

@@ -62,37 +62,54 @@ func driftFigure(v view) figure {
 	}
 	f.caption = "Bars are 95% intervals. The grey band is where the AUROC falls 95 times in 100 when nothing has drifted; n is the number of files."
 	f.alt = f.title + ": " + v.spoken()
-	f.cols, f.least, f.height = 1, 3*vg.Inch, 3.5*vg.Inch
 	ds := v.main()
-	for _, d := range ds {
-		f.legend = append(f.legend, entry{clean(d.Name), v.styles[d.Name]})
+	var splits categories
+	for _, name := range v.outNames() {
+		note := "no files"
+		if n := v.outFiles(name); n > 0 {
+			note = fmt.Sprintf("n %d", n)
+		}
+		splits.add(name, note)
 	}
-	f.panels = []panel{func(width vg.Length) *plot.Plot { return driftPanel(v, ds, width) }}
+	f.cols, f.least, f.height = 1, 3*vg.Inch, splits.height(3.3)
+	f.legend = v.legend(ds)
+	f.direct = direct(f.legend)
+	f.panels = []panel{func(width vg.Length) *plot.Plot {
+		return driftPanel(v, "", splits, width, f.direct && !isNarrow(width))
+	}}
 	return f
 }
 
-func driftPanel(v view, ds []Detector, width vg.Length) *plot.Plot {
-	names := v.outNames()
-	p := newPanel("", fmt.Sprintf("later split (%s: n %d)", shorten(clean(v.in().Name), 20), v.inFiles()), "AUROC (95% interval)")
-	notes := make([]string, len(names))
+// legend names detectors.
+func (v view) legend(ds []Detector) []entry {
+	var es []entry
+	for _, d := range ds {
+		es = append(es, entry{shorten(clean(d.Name), 40), v.styles[d.Name]})
+	}
+	return es
+}
+
+// driftPanel draws AUROC by split; names says whether to name the detectors
+// at the right edge.
+func driftPanel(v view, title string, splits categories, width vg.Length, names bool) *plot.Plot {
+	p := newPanel(title, fmt.Sprintf("later split (n: its files; %s: n %d)", shorten(clean(v.in().Name), 16), v.inFiles()), "AUROC (95% interval)")
+	outs := v.outNames()
 	var null []box
-	for i, name := range names {
-		notes[i] = "no files"
-		if n := v.outFiles(name); n > 0 {
-			notes[i] = fmt.Sprintf("n %d", n)
-		}
+	for i, name := range outs {
 		if lo, hi, ok := v.null(name); ok {
 			null = append(null, box{float64(i) - 0.42, float64(i) + 0.42, lo, hi})
 		}
 	}
-	addBoxes(p, style{color: rgb(0xDADADA)}, null...)
-	p.Add(rule{at: 0.5, note: "0.5: no drift"})
+	addBoxes(p, nullStyle(), null...)
+	p.Add(rule{at: 0.5})
 
+	ds := v.main()
 	var all []point
+	var labels endLabels
 	for j, d := range ds {
 		offset := (float64(j) - float64(len(ds)-1)/2) * 0.09
-		ps := make([]point, len(names))
-		for i, name := range names {
+		ps := make([]point, len(outs))
+		for i, name := range outs {
 			ps[i] = absent(float64(i) + offset)
 			if s := d.split(name); s != nil {
 				ps[i].y, ps[i].lo, ps[i].hi = float64(s.AUROC), float64(s.AUROCLo), float64(s.AUROCHi)
@@ -101,8 +118,12 @@ func driftPanel(v view, ds []Detector, width vg.Length) *plot.Plot {
 		addLine(p, v.styles[d.Name], ps)
 		addPoints(p, v.styles[d.Name], ps)
 		all = append(all, ps...)
+		labels.add(shorten(clean(d.Name), 40), v.styles[d.Name], ps)
 	}
-	setCategories(p, cleanAll(names), notes, width)
+	if names {
+		p.Add(labels)
+	}
+	splits.set(p, width)
 	setAUROC(p, all)
 	return p
 }

@@ -6,6 +6,7 @@ import (
 	"hash/crc32"
 	"html"
 	"image/png"
+	"slices"
 	"strings"
 
 	"gonum.org/v1/plot"
@@ -32,10 +33,16 @@ type figure struct {
 	gap     string // why there is no picture; then the rest is empty
 
 	legend []entry
+	direct bool // panels name their series themselves where they are wide
 	panels []panel
-	cols   int       // most columns
-	least  vg.Length // least width of a panel
-	height vg.Length // of a panel
+	cols   int                             // most columns
+	least  vg.Length                       // least width of a panel
+	height func(width vg.Length) vg.Length // of a panel of that width
+}
+
+// tall is the height of panels whose height does not follow from their width.
+func tall(inches vg.Length) func(vg.Length) vg.Length {
+	return func(vg.Length) vg.Length { return inches * vg.Inch }
 }
 
 // panel makes one plot for the given width.
@@ -46,6 +53,9 @@ type entry struct {
 	text string
 	style
 }
+
+// isNarrow tells a panel that it is drawn for a phone.
+func isNarrow(width vg.Length) bool { return width <= narrowWidth }
 
 const (
 	margin  = 8 * vg.Length(1)
@@ -62,8 +72,12 @@ func (f figure) grid(width vg.Length) (cols, rows int) {
 // height of the whole.
 func (f figure) layout(width vg.Length) (title []string, legend [][]entry, height vg.Length) {
 	title = wrap(titleStyle(), f.title, width-2*margin)
+	entries := f.legend
+	if f.direct && !isNarrow(width) {
+		entries = nil
+	}
 	used := width
-	for _, e := range f.legend {
+	for _, e := range entries {
 		w := e.width()
 		if used+w > width-2*margin {
 			legend = append(legend, nil)
@@ -72,9 +86,15 @@ func (f figure) layout(width vg.Length) (title []string, legend [][]entry, heigh
 		legend[len(legend)-1] = append(legend[len(legend)-1], e)
 		used += w
 	}
-	_, rows := f.grid(width)
-	height = 2*margin + vg.Length(len(title))*15 + vg.Length(len(legend))*legendH + 6 + vg.Length(rows)*f.height
+	cols, rows := f.grid(width)
+	height = 2*margin + vg.Length(len(title))*15 + vg.Length(len(legend))*legendH + 6 + vg.Length(rows)*f.height((width-2*margin)/vg.Length(cols))
 	return title, legend, height
+}
+
+// direct reports whether the names of the series are few and short enough to
+// stand at the right edge.
+func direct(es []entry) bool {
+	return len(es) <= 6 && !slices.ContainsFunc(es, func(e entry) bool { return labelStyle().Width(e.text) > 1.8*vg.Inch })
 }
 
 const sampleWidth = 24 * vg.Length(1)
@@ -88,7 +108,7 @@ func (e entry) draw(c draw.Canvas, at vg.Point) {
 	c.DrawGlyphNoClip(e.point(), vg.Point{X: at.X + sampleWidth/2, Y: at.Y})
 	sty := labelStyle()
 	sty.YAlign = draw.YCenter
-	c.FillText(sty, vg.Point{X: at.X + sampleWidth + 4, Y: at.Y}, e.text)
+	c.FillText(sty, vg.Point{X: at.X + sampleWidth + 4, Y: at.Y + 1}, e.text)
 }
 
 // draw draws the whole figure on c.
@@ -137,8 +157,7 @@ func (f figure) png(width vg.Length, dpi int) []byte {
 	c := vgimg.NewWith(vgimg.UseWH(width, height), vgimg.UseDPI(dpi))
 	f.draw(draw.New(c))
 	var b bytes.Buffer
-	enc := png.Encoder{CompressionLevel: png.BestCompression}
-	if err := enc.Encode(&b, c.Image()); err != nil {
+	if err := png.Encode(&b, c.Image()); err != nil {
 		panic(err) // memory never fails to write
 	}
 	return withResolution(b.Bytes(), dpi)

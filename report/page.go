@@ -11,6 +11,7 @@ import (
 	"runtime"
 
 	"golang.org/x/sync/errgroup"
+	"gonum.org/v1/plot/vg"
 )
 
 // Input is what a report is drawn from.
@@ -27,7 +28,7 @@ type KeyValue struct{ Key, Value string }
 // Write draws the report of one run: dir/report/index.html, and beside it
 // every picture as PNG and SVG and every table as CSV.
 func Write(dir string, in Input) error {
-	p := page{Title: "Drift report", Sections: sections(in)}
+	p := page{Title: "Drift report", Lead: headline(newView(in.Results)), Sections: sections(in)}
 	if name := clean(in.Name); name != "" {
 		p.Title += ": " + name
 	}
@@ -44,9 +45,16 @@ func sections(in Input) []section {
 	v := newView(in.Results)
 	return []section{
 		driftSection(v),
+		timelineSection(v),
+		familySection(v),
 		distributionSection(v),
 		rocSection(v),
+		coverageSection(v),
+		detectorSection(v),
+		calibrationSection(v),
 		throughputSection(in.Throughput),
+		dataSection(v),
+		provenanceSection(in.Manifest),
 	}
 }
 
@@ -58,11 +66,8 @@ type page struct {
 	pictures map[string][2]template.URL // wide and narrow, by figure
 }
 
-const (
-	printDPI = 300
-	// maxPage bounds the page, so that it can go by mail.
-	maxPage = 3_000_000
-)
+// printDPI is the resolution of saved PNGs, in dots per inch.
+const printDPI = 300
 
 // files renders everything the page is made of.
 func (p page) files(index string) (files, error) {
@@ -82,33 +87,30 @@ func (p page) files(index string) (files, error) {
 			}
 		}
 	}
-	saved := make([]files, len(figures))
+	drawn := make([]files, len(figures))
+	inline := make([][2]template.URL, len(figures))
 	each(figures, func(i int, f figure) {
-		saved[i] = files{f.name + ".png": f.png(wideWidth, printDPI), f.name + ".svg": f.svg(wideWidth)}
+		drawn[i] = files{f.name + ".png": f.png(wideWidth, printDPI), f.name + ".svg": f.svg(wideWidth)}
+		inline[i] = [2]template.URL{f.inline(wideWidth), f.inline(narrowWidth)}
 	})
-	for _, s := range saved {
-		maps.Copy(set, s)
+	p.pictures = map[string][2]template.URL{}
+	for i, f := range figures {
+		maps.Copy(set, drawn[i])
+		p.pictures[f.name] = inline[i]
 	}
-	// Pixels per inch inside the page: as many as its size allows.
-	for _, dpi := range []int{192, 144, 96, 72} {
-		inline := make([][2]template.URL, len(figures))
-		each(figures, func(i int, f figure) {
-			inline[i] = [2]template.URL{dataURL("image/png", f.png(wideWidth, dpi)), dataURL("image/png", f.png(narrowWidth, dpi))}
-		})
-		p.pictures = map[string][2]template.URL{}
-		for i, f := range figures {
-			p.pictures[f.name] = inline[i]
-		}
-		html, err := p.render()
-		if err != nil {
-			return nil, err
-		}
-		set[index] = html
-		if len(html) <= maxPage {
-			break
-		}
+	html, err := p.render()
+	set[index] = html
+	return set, err
+}
+
+// inline is the picture as it stands in the page: SVG, which stays sharp, or
+// where that grows large, as with many detectors and splits, PNG.
+func (f figure) inline(width vg.Length) template.URL {
+	const large, screenDPI = 150_000, 144
+	if b := f.svg(width); len(b) <= large {
+		return dataURL("image/svg+xml", b)
 	}
-	return set, nil
+	return dataURL("image/png", f.png(width, screenDPI))
 }
 
 // each runs f on every figure, on all cores.

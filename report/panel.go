@@ -1,7 +1,9 @@
 package report
 
 import (
+	"cmp"
 	"math"
+	"slices"
 	"strings"
 
 	xfont "golang.org/x/image/font"
@@ -24,6 +26,12 @@ func labelStyle() text.Style {
 func noteStyle() text.Style {
 	s := labelStyle()
 	s.Color, s.Font.Size = soft, 8
+	return s
+}
+
+func tickStyle() text.Style {
+	s := labelStyle()
+	s.Font.Size = 8.5
 	return s
 }
 
@@ -59,7 +67,7 @@ func newPanel(title, x, y string) *plot.Plot {
 		axis.Label.TextStyle.Font = sans(9)
 		axis.Label.TextStyle.Color = ink
 		axis.Label.Padding = 3
-		axis.Tick.Label.Font = sans(8.5)
+		axis.Tick.Label.Font = tickStyle().Font
 		axis.Tick.Label.Color = ink
 		axis.Tick.Length = 3
 		axis.LineStyle.Color = soft
@@ -172,6 +180,9 @@ func addBand(p *plot.Plot, s style, ps []point) {
 				lower = append([]point{q}, lower...)
 			}
 		}
+		if len(upper) == 1 {
+			addPoints(p, s, upper) // a lone month has a bar in place of a band
+		}
 		if len(upper) < 2 {
 			continue
 		}
@@ -196,38 +207,37 @@ func addBoxes(p *plot.Plot, s style, boxes ...box) {
 	}
 }
 
-// rule is a straight reference line across the panel with a note at one end.
+// rule is a straight dashed reference line across the panel. A vertical one
+// may have a note at its top, on the side with more room.
 type rule struct {
 	at       float64
 	vertical bool
 	note     string
 }
 
+func ruleStyle() style { return style{color: rgb(0x595959), dashes: []vg.Length{3, 2}} }
+
 // Plot implements plot.Plotter.
 func (r rule) Plot(c draw.Canvas, p *plot.Plot) {
-	line := draw.LineStyle{Color: soft, Width: vg.Points(0.8), Dashes: []vg.Length{3, 2}}
+	line := ruleStyle().line()
+	line.Width = vg.Points(0.8)
 	x, y := p.Transforms(&c)
+	if !r.vertical {
+		if at := y(r.at); c.ContainsY(at) {
+			c.StrokeLine2(line, c.Min.X, at, c.Max.X, at)
+		}
+		return
+	}
+	at := x(r.at)
+	if !c.ContainsX(at) {
+		return
+	}
+	c.StrokeLine2(line, at, c.Min.Y, at, c.Max.Y)
 	sty := noteStyle()
-	if r.vertical {
-		at := x(r.at)
-		if !c.ContainsX(at) {
-			return
-		}
-		c.StrokeLine2(line, at, c.Min.Y, at, c.Max.Y)
-		sty.XAlign = draw.XLeft
-		if at > c.Center().X {
-			sty.XAlign = draw.XRight
-		}
-		c.FillText(sty, vg.Point{X: at + 3*(1+2*vg.Length(sty.XAlign)), Y: c.Max.Y}, r.note)
-		return
+	if at > c.Center().X {
+		sty.XAlign = draw.XRight
 	}
-	at := y(r.at)
-	if !c.ContainsY(at) {
-		return
-	}
-	c.StrokeLine2(line, c.Min.X, at, c.Max.X, at)
-	sty.YAlign = draw.YBottom
-	c.FillText(sty, vg.Point{X: c.Min.X + 2, Y: at + 1}, r.note)
+	c.FillText(sty, vg.Point{X: at + 3 + 6*vg.Length(sty.XAlign), Y: c.Max.Y}, r.note)
 }
 
 // endLabels names series at the right edge of the panel, beside where they
@@ -258,8 +268,17 @@ func (e endLabels) GlyphBoxes(*plot.Plot) []plot.GlyphBox {
 	return []plot.GlyphBox{{X: 1, Y: 0.5, Rectangle: vg.Rectangle{Max: vg.Point{X: w + 6}}}}
 }
 
-// Plot implements plot.Plotter. The labels are in order of y.
+// add names the series that ends at the last of the points with a value.
+func (e *endLabels) add(text string, s style, ps []point) {
+	if runs := runs(ps); len(runs) > 0 {
+		last := runs[len(runs)-1]
+		*e = append(*e, endLabel{text, last[len(last)-1].y, s})
+	}
+}
+
+// Plot implements plot.Plotter.
 func (e endLabels) Plot(c draw.Canvas, p *plot.Plot) {
+	e = slices.SortedStableFunc(slices.Values(e), func(a, b endLabel) int { return cmp.Compare(a.y, b.y) })
 	_, y := p.Transforms(&c)
 	at := make([]vg.Length, len(e))
 	for i, l := range e {
@@ -275,6 +294,6 @@ func (e endLabels) Plot(c draw.Canvas, p *plot.Plot) {
 		top = at[i]
 	}
 	for i, l := range e {
-		c.FillText(endStyle(l.style), vg.Point{X: c.Max.X + 6, Y: at[i]}, l.text)
+		c.FillText(endStyle(l.style), vg.Point{X: c.Max.X + 6, Y: at[i] + 1}, l.text)
 	}
 }

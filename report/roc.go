@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"math"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
@@ -24,11 +25,10 @@ func rocFigure(v view) figure {
 		return f
 	}
 	f.caption = "True positive rate: share of In files kept; false positive rate: share of the later files kept. n is the number of later files."
-	f.cols, f.least, f.height = 3, 2.2*vg.Inch, 2.75*vg.Inch
+	f.cols, f.least = 3, 2.2*vg.Inch
+	f.height = func(width vg.Length) vg.Length { return min(width, 2.75*vg.Inch) }
 	ds := v.main()
-	for _, d := range ds {
-		f.legend = append(f.legend, entry{clean(d.Name), v.styles[d.Name]})
-	}
+	f.legend = v.legend(ds)
 	for _, name := range v.outNames() {
 		curves := map[string]plotter.XYs{}
 		for _, d := range ds {
@@ -39,7 +39,7 @@ func rocFigure(v view) figure {
 			}
 		}
 		if len(curves) == 0 {
-			continue // the caption of the figure says so
+			continue
 		}
 		f.panels = append(f.panels, func(vg.Length) *plot.Plot {
 			p := newPanel(fmt.Sprintf("%s (n %d)", shorten(clean(name), 24), v.outFiles(name)), "false positive rate", "true positive rate")
@@ -66,13 +66,21 @@ func rocFigure(v view) figure {
 	return f
 }
 
-// pairs drops the pairs that are no numbers.
+// pairs makes a curve of pairs of shares. Pairs that are no numbers are left
+// out, and so are those within a thousandth of the one before, but for the
+// last: no eye sees them, and a curve of 100,000 files stays small.
 func pairs(ps [][2]Num) plotter.XYs {
+	const step = 1e-3
 	var out plotter.XYs
-	for _, p := range ps {
-		if p[0].OK() && p[1].OK() {
-			out = append(out, plotter.XY{X: float64(p[0]), Y: float64(p[1])})
+	for i, p := range ps {
+		q := plotter.XY{X: float64(p[0]), Y: float64(p[1])}
+		if !finite(q.X) || !finite(q.Y) {
+			continue
 		}
+		if n := len(out); n > 0 && i < len(ps)-1 && math.Abs(q.X-out[n-1].X) < step && math.Abs(q.Y-out[n-1].Y) < step {
+			continue
+		}
+		out = append(out, q)
 	}
 	return out
 }

@@ -74,6 +74,9 @@ func detectorStyles(ds []Detector) map[string]style {
 	return styles
 }
 
+// nullStyle fills the band where AUROC falls without drift.
+func nullStyle() style { return style{color: rgb(0xE2E2E2)} }
+
 // diamondGlyph is a filled diamond.
 type diamondGlyph struct{}
 
@@ -96,7 +99,6 @@ type grey uint8
 const (
 	ink  grey = 0x22 // text, reference lines
 	soft grey = 0x59 // notes
-	band grey = 0xDA // null band
 	hair grey = 0xE8 // grid
 )
 

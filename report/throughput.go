@@ -81,7 +81,7 @@ func throughputFigure(rows []ThroughputRow) figure {
 	if logarithmic {
 		f.caption += " The vertical axis is logarithmic."
 	}
-	f.cols, f.least, f.height = 1, 3*vg.Inch, 3.2*vg.Inch
+	f.cols, f.least, f.height = 1, 3*vg.Inch, tall(3.2)
 	styles := map[string]style{}
 	for i, name := range lines {
 		styles[name] = seriesStyle(i + 3) // not the colours of the usual detectors

@@ -1,0 +1,98 @@
+package report
+
+import (
+	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/vg"
+)
+
+// calibrationSection is how the threshold set on In holds later.
+func calibrationSection(v view) section {
+	return section{
+		id: "calibration", title: "Calibration of the 95% threshold",
+		read:    "The threshold is set to reject 5% of In; a detector whose point lies above the 5% line rejects more of the later files than it was set to.",
+		figures: []figure{calibrationFigure(v)},
+		tables:  []table{calibrationTable(v)},
+	}
+}
+
+const asSet = "5%: as set on In"
+
+func calibrationFigure(v view) figure {
+	f := figure{name: "rejected-by-split", title: "Files below the 95% threshold", gap: v.noAUROC()}
+	if f.gap != "" {
+		return f
+	}
+	ds := v.main()
+	var splits categories
+	for _, name := range v.outNames() {
+		splits.add(name, "")
+	}
+	f.cols, f.least, f.height = 1, 3*vg.Inch, splits.height(2.6)
+	f.legend = append(v.legend(ds), entry{asSet, ruleStyle()})
+	f.direct = direct(f.legend)
+	f.alt = "Share of each later split that scores below the threshold; the table holds the numbers."
+	f.caption = "The line at 5% is what the threshold rejects of In."
+	any := false
+	for _, d := range ds {
+		for _, s := range d.Splits {
+			any = any || s.Rejected.OK()
+		}
+	}
+	if !any {
+		f.gap = "No detector has a threshold."
+	}
+	f.panels = []panel{func(width vg.Length) *plot.Plot {
+		p := newPanel("", "later split", "share of files rejected")
+		p.Add(rule{at: 0.05})
+		labels := endLabels{{asSet, 0.05, ruleStyle()}}
+		for j, d := range ds {
+			offset := (float64(j) - float64(len(ds)-1)/2) * 0.06
+			ps := make([]point, len(splits.names))
+			for i, name := range v.outNames() {
+				ps[i] = absent(float64(i) + offset)
+				if s := d.split(name); s != nil {
+					ps[i].y = float64(s.Rejected)
+				}
+			}
+			addLine(p, v.styles[d.Name], ps)
+			addPoints(p, v.styles[d.Name], ps)
+			labels.add(shorten(clean(d.Name), 40), v.styles[d.Name], ps)
+		}
+		if f.direct && !isNarrow(width) {
+			p.Add(labels)
+		}
+		splits.set(p, width)
+		p.Y.Min, p.Y.Max = 0, min(1, max(0.1, p.Y.Max*1.1))
+		p.Y.Tick.Marker = shareTicks{}
+		return p
+	}}
+	return f
+}
+
+func calibrationTable(v view) table {
+	t := table{name: "calibration", caption: "The threshold that keeps 95% of In, and what it rejects of each split",
+		columns: []column{textColumn("Detector", "detector"), numColumn("Threshold (score)", "threshold"),
+			intervalColumn("AUROC of fit rows against In", "gap")}}
+	names := v.outNames()
+	for _, name := range names {
+		t.columns = append(t.columns, numColumn("Rejected of "+clean(name), "rejected "+clean(name)))
+	}
+	for _, d := range v.Detectors {
+		if d.Skipped != "" {
+			continue
+		}
+		row := []cell{textCell(d.Name), numCell(d.Threshold, significant), intervalCell(d.Gap.Value, d.Gap.Lo, d.Gap.Hi, auroc3)}
+		for _, name := range names {
+			x := Num(absent(0).y)
+			if s := d.split(name); s != nil {
+				x = s.Rejected
+			}
+			row = append(row, numCell(x, percent))
+		}
+		t.rows = append(t.rows, row)
+	}
+	if len(t.rows) == 0 {
+		t.gap = "No detector has a threshold."
+	}
+	return t
+}

@@ -1,0 +1,142 @@
+package report
+
+import (
+	"fmt"
+
+	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/plotter"
+	"gonum.org/v1/plot/vg"
+	"gonum.org/v1/plot/vg/draw"
+)
+
+// coverageSection is what rejecting files with low scores buys.
+func coverageSection(v view) section {
+	return section{
+		id: "coverage", title: "Accuracy against coverage",
+		read:    "Read from right to left: the more low-score files are rejected, the fewer are decided (coverage) and the more of those should be right; a flat curve means that rejecting buys nothing.",
+		figures: []figure{coverageFigure(v)},
+		tables:  []table{coverageTable(v)},
+	}
+}
+
+const noClassifier = "The model's classes are not the corpus's labels, so there is no accuracy to gain."
+
+func (v view) rejection(detector, split string) *Rejection {
+	if v.Classifier == nil {
+		return nil
+	}
+	for i, r := range v.Classifier.Rejection {
+		if r.Detector == detector && r.Split == split {
+			return &v.Classifier.Rejection[i]
+		}
+	}
+	return nil
+}
+
+func coverageFigure(v view) figure {
+	f := figure{name: "accuracy-against-coverage", title: "Accuracy of the files that are kept"}
+	if v.Classifier == nil {
+		f.gap = noClassifier
+		return f
+	}
+	ds := v.main()
+	lowest := 1.0
+	for _, name := range v.outNames() {
+		any := false
+		for _, d := range ds {
+			if r := v.rejection(d.Name, name); r != nil {
+				for _, q := range pairs(r.Curve) {
+					lowest, any = min(lowest, q.Y), true
+				}
+			}
+		}
+		if any {
+			f.panels = append(f.panels, func(vg.Length) *plot.Plot { return coveragePanel(v, ds, name, lowest) })
+		}
+	}
+	if len(f.panels) == 0 {
+		f.gap = "No detector has a curve of accuracy against coverage."
+		return f
+	}
+	f.legend = v.legend(ds)
+	f.cols, f.least = 3, 2.2*vg.Inch
+	f.height = func(width vg.Length) vg.Length { return min(width, 2.75*vg.Inch) }
+	f.alt = f.title + " against the share kept, one panel per split; the table holds the operating points."
+	f.caption = "The ringed point is the operating point: files below the score that keeps 95% of In are rejected. n is the number of files."
+	return f
+}
+
+func coveragePanel(v view, ds []Detector, name string, lowest float64) *plot.Plot {
+	p := newPanel(fmt.Sprintf("%s (n %d)", shorten(clean(name), 24), v.outFiles(name)), "coverage: share of files decided", "accuracy")
+	for _, d := range ds {
+		r := v.rejection(d.Name, name)
+		if r == nil {
+			continue
+		}
+		if xy := pairs(r.Curve); len(xy) > 0 {
+			l := must(plotter.NewLine(xy))
+			l.LineStyle = v.styles[d.Name].line()
+			p.Add(l)
+		}
+		if r.Coverage.OK() && r.Accuracy.OK() {
+			p.Add(operatingPoint{float64(r.Coverage), float64(r.Accuracy), v.styles[d.Name]})
+			lowest = min(lowest, float64(r.Accuracy))
+		}
+	}
+	p.X.Min, p.X.Max = 0, 1
+	p.Y.Min, p.Y.Max = max(0, lowest-0.03), 1
+	p.X.Tick.Marker, p.Y.Tick.Marker = quarters{}, shareTicks{}
+	return p
+}
+
+// quarters ticks an axis of shares at each half, and each quarter without a
+// label.
+type quarters struct{}
+
+// Ticks implements plot.Ticker.
+func (quarters) Ticks(_, _ float64) []plot.Tick {
+	return []plot.Tick{{Value: 0, Label: "0%"}, {Value: 0.25}, {Value: 0.5, Label: "50%"}, {Value: 0.75}, {Value: 1, Label: "100%"}}
+}
+
+// operatingPoint is a detector's glyph with a ring around it.
+type operatingPoint struct {
+	x, y float64
+	style
+}
+
+// Plot implements plot.Plotter.
+func (o operatingPoint) Plot(c draw.Canvas, p *plot.Plot) {
+	x, y := p.Transforms(&c)
+	at := vg.Point{X: x(o.x), Y: y(o.y)}
+	c.DrawGlyphNoClip(o.point(), at)
+	c.SetLineStyle(draw.LineStyle{Color: o.color, Width: vg.Points(1)})
+	var ring vg.Path
+	ring.Move(vg.Point{X: at.X + 5, Y: at.Y})
+	ring.Arc(at, 5, 0, 6.283185307179586)
+	ring.Close()
+	c.Stroke(ring)
+}
+
+func coverageTable(v view) table {
+	t := table{name: "rejection", caption: "What rejecting at the 95% threshold buys",
+		columns: []column{textColumn("Detector", "detector"), textColumn("Split", "split"),
+			numColumn("Accuracy of all", "accuracy_all"), numColumn("Coverage", "coverage"), numColumn("Accuracy of the kept", "accuracy_kept"),
+			intervalColumn("AUROC right against wrong", "misclassified"), numColumn("AURC", "aurc")}}
+	if v.Classifier == nil {
+		t.gap = "There is no table of rejections without an accuracy."
+		return t
+	}
+	for _, r := range v.Classifier.Rejection {
+		all := noAccuracy(r.Split)
+		if a := v.accuracy(r.Split); a != nil {
+			all = *a
+		}
+		t.rows = append(t.rows, []cell{textCell(r.Detector), textCell(r.Split),
+			numCell(all.Accuracy.Value, percent), numCell(r.Coverage, percent), numCell(r.Accuracy, percent),
+			intervalCell(r.Misclassified.Value, r.Misclassified.Lo, r.Misclassified.Hi, auroc3), numCell(r.AURC, auroc3)})
+	}
+	if len(t.rows) == 0 {
+		t.gap = "No detector was tried for rejection."
+	}
+	return t
+}

@@ -1,0 +1,186 @@
+package report
+
+import (
+	"fmt"
+	"strings"
+)
+
+// headline answers in words, with the numbers behind them: has it drifted and
+// in which family, since when, what rejecting would save, and what to do. The
+// first sentence is the answer.
+func headline(v view) []string {
+	d := v.chosen()
+	if d == nil {
+		why := v.noAUROC()
+		if why == "" {
+			why = "Every detector with an AUROC was tuned on later files."
+		}
+		return []string{"Whether the classifier has drifted cannot be said. " + why}
+	}
+	last := d.last()
+	lines := []string{v.answer(*d, *last), v.since(*d)}
+	if s := v.savings(*d, *last); s != "" {
+		lines = append(lines, s)
+	}
+	return append(lines, v.advice(*last))
+}
+
+// trainFiles is how sentences call In.
+func (v view) trainFiles() string {
+	if v.Train != "" {
+		return clean(v.Train)
+	}
+	return clean(v.in().Name)
+}
+
+func (v view) answer(d Detector, last DetectorSplit) string {
+	number := fmt.Sprintf("AUROC %s by %s", interval(last.AUROC, last.AUROCLo, last.AUROCHi, auroc2), clean(d.Name))
+	split, train := clean(last.Split), v.trainFiles()
+	var parts []string
+	switch last.drift() {
+	case above:
+		parts = append(parts, fmt.Sprintf("%s files are told from %s with %s", split, train, number))
+	case below:
+		parts = append(parts, fmt.Sprintf("%s files score above those of %s, with %s, below 0.5: not the usual drift, so look at the data", split, train, number))
+	case within:
+		parts = append(parts, fmt.Sprintf("%s files are not told from %s: %s, where 0.5 is no drift", split, train, number))
+	case unsure:
+		parts = append(parts, fmt.Sprintf("%s files have %s against %s, too few of them for an interval", split, number, train))
+	}
+	if s := v.accuracyChange(last.Split); s != "" {
+		parts = append(parts, s)
+	}
+	if last.drift() == above {
+		if c, ok := last.worst(); ok {
+			parts = append(parts, fmt.Sprintf("most of it in %s with AUROC %s", clean(c.Label), interval(c.Value, c.Lo, c.Hi, auroc2)))
+		}
+	}
+	return strings.Join(parts, "; ") + "."
+}
+
+// accuracyChange compares the accuracy on a split with that on In.
+func (v view) accuracyChange(split string) string {
+	in, out := v.accuracy(v.in().Name), v.accuracy(split)
+	if in == nil || out == nil || !in.Accuracy.Value.OK() || !out.Accuracy.Value.OK() {
+		return ""
+	}
+	a, b := percent(in.Accuracy.Value), percent(out.Accuracy.Value)
+	switch {
+	case a == b:
+		return "accuracy stayed at " + a
+	case out.Accuracy.Value < in.Accuracy.Value:
+		return fmt.Sprintf("accuracy fell from %s to %s", a, b)
+	}
+	return fmt.Sprintf("accuracy rose from %s to %s", a, b)
+}
+
+// verdict is where an AUROC lies against its null band.
+type verdict int
+
+const (
+	unsure verdict = iota // there is no interval or no band
+	within
+	above // the lower end of the interval is above the band
+	below
+)
+
+func judge(lo, hi, nullLo, nullHi Num) verdict {
+	switch {
+	case !lo.OK() || !hi.OK() || !nullLo.OK() || !nullHi.OK():
+		return unsure
+	case lo > nullHi:
+		return above
+	case hi < nullLo:
+		return below
+	}
+	return within
+}
+
+func (s DetectorSplit) drift() verdict { return judge(s.AUROCLo, s.AUROCHi, s.NullLo, s.NullHi) }
+
+// worst is the family with the highest AUROC, if even the lower end of its
+// interval is above 0.5 and there is another family.
+func (s DetectorSplit) worst() (ClassAUROC, bool) {
+	var worst ClassAUROC
+	known := 0
+	for _, c := range s.Classes {
+		if c.Value.OK() {
+			if known++; known == 1 || c.Value > worst.Value {
+				worst = c
+			}
+		}
+	}
+	return worst, known > 1 && worst.Lo.OK() && worst.Lo > 0.5
+}
+
+// lasting is the index of the first verdict that is above and after which no
+// known one is anything else, or -1.
+func lasting(vs []verdict) int {
+	first := -1
+	for i := len(vs) - 1; i >= 0; i-- {
+		switch vs[i] {
+		case above:
+			first = i
+		case within, below:
+			return first
+		}
+	}
+	return first
+}
+
+// since says from when on drift shows, by split and by month: single months
+// hold few files, so a split may be clear where its months are not.
+func (v view) since(d Detector) string {
+	var splits, months []verdict
+	for _, s := range d.Splits {
+		splits = append(splits, s.drift())
+	}
+	known := 0
+	for _, m := range d.Months {
+		months = append(months, judge(m.AUROCLo, m.AUROCHi, m.NullLo, m.NullHi))
+		if months[len(months)-1] != unsure {
+			known++
+		}
+	}
+	var text string
+	if i := lasting(splits); i >= 0 {
+		text = fmt.Sprintf("By split, the AUROC interval is above the no-drift band since %s", clean(d.Splits[i].Split))
+	} else {
+		text = "By split, the AUROC interval is not above the no-drift band at the end"
+	}
+	switch i := lasting(months); {
+	case known == 0:
+		return text + "; by month it cannot be said, for no month has enough files."
+	case i >= 0:
+		return fmt.Sprintf("%s; by month since %s.", text, clean(d.Months[i].Month))
+	}
+	return text + "; by month, with fewer files each, it does not stay above."
+}
+
+// savings is what the operating point gains on a split.
+func (v view) savings(d Detector, last DetectorSplit) string {
+	r, all := v.rejection(d.Name, last.Split), v.accuracy(last.Split)
+	if r == nil || all == nil || !r.Coverage.OK() || !r.Accuracy.OK() || !all.Accuracy.Value.OK() {
+		return ""
+	}
+	return fmt.Sprintf("Rejecting the files of %s that score below the threshold set on In (%s of them) takes the accuracy on the rest from %s to %s.",
+		clean(last.Split), percent(1-r.Coverage), percent(all.Accuracy.Value), percent(r.Accuracy))
+}
+
+// advice is a recommendation with the rule it follows.
+func (v view) advice(last DetectorSplit) string {
+	const rule = " Rule: retrain when the AUROC interval of the last split lies above its no-drift band and its accuracy interval below that of In; label a sample when the first holds alone; else keep."
+	in, out := v.accuracy(v.in().Name), v.accuracy(last.Split)
+	known := in != nil && out != nil && in.Accuracy.Lo.OK() && out.Accuracy.Hi.OK()
+	switch {
+	case last.drift() == unsure:
+		return "Recommendation: collect more files; the last split is too small to decide." + rule
+	case last.drift() == above && known && out.Accuracy.Hi < in.Accuracy.Lo:
+		return "Recommendation: retrain." + rule
+	case last.drift() == above && known:
+		return "Recommendation: keep the model for now, and label a sample of the newest files to watch its accuracy." + rule
+	case last.drift() == above:
+		return "Recommendation: label a sample of the newest files and measure the accuracy on it, which is not known here." + rule
+	}
+	return "Recommendation: keep the model." + rule
+}
