@@ -226,13 +226,13 @@ func monthlyFiles(v view, cal calendar, width vg.Length) *plot.Plot {
 	p := newPanel("", "month first seen", "files")
 	most := 0.0
 	var bars []box
-	for month, n := range v.monthFiles() {
-		if x, ok := cal.at(month); ok && n > 0 {
-			bars = append(bars, box{x - 0.4, x + 0.4, 0, float64(n)})
-			most = max(most, float64(n))
+	files := v.monthFiles()
+	for i := range cal.months() {
+		if n := float64(files[monthName(cal.first+i)]); n > 0 {
+			bars = append(bars, box{float64(i) - 0.4, float64(i) + 0.4, 0, n})
+			most = max(most, n)
 		}
 	}
-	slices.SortFunc(bars, func(a, b box) int { return int(a.x0 - b.x0) }) // a map has no order
 	addBoxes(p, style{color: rgb(0x888888)}, bars...)
 	cal.set(p, width)
 	p.Y.Min, p.Y.Max = 0, max(1, most*1.1)
