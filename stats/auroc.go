@@ -2,8 +2,6 @@ package stats
 
 import (
 	"math"
-	"slices"
-	"sync"
 
 	"gonum.org/v1/gonum/stat/distuv"
 )
@@ -43,24 +41,6 @@ type AUROC struct {
 func DeLong(in, out []float64) AUROC {
 	a, b := sortBoth(in, out)
 	return deLong(a, b)
-}
-
-// sortBoth returns sorted copies.
-func sortBoth(in, out []float64) (a, b []float64) {
-	var wg sync.WaitGroup
-	wg.Go(func() { a = sorted(in) })
-	b = sorted(out)
-	wg.Wait()
-	return a, b
-}
-
-func sorted(scores []float64) []float64 {
-	s := slices.Clone(scores)
-	slices.Sort(s) // NaNs come first
-	if len(s) > 0 && math.IsNaN(s[0]) {
-		panic("stats: a score is NaN")
-	}
-	return s
 }
 
 // deLong is DeLong on sorted scores.
