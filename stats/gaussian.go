@@ -62,6 +62,12 @@ func NewTiedGaussian(m *Moments) (*TiedGaussian, error) {
 	var vectors mat.Dense
 	eig.VectorsTo(&vectors)
 	largest := max(math.Abs(values[0]), math.Abs(values[d-1]))
+	if !(largest < 1e200) { // not of float32 features
+		return nil, errors.New("stats: the covariance is not finite")
+	}
+	if largest < 1e-110 { // less than float32 can tell apart
+		return nil, ErrNoVariance
+	}
 	cutoff := largest * float64(d) * epsilon
 	first := d
 	for first > 0 && values[first-1] > cutoff {
@@ -118,18 +124,14 @@ func (g *TiedGaussian) Precision() *mat.SymDense {
 // Score writes max_c −½ (x−μ_c)ᵀ P (x−μ_c) of every row to dst, which has the
 // length x.Rows. The error is a *NotFiniteError or a *WidthError.
 func (g *TiedGaussian) Score(dst []float64, x Matrix) error {
-	return g.distances(x, func(i int, squared float64) { dst[i] = -squared / 2 }, len(dst))
+	return g.distances(dst, x, func(_, squared float64) float64 { return -squared / 2 })
 }
 
-// distances calls yield with the squared Mahalanobis distance of every row to
-// its nearest class, from several goroutines.
-func (g *TiedGaussian) distances(x Matrix, yield func(i int, squared float64), rows int) error {
-	x.check()
-	if rows != x.Rows {
-		panic(fmt.Sprintf("stats: %d scores for %d rows", rows, x.Rows))
-	}
-	if x.Cols != g.width {
-		return &WidthError{Got: x.Cols, Want: g.width}
+// distances replaces every score by f of it and of the row's squared distance
+// to its nearest class.
+func (g *TiedGaussian) distances(dst []float64, x Matrix, f func(score, squared float64) float64) error {
+	if err := checkScores(dst, x, g.width); err != nil {
+		return err
 	}
 	d, r := g.width, g.Rank
 	block := min(x.Rows, blockRows)
@@ -144,7 +146,7 @@ func (g *TiedGaussian) distances(x Matrix, yield func(i int, squared float64), r
 		g.project(white[:n*r], centred[:n*d], n)
 		inParallel(n, func(a, b int) error {
 			for i := a; i < b; i++ {
-				yield(lo+i, g.nearest(white[i*r:(i+1)*r]))
+				dst[lo+i] = f(dst[lo+i], g.nearest(white[i*r:(i+1)*r]))
 			}
 			return nil
 		})

@@ -103,11 +103,14 @@ func inParallel(n int, f func(lo, hi int) error) error {
 	return nil
 }
 
-// toUnit scales v to length 1. Zeros have no direction and stay zeros.
-func toUnit(v []float64) {
-	if norm := blas64.Nrm2(blas64.Vector{N: len(v), Inc: 1, Data: v}); norm > 0 {
+// toUnit scales v to length 1 and returns the length it had. Zeros have no
+// direction and stay zeros.
+func toUnit(v []float64) float64 {
+	norm := blas64.Nrm2(blas64.Vector{N: len(v), Inc: 1, Data: v})
+	if norm > 0 {
 		for j := range v {
 			v[j] /= norm
 		}
 	}
+	return norm
 }

@@ -1,0 +1,206 @@
+package stats
+
+import (
+	"fmt"
+	"math"
+
+	"gonum.org/v1/gonum/blas"
+	"gonum.org/v1/gonum/blas/blas32"
+)
+
+// neighbours is the k of kNN, as in the paper for CIFAR-10.
+const neighbours = 50
+
+// knn scores by the k-th nearest training row, all at unit length: Sun et al.,
+// "Out-of-Distribution Detection with Deep Nearest Neighbors", ICML 2022:
+//
+//	score(f) = −‖f/‖f‖ − t_(k)‖.
+//
+// At unit length ‖a−b‖² = 2−2a·b, so that float32 products of blocks of rows
+// find the few candidates whose product is within rounding of the k-th largest,
+// and only their distances are computed, in float64. The result is that of
+// float64 throughout.
+type knn struct {
+	layer string
+	bank  Matrix    // training rows that are not zero, as they were
+	norms []float64 // of the bank
+	unit  []float32 // the bank at unit length
+	zeros int       // training rows that are zero, which have no direction
+}
+
+func fitKNN(t *Training, layer string) (detector, error) {
+	x, err := t.Fit.layer(layer)
+	if err != nil {
+		return nil, err
+	}
+	return newKNN(layer, x)
+}
+
+func newKNN(layer string, x Matrix) (*knn, error) {
+	if x.Rows < neighbours {
+		return nil, fmt.Errorf("stats: %d neighbours need as many rows, there are %d", neighbours, x.Rows)
+	}
+	norms, unit := make([]float64, x.Rows), make([]float32, len(x.Data))
+	if err := unitRows(norms, unit, x); err != nil {
+		return nil, inLayer(layer, err)
+	}
+	k := &knn{layer: layer, bank: Matrix{Cols: x.Cols}}
+	for i, norm := range norms {
+		if norm == 0 {
+			k.zeros++
+			continue
+		}
+		k.bank.Data = append(k.bank.Data, x.Row(i)...)
+		copy(unit[k.bank.Rows*x.Cols:], unit[i*x.Cols:(i+1)*x.Cols])
+		norms[k.bank.Rows] = norm
+		k.bank.Rows++
+	}
+	k.norms, k.unit = norms[:k.bank.Rows], unit[:len(k.bank.Data)]
+	return k, nil
+}
+
+// unitRows writes the length of every row and the row at unit length.
+func unitRows(norms []float64, unit []float32, x Matrix) error {
+	return eachRow(x, func(i int, row []float64) {
+		norms[i] = toUnit(row)
+		for j, v := range row {
+			unit[i*x.Cols+j] = float32(v)
+		}
+	})
+}
+
+// The products of knnQueries rows with knnBank training rows are 4 MB, which
+// caches hold.
+const (
+	knnQueries = 256
+	knnBank    = 4096
+)
+
+func (k *knn) score(dst []float64, x Features) error {
+	rows, err := x.layer(k.layer)
+	if err != nil {
+		return err
+	}
+	d := k.bank.Cols
+	if err := checkScores(dst, rows, d); err != nil {
+		return inLayer(k.layer, err)
+	}
+	norms, unit := make([]float64, knnQueries), make([]float32, knnQueries*d)
+	products := make([]float32, knnQueries*min(knnBank, k.bank.Rows))
+	nearest := make([]candidates, knnQueries)
+	for lo := 0; lo < rows.Rows; lo += knnQueries {
+		n := min(knnQueries, rows.Rows-lo)
+		if err := unitRows(norms, unit, rows.Slice(lo, lo+n)); err != nil {
+			return inLayer(k.layer, atRow(err, lo))
+		}
+		for q := range n {
+			nearest[q].reset(d)
+		}
+		for b := 0; b < k.bank.Rows; b += knnBank {
+			m := min(knnBank, k.bank.Rows-b)
+			blas32.Gemm(blas.NoTrans, blas.Trans,
+				1, blas32.General{Rows: n, Cols: d, Stride: d, Data: unit},
+				blas32.General{Rows: m, Cols: d, Stride: d, Data: k.unit[b*d:]},
+				0, blas32.General{Rows: n, Cols: m, Stride: m, Data: products})
+			inParallel(n, func(from, to int) error {
+				for q := from; q < to; q++ {
+					if norms[q] > 0 {
+						nearest[q].add(products[q*m:(q+1)*m], b)
+					}
+				}
+				return nil
+			})
+		}
+		inParallel(n, func(from, to int) error {
+			for q := from; q < to; q++ {
+				dst[lo+q] = -k.distance(rows.Row(lo+q), norms[q], &nearest[q])
+			}
+			return nil
+		})
+	}
+	return nil
+}
+
+// atRow counts the row of a NotFiniteError from further up.
+func atRow(err error, offset int) error {
+	if e, ok := err.(*NotFiniteError); ok {
+		e.Row += offset
+	}
+	return err
+}
+
+// distance is that of f to its k-th neighbour, one of the candidates or of the
+// training rows that are zero.
+func (k *knn) distance(f []float32, norm float64, c *candidates) float64 {
+	if norm == 0 {
+		// Zero rows are at distance 0 from it, all others at 1.
+		if k.zeros >= neighbours {
+			return 0
+		}
+		return 1
+	}
+	squared := c.exact[:0]
+	for _, row := range c.rows {
+		s, scale, other := 0.0, 1/norm, 1/k.norms[row]
+		for j, v := range k.bank.Row(int(row)) {
+			diff := float64(f[j])*scale - float64(v)*other
+			s += diff * diff
+		}
+		squared = append(squared, -s)
+	}
+	for range min(k.zeros, neighbours) {
+		squared = append(squared, -1)
+	}
+	c.exact = squared
+	return math.Sqrt(-kthLargest(squared, neighbours))
+}
+
+// candidates are the training rows that may be among the k nearest of one row.
+type candidates struct {
+	products []float32
+	rows     []int32
+	limit    int     // how many to hold before the list is cut
+	least    float32 // products below are out
+	slack    float32 // twice the error of a float32 product of unit rows
+
+	scratch []float32
+	exact   []float64
+}
+
+func (c *candidates) reset(width int) {
+	c.products, c.rows = c.products[:0], c.rows[:0]
+	c.limit = 4 * neighbours
+	c.least = float32(math.Inf(-1))
+	// Rounding both rows, and adding width terms whose sizes add up to at most
+	// 1, in any order; doubled, and then doubled again for safety.
+	c.slack = 4 * float32(width+4) / (1 << 24)
+}
+
+// add considers training rows first, first+1, … with the given products.
+func (c *candidates) add(products []float32, first int) {
+	for j, p := range products {
+		if p >= c.least {
+			c.products = append(c.products, p)
+			c.rows = append(c.rows, int32(first+j))
+			if len(c.rows) == c.limit {
+				c.cut()
+			}
+		}
+	}
+}
+
+// cut drops the candidates that k others beat by more than rounding. Rows that
+// tie stay, and the list grows.
+func (c *candidates) cut() {
+	c.scratch = append(c.scratch[:0], c.products...)
+	c.least = kthLargest(c.scratch, neighbours) - c.slack
+	n := 0
+	for i, p := range c.products {
+		if p >= c.least {
+			c.products[n], c.rows[n] = p, c.rows[i]
+			n++
+		}
+	}
+	c.products, c.rows = c.products[:n], c.rows[:n]
+	c.limit = max(4*neighbours, 2*n)
+}

@@ -1,0 +1,214 @@
+package stats
+
+import (
+	"errors"
+	"math"
+
+	"gonum.org/v1/gonum/blas"
+	"gonum.org/v1/gonum/blas/blas64"
+	"gonum.org/v1/gonum/mat"
+)
+
+// vim is virtual-logit matching: Wang et al., "ViM: Out-Of-Distribution with
+// Virtual-logit Matching", CVPR 2022. From the origin o, where all logits are
+// zero, the features of the training rows span a principal subspace; the rest
+// R of a row, its residual, is large where a file has what the training files
+// have not:
+//
+//	score(f) = log Σ_c exp z_c − α·‖Rᵀ(f−o)‖
+//
+// α makes the mean residual of the training rows equal to their mean largest
+// logit. The principal subspace has half of the dimensions that the features
+// fill.
+//
+// o is −W⁺b of the last layer z = Wf + b. W and b are read off the training
+// rows, which obey that equation, by least squares.
+type vim struct {
+	layer    string
+	classes  int
+	origin   []float64  // width
+	residual *mat.Dense // width×(width−principal)
+	alpha    float64
+}
+
+func fitViM(t *Training) (detector, error) {
+	if len(t.Layers) == 0 {
+		return nil, errors.New("stats: vim needs a feature layer")
+	}
+	layer := t.Layers[len(t.Layers)-1]
+	x, err := t.Fit.layer(layer)
+	if err != nil {
+		return nil, err
+	}
+	z, err := t.Fit.layer(Logits)
+	if err != nil {
+		return nil, err
+	}
+	if err := eachRow(x, func(int, []float64) {}); err != nil {
+		return nil, inLayer(layer, err)
+	}
+	if err := eachRow(z, func(int, []float64) {}); err != nil {
+		return nil, inLayer(Logits, err)
+	}
+	d, k := x.Cols, z.Cols
+
+	// The joint moments of features and logits hold all that is needed.
+	joint := Matrix{Rows: x.Rows, Cols: d + k, Data: make([]float32, 0, x.Rows*(d+k))}
+	for i := range x.Rows {
+		joint.Data = append(append(joint.Data, x.Row(i)...), z.Row(i)...)
+	}
+	m := NewMoments(1, d+k)
+	if err := m.Add(joint, make([]int, x.Rows)); err != nil {
+		return nil, err
+	}
+	center := m.Mean(0)
+	weights, err := leastSquares(m.Scatter(0), d, k)
+	if err != nil {
+		return nil, inLayer(layer, err)
+	}
+	bias := mat.NewVecDense(k, nil)
+	bias.MulVec(weights, mat.NewVecDense(d, center[:d]))
+	bias.SubVec(mat.NewVecDense(k, center[d:]), bias)
+	v := &vim{layer: layer, classes: k}
+	if v.origin, err = origin(weights, bias); err != nil {
+		return nil, inLayer(layer, err)
+	}
+
+	// E[(f−o)(f−o)ᵀ] from the scatter about the mean.
+	second := mat.NewSymDense(d, nil)
+	second.CopySym(m.Scatter(0).SliceSym(0, d))
+	second.ScaleSym(1/float64(x.Rows), second)
+	second.SymRankOne(second, 1, mat.NewVecDense(d, minus(center[:d], v.origin)))
+	var eig mat.EigenSym
+	if !eig.Factorize(second, true) {
+		return nil, errors.New("stats: the eigenvalues of the features do not converge")
+	}
+	values := eig.Values(nil) // ascending
+	rank := 0
+	for _, l := range values {
+		if l > values[d-1]*float64(d)*epsilon {
+			rank++
+		}
+	}
+	principal := rank / 2
+	var vectors mat.Dense
+	eig.VectorsTo(&vectors)
+	v.residual = mat.DenseCopyOf(vectors.Slice(0, d, 0, d-principal))
+
+	residual := make([]float64, x.Rows)
+	if err := v.norms(residual, x); err != nil {
+		return nil, err
+	}
+	largest := make([]float64, x.Rows)
+	if err := eachRow(z, func(i int, row []float64) { largest[i], _ = maxAndEnergy(row) }); err != nil {
+		return nil, err
+	}
+	v.alpha = mean(largest) / mean(residual)
+	if math.IsNaN(v.alpha) || math.IsInf(v.alpha, 0) {
+		return nil, inLayer(layer, ErrNoVariance)
+	}
+	return v, nil
+}
+
+// leastSquares returns W, k×d, of z = Wf + b from the scatter of (f, z). What
+// float32 cannot tell from zero in f says nothing of W and is left out.
+func leastSquares(scatter *mat.SymDense, d, k int) (*mat.Dense, error) {
+	var eig mat.EigenSym
+	if !eig.Factorize(scatter.SliceSym(0, d), true) {
+		return nil, errors.New("stats: the eigenvalues of the features do not converge")
+	}
+	values := eig.Values(nil)
+	full := mat.DenseCopyOf(scatter)
+	const epsilon32 = 1.0 / (1 << 24)
+	cutoff := values[d-1] * (float64(d) * epsilon32) * (float64(d) * epsilon32)
+	var vectors, cross, w mat.Dense
+	eig.VectorsTo(&vectors)
+	cross.Mul(full.Slice(d, d+k, 0, d), &vectors)
+	for j, l := range values {
+		for i := range k {
+			if l > cutoff {
+				cross.Set(i, j, cross.At(i, j)/l)
+			} else {
+				cross.Set(i, j, 0)
+			}
+		}
+	}
+	w.Mul(&cross, vectors.T())
+
+	var explained mat.Dense
+	explained.Mul(&w, full.Slice(0, d, d, d+k))
+	rest, all := 0.0, 0.0
+	for i := range k {
+		all += scatter.At(d+i, d+i)
+		rest += scatter.At(d+i, d+i) - explained.At(i, i)
+	}
+	if !(rest <= 1e-6*all) || all == 0 {
+		return nil, errors.New("stats: vim: the logits are not a linear function of the features")
+	}
+	return &w, nil
+}
+
+// origin is −W⁺b, the shortest f with Wf + b = 0.
+func origin(w *mat.Dense, b *mat.VecDense) ([]float64, error) {
+	var svd mat.SVD
+	if !svd.Factorize(w, mat.SVDThin) {
+		return nil, errors.New("stats: vim: the singular values of the last layer do not converge")
+	}
+	k, d := w.Dims()
+	values := svd.Values(nil)
+	var u, v mat.Dense
+	svd.UTo(&u)
+	svd.VTo(&v)
+	o := mat.NewVecDense(d, nil)
+	for i, s := range values {
+		if s > values[0]*float64(max(k, d))*epsilon {
+			o.AddScaledVec(o, -mat.Dot(u.ColView(i), b)/s, v.ColView(i))
+		}
+	}
+	return o.RawVector().Data, nil
+}
+
+// norms writes ‖Rᵀ(f−o)‖ of every row to dst.
+func (v *vim) norms(dst []float64, x Matrix) error {
+	d := len(v.origin)
+	_, r := v.residual.Dims()
+	block := min(x.Rows, blockRows)
+	centred, parts := make([]float64, block*d), make([]float64, block*r)
+	for lo := 0; lo < x.Rows; lo += block {
+		n := min(block, x.Rows-lo)
+		if err := load(centred, x, lo, lo+n, v.origin); err != nil {
+			return inLayer(v.layer, err)
+		}
+		blas64.Gemm(blas.NoTrans, blas.NoTrans,
+			1, blas64.General{Rows: n, Cols: d, Stride: d, Data: centred}, v.residual.RawMatrix(),
+			0, blas64.General{Rows: n, Cols: r, Stride: r, Data: parts})
+		for i := range n {
+			dst[lo+i] = blas64.Nrm2(blas64.Vector{N: r, Inc: 1, Data: parts[i*r : (i+1)*r]})
+		}
+	}
+	return nil
+}
+
+func (v *vim) score(dst []float64, x Features) error {
+	rows, err := x.layer(v.layer)
+	if err != nil {
+		return err
+	}
+	z, err := x.layer(Logits)
+	if err != nil {
+		return err
+	}
+	if err := checkScores(dst, rows, len(v.origin)); err != nil {
+		return inLayer(v.layer, err)
+	}
+	if err := checkScores(dst, z, v.classes); err != nil {
+		return inLayer(Logits, err)
+	}
+	if err := v.norms(dst, rows); err != nil {
+		return err
+	}
+	return inLayer(Logits, eachRow(z, func(i int, row []float64) {
+		_, energy := maxAndEnergy(row)
+		dst[i] = energy - v.alpha*dst[i]
+	}))
+}
