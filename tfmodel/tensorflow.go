@@ -4,9 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
-	"regexp"
 	"runtime"
 	"strings"
 	"sync"
@@ -257,26 +254,6 @@ func (e *TensorFlow) Weights() (map[string][]float32, error) {
 		}
 	}
 	return weights, nil
-}
-
-// Version is TensorFlow's own version.
-func Version() string { return tf.Version() }
-
-// GPUNames lists the NVIDIA GPUs that the driver reports, whether or not
-// TensorFlow can use them.
-func GPUNames() []string {
-	infos, _ := filepath.Glob("/proc/driver/nvidia/gpus/*/information")
-	var names []string
-	for _, path := range infos {
-		b, err := os.ReadFile(path)
-		if err != nil {
-			continue
-		}
-		if m := regexp.MustCompile(`(?m)^Model:\s*(.+?)\s*$`).FindSubmatch(b); m != nil {
-			names = append(names, string(m[1]))
-		}
-	}
-	return names
 }
 
 // paddedReader reads files one after another, each padded by zeros to width.

@@ -21,7 +21,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/google/renameio/v2"
+	"driftbench/bench/whole"
 )
 
 // Row is one file of a split.
@@ -50,21 +50,18 @@ var header = []string{"name", "label", "first_seen", "sha256", "size"}
 // Write writes s into dir. It panics when a layer's length is not
 // len(s.Rows)·Width.
 func Write(dir string, s Split) error {
-	if err := os.MkdirAll(dir, 0o777); err != nil {
-		return fmt.Errorf("features: %w", err)
-	}
 	for _, l := range s.Layers {
 		if len(l.Data) != len(s.Rows)*l.Width {
 			panic(fmt.Sprintf("features: layer %s has %d values, want %d rows × %d", l.Name, len(l.Data), len(s.Rows), l.Width))
 		}
 		path := filepath.Join(dir, s.Name+"."+l.Name+".npy")
-		err := writeWhole(path, func(w io.Writer) error { return writeNPY(w, l.Data, l.Width) })
+		err := whole.Write(path, func(w io.Writer) error { return writeNPY(w, l.Data, l.Width) })
 		if err != nil {
 			return fmt.Errorf("features: writing %s: %w", path, err)
 		}
 	}
 	path := filepath.Join(dir, s.Name+".csv")
-	err := writeWhole(path, func(w io.Writer) error {
+	err := whole.Write(path, func(w io.Writer) error {
 		c := csv.NewWriter(w)
 		c.Write(header)
 		for _, r := range s.Rows {
@@ -77,18 +74,6 @@ func Write(dir string, s Split) error {
 		return fmt.Errorf("features: writing %s: %w", path, err)
 	}
 	return nil
-}
-
-func writeWhole(path string, write func(io.Writer) error) error {
-	f, err := renameio.NewPendingFile(path, renameio.WithPermissions(0o666))
-	if err != nil {
-		return err
-	}
-	defer f.Cleanup()
-	if err := write(f); err != nil {
-		return err
-	}
-	return f.CloseAtomicallyReplace()
 }
 
 // List names the splits that dir holds, in the order of their names.

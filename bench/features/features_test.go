@@ -87,12 +87,14 @@ func TestReadRefuses(t *testing.T) {
 		damage func(string)
 		want   string
 	}{
-		"truncated":     {damage(npy, func(b []byte) []byte { return b[:len(b)-3] }), "damaged"},
-		"grown":         {damage(npy, func(b []byte) []byte { return append(b, 0, 0, 0, 0) }), "damaged"},
-		"not npy":       {damage(npy, func([]byte) []byte { return []byte("PK\x03\x04") }), "not a .npy"},
-		"cut header":    {damage(npy, func(b []byte) []byte { return b[:20] }), "cut short"},
-		"float64":       {damage(npy, func(b []byte) []byte { return bytes.Replace(b, []byte("<f4"), []byte("<f8"), 1) }), "float32"},
-		"huge shape":    {damage(npy, func(b []byte) []byte { return bytes.Replace(b, []byte("(2, 3), }   "), []byte("(99999, 3), }"[:12]), 1) }), ""},
+		"truncated":  {damage(npy, func(b []byte) []byte { return b[:len(b)-3] }), "damaged"},
+		"grown":      {damage(npy, func(b []byte) []byte { return append(b, 0, 0, 0, 0) }), "damaged"},
+		"not npy":    {damage(npy, func([]byte) []byte { return []byte("PK\x03\x04") }), "not a .npy"},
+		"cut header": {damage(npy, func(b []byte) []byte { return b[:20] }), "cut short"},
+		"float64":    {damage(npy, func(b []byte) []byte { return bytes.Replace(b, []byte("<f4"), []byte("<f8"), 1) }), "float32"},
+		"huge shape": {damage(npy, func(b []byte) []byte {
+			return bytes.Replace(b, []byte("(2, 3), }   "), []byte("(99999, 3), }"[:12]), 1)
+		}), ""},
 		"wrong columns": {damage(table, func(b []byte) []byte { return bytes.Replace(b, []byte("name"), []byte("file"), 1) }), ":1: want the columns"},
 		"bad size":      {damage(table, func(b []byte) []byte { return bytes.Replace(b, []byte(",12\n"), []byte(",x\n"), 1) }), ":2: size"},
 		"other rows":    {damage(table, func(b []byte) []byte { return b[:bytes.LastIndex(b, []byte("\"new"))] }), "has 2 rows, the split's table 1"},

@@ -1,0 +1,135 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"driftbench/stats"
+	"driftbench/tfmodel"
+)
+
+func (a *app) doctorCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "doctor",
+		Short: "Say which versions, devices, BLAS and engines are in use, and what to do about what is missing",
+		Args:  cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			say := func(part, state, mend string) {
+				fmt.Fprintf(a.out, "%-12s %s\n", part, state)
+				if mend != "" {
+					fmt.Fprintf(a.out, "%-12s to do: %s\n", "", mend)
+				}
+			}
+			say("driftbench", version(), "")
+			say("go", runtime.Version()+" "+runtime.GOOS+"/"+runtime.GOARCH, "")
+			say("cpu", fmt.Sprintf("%s, %d cores", cpuName(), runtime.NumCPU()), "")
+			say("tensorflow", tfmodel.Version()+" from "+libraryPath("libtensorflow"), "")
+
+			devices, err := tfmodel.Devices()
+			if err != nil {
+				return err
+			}
+			state, mend := gpuState(devices)
+			say("devices", strings.Join(devices, ", "), "")
+			say("gpu", state, mend)
+
+			blas, mend := stats.UseBLAS(), ""
+			if blas == "gonum" {
+				mend = "for faster scores run `make deps` as root (or install libopenblas-dev and liblapacke-dev), then `make build`"
+			} else {
+				blas += ", OPENBLAS_NUM_THREADS=" + or(os.Getenv("OPENBLAS_NUM_THREADS"), "unset (all cores)")
+			}
+			say("blas", blas, mend)
+			say("engines", "tensorflow", "")
+			return nil
+		},
+	}
+}
+
+// gpuState says in words why there is or is no GPU, and what to do.
+func gpuState(devices []string) (state, mend string) {
+	names := tfmodel.GPUNames()
+	for _, d := range devices {
+		if strings.HasPrefix(d, "GPU") {
+			return or(strings.Join(names, ", "), "in use"), ""
+		}
+	}
+	if len(names) == 0 {
+		return "none: no NVIDIA driver on this machine", "nothing, or run on a machine with an NVIDIA GPU and driver and `make build GPU=1`"
+	}
+	return strings.Join(names, ", ") + ": not usable by this libtensorflow",
+		"`make build GPU=1` fetches the CUDA build; if that is what is in use, TF_CPP_MIN_LOG_LEVEL=0 driftbench doctor names the library it could not open"
+}
+
+// noGPU is the reason why there are no GPU numbers, one clause; "" with a GPU.
+func noGPU() (string, error) {
+	devices, err := tfmodel.Devices()
+	if err != nil {
+		return "", err
+	}
+	for _, d := range devices {
+		if strings.HasPrefix(d, "GPU") {
+			return "", nil
+		}
+	}
+	state, _ := gpuState(devices)
+	return state, nil
+}
+
+// version is the module's version and the commit it was built from.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	v := info.Main.Version
+	for _, s := range info.Settings {
+		switch s.Key {
+		case "vcs.revision":
+			v += " " + s.Value
+		case "vcs.modified":
+			if s.Value == "true" {
+				v += " with changes"
+			}
+		}
+	}
+	return v
+}
+
+// cpuName is the processor's name as Linux tells it.
+func cpuName() string {
+	b, err := os.ReadFile("/proc/cpuinfo")
+	if err == nil {
+		for line := range strings.Lines(string(b)) {
+			if key, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(key) == "model name" {
+				return strings.TrimSpace(value)
+			}
+		}
+	}
+	return runtime.GOARCH
+}
+
+// libraryPath is the file that a linked library was loaded from.
+func libraryPath(name string) string {
+	b, err := os.ReadFile("/proc/self/maps")
+	if err == nil {
+		for line := range strings.Lines(string(b)) {
+			if i := strings.IndexByte(line, '/'); i >= 0 && strings.Contains(line[i:], name) {
+				return strings.TrimSpace(line[i:])
+			}
+		}
+	}
+	return "an unknown place"
+}
+
+func or(s, otherwise string) string {
+	if s == "" {
+		return otherwise
+	}
+	return s
+}

@@ -1,0 +1,153 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"time"
+
+	"driftbench/bench/dataset"
+	"driftbench/bench/whole"
+	"driftbench/report"
+	"driftbench/stats"
+	"driftbench/tfmodel"
+)
+
+// manifest says how the numbers of a run came about: manifest.json.
+type manifest struct {
+	Command    []string  `json:"command"`
+	Started    time.Time `json:"started"`
+	Finished   time.Time `json:"finished"`
+	Driftbench string    `json:"driftbench"`
+	Go         string    `json:"go"`
+	TensorFlow string    `json:"tensorflow,omitempty"`
+	BLAS       string    `json:"blas"`
+	// BLASThreads is OPENBLAS_NUM_THREADS; "" leaves it to the library.
+	BLASThreads string `json:"blas_threads,omitempty"`
+	CPU         string `json:"cpu"`
+	Cores       int    `json:"cores"`
+
+	Corpus      string          `json:"corpus,omitempty"`
+	IndexSHA256 string          `json:"index_sha256,omitempty"`
+	Config      *dataset.Config `json:"config,omitempty"`
+	Model       string          `json:"model,omitempty"`
+	ModelSHA256 string          `json:"model_sha256,omitempty"`
+	Engine      string          `json:"engine,omitempty"`
+	Device      string          `json:"device,omitempty"`
+	GPUs        []string        `json:"gpus,omitempty"`
+	Batch       int             `json:"batch,omitempty"`
+
+	Files    int           `json:"files,omitempty"`
+	Seconds  float64       `json:"extraction_seconds,omitempty"`
+	Dropped  []droppedFile `json:"dropped,omitempty"`
+	Warnings []string      `json:"warnings,omitempty"`
+}
+
+// droppedFile is a row that was left out because its file could not be read.
+type droppedFile struct {
+	Split  string `json:"split"`
+	Name   string `json:"name"`
+	Label  string `json:"label"`
+	Line   int    `json:"line"` // of the index
+	Reason string `json:"reason"`
+}
+
+// newManifest holds what is known when a command starts.
+func newManifest() *manifest {
+	return &manifest{
+		Command:     os.Args,
+		Started:     time.Now().UTC().Truncate(time.Second),
+		Driftbench:  version(),
+		Go:          runtime.Version(),
+		BLAS:        stats.UseBLAS(),
+		BLASThreads: os.Getenv("OPENBLAS_NUM_THREADS"),
+		CPU:         cpuName(),
+		Cores:       runtime.NumCPU(),
+	}
+}
+
+func (m *manifest) setCorpus(c *dataset.Corpus) {
+	m.Corpus, m.IndexSHA256, m.Config = c.Dir, c.IndexSHA256, &c.Config
+	m.Warnings = append(m.Warnings, c.Warnings...)
+}
+
+func (m *manifest) setModel(model *tfmodel.Model, e *tfmodel.TensorFlow, batch int) {
+	m.TensorFlow = tfmodel.Version()
+	m.Model, m.ModelSHA256 = model.Dir, model.Hash
+	m.Engine, m.Device, m.Batch = e.Name(), string(e.Device()), batch
+	if e.Device() == tfmodel.GPU {
+		m.GPUs = tfmodel.GPUNames()
+	}
+}
+
+func (m *manifest) setExtraction(c *dataset.Corpus, x *extraction) {
+	m.Seconds = x.seconds
+	for i, s := range x.splits {
+		m.Files += len(s.Rows)
+		for _, d := range x.dropped[i] {
+			m.Dropped = append(m.Dropped, droppedFile{s.Name, d.Row.Name, d.Row.Label, d.Row.Line, d.Reason})
+		}
+	}
+}
+
+// write writes manifest.json into out.
+func (m *manifest) write(out string) error {
+	m.Finished = time.Now().UTC().Truncate(time.Second)
+	err := whole.Write(filepath.Join(out, "manifest.json"), func(w io.Writer) error {
+		e := json.NewEncoder(w)
+		e.SetIndent("", "  ")
+		return e.Encode(m)
+	})
+	if err != nil {
+		return fmt.Errorf("writing the manifest: %w", err)
+	}
+	return nil
+}
+
+// readProvenance turns manifest.json of out into lines for the report; none
+// when there is no manifest.
+func readProvenance(out string) ([]report.KeyValue, error) {
+	path := filepath.Join(out, "manifest.json")
+	b, err := os.ReadFile(path)
+	if os.IsNotExist(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var m manifest
+	if err := json.Unmarshal(b, &m); err != nil {
+		return nil, fmt.Errorf("reading %s: %w", path, err)
+	}
+	var lines []report.KeyValue
+	add := func(key, value string) {
+		if value != "" {
+			lines = append(lines, report.KeyValue{Key: key, Value: value})
+		}
+	}
+	add("command", strings.Join(m.Command, " "))
+	add("started", m.Started.Format(time.RFC3339))
+	add("driftbench", m.Driftbench)
+	add("Go", m.Go)
+	add("TensorFlow", m.TensorFlow)
+	add("BLAS", m.BLAS)
+	add("CPU", fmt.Sprintf("%s, %d cores", m.CPU, m.Cores))
+	add("GPU", strings.Join(m.GPUs, ", "))
+	add("corpus", m.Corpus)
+	add("index SHA-256", m.IndexSHA256)
+	add("model", m.Model)
+	add("model SHA-256", m.ModelSHA256)
+	if m.Engine != "" {
+		add("engine", fmt.Sprintf("%s on %s, batch %d", m.Engine, m.Device, m.Batch))
+		add("extraction", fmt.Sprintf("%d files in %s s", m.Files, strconv.FormatFloat(m.Seconds, 'f', 1, 64)))
+	}
+	if len(m.Dropped) > 0 {
+		add("dropped", fmt.Sprintf("%d files, named in manifest.json", len(m.Dropped)))
+	}
+	return lines, nil
+}

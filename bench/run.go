@@ -1,0 +1,182 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"driftbench/bench/dataset"
+	"driftbench/report"
+	"driftbench/tfmodel"
+)
+
+// extractFlags are the flags of the commands that extract features.
+type extractFlags struct {
+	corpus corpusFlags
+	model  modelFlags
+	out    string
+	batch  int
+}
+
+func (f *extractFlags) add(cmd *cobra.Command) {
+	f.corpus.add(cmd)
+	f.model.add(cmd)
+	cmd.Flags().StringVar(&f.out, "out", "", "folder to write into")
+	cmd.Flags().IntVar(&f.batch, "batch", 32, "files a batch")
+	cmd.MarkFlagRequired("corpus")
+	cmd.MarkFlagRequired("out")
+}
+
+// extract opens corpus and model, tells what does not fit before any work is
+// done, and extracts every split.
+func (f *extractFlags) extract(ctx context.Context, a *app) (*dataset.Corpus, *tfmodel.Model, *extraction, *manifest, error) {
+	fail := func(err error) (*dataset.Corpus, *tfmodel.Model, *extraction, *manifest, error) {
+		return nil, nil, nil, nil, err
+	}
+	if err := f.model.check(); err != nil {
+		return fail(err)
+	}
+	if f.batch < 1 {
+		return fail(usagef("--batch %d: want 1 or more", f.batch))
+	}
+	man := newManifest()
+	model, err := tfmodel.Inspect(f.model.dir)
+	if err != nil {
+		return fail(err)
+	}
+	c, err := f.corpus.load(ctx, a)
+	if err != nil {
+		return fail(err)
+	}
+	for _, w := range misfits(model, c) {
+		a.log.Warn(w)
+		man.Warnings = append(man.Warnings, w)
+	}
+	engine, err := f.model.open(a, model)
+	if err != nil {
+		return fail(err)
+	}
+	defer engine.Close()
+	x := &extractor{engine: engine, layers: model.Layers, maxLen: model.MaxLen, batch: f.batch}
+	done, err := a.extractAll(ctx, c, x, f.out)
+	if err != nil {
+		return fail(err)
+	}
+	man.setCorpus(c)
+	man.setModel(model, engine, f.batch)
+	man.setExtraction(c, done)
+	return c, model, done, man, nil
+}
+
+// misfits says where model and corpus do not fit each other well.
+func misfits(m *tfmodel.Model, c *dataset.Corpus) []string {
+	var warnings []string
+	fit := len(c.Splits[0].Rows)
+	for _, l := range m.Layers[:len(m.Layers)-1] {
+		if fit < l.Width {
+			warnings = append(warnings, fmt.Sprintf("split %s has %d rows, fewer than the %d features of %s: its covariance has directions that no row shows; add rows or raise fit in corpus.yaml",
+				c.Splits[0].Name, fit, l.Width, l.Name))
+		}
+	}
+	if n := outputs(m); n != len(c.Labels) {
+		warnings = append(warnings, fmt.Sprintf("the model tells %d classes, the corpus has %d labels: accuracy is left out; set labels in corpus.yaml in the order of the model's outputs", n, len(c.Labels)))
+	}
+	return warnings
+}
+
+// outputs is the number of classes the model tells: one sigmoid unit tells two.
+func outputs(m *tfmodel.Model) int { return max(2, m.Layers[len(m.Layers)-1].Width) }
+
+func (a *app) extractCommand() *cobra.Command {
+	var f extractFlags
+	cmd := &cobra.Command{
+		Use:   "extract --corpus DIR --model DIR --out DIR",
+		Short: "Run the model over every split and write features/ alone",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			_, _, done, man, err := f.extract(cmd.Context(), a)
+			if err != nil {
+				return err
+			}
+			if err := man.write(f.out); err != nil {
+				return err
+			}
+			for i, s := range done.splits {
+				fmt.Fprintf(a.out, "%-12s %6d files, %d dropped\n", s.Name, len(s.Rows), len(done.dropped[i]))
+			}
+			fmt.Fprintf(a.out, "features are in %s\n", filepath.Join(f.out, "features"))
+			return nil
+		},
+	}
+	f.add(cmd)
+	return cmd
+}
+
+func (a *app) runCommand() *cobra.Command {
+	var f extractFlags
+	var opt scoring
+	cmd := &cobra.Command{
+		Use:   "run --corpus DIR --model DIR --out DIR",
+		Short: "The whole way: read, extract, fit, score, report",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			ctx := cmd.Context()
+			c, model, done, man, err := f.extract(ctx, a)
+			if err != nil {
+				return err
+			}
+			samples, err := corpusSamples(c, done)
+			if err != nil {
+				return err
+			}
+			r, err := a.score(ctx, samples, c.Labels, c.Train.Name, opt, f.out)
+			if err != nil {
+				return err
+			}
+			r.InUnseen = unseen(model, samples)
+			r.Warnings = append(man.Warnings, r.Warnings...)
+			if err := man.write(f.out); err != nil {
+				return err
+			}
+			return a.finish(f.out, *r)
+		},
+	}
+	f.add(cmd)
+	opt.add(cmd)
+	return cmd
+}
+
+// corpusSamples are the extracted splits with their roles.
+func corpusSamples(c *dataset.Corpus, x *extraction) ([]*sample, error) {
+	var samples []*sample
+	for i, s := range c.Splits {
+		samples = append(samples, &sample{
+			Split:   x.splits[i],
+			role:    report.Role(s.Role),
+			from:    s.From.String(),
+			to:      s.To.String(),
+			dropped: len(x.dropped[i]),
+		})
+	}
+	return samples, classify(samples, c.Labels)
+}
+
+// unseen says whether the network was trained on files of In.
+func unseen(m *tfmodel.Model, samples []*sample) string {
+	if m.TrainedOn == nil {
+		return "unknown"
+	}
+	for _, s := range samples {
+		if s.role != report.RoleIn {
+			continue
+		}
+		for _, r := range s.Rows {
+			if m.TrainedOn[r.SHA256] {
+				return "seen"
+			}
+		}
+	}
+	return "unseen"
+}

@@ -1,0 +1,37 @@
+#!/bin/bash
+# Every check of the project, in the order of their cost. `make test` calls it
+# with the Python that has the reference libraries.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+python=$(realpath -s "$1")
+. .deps/env
+
+say() { printf '\n== %s\n' "$*"; }
+
+# tree prints what differs from the last commit, contents included.
+tree() { git status --porcelain --untracked-files=all; git diff HEAD | sha256sum; }
+before=$(tree)
+
+say gofmt
+unformatted=$(git ls-files -co --exclude-standard '*.go' | xargs gofmt -l)
+[ -z "$unformatted" ] || { echo "run gofmt -w on: $unformatted" >&2; exit 1; }
+
+say go vet
+go vet ./...
+
+say go test
+go test ./...
+
+if [[ "$GOFLAGS" == *-tags=openblas* ]]; then
+	say "go test, gonum's own kernels"
+	go test -tags= ./stats
+fi
+
+say pytest
+go build -o bin/driftbench ./bench
+"$python" -m pytest -q scripts/tests
+
+say generated files
+"$python" scripts/golden_sample.py
+go mod tidy -diff
+[ "$(tree)" = "$before" ] || { echo "generating changed the tree:" >&2; git status --short >&2; exit 1; }
