@@ -94,6 +94,8 @@ type Detectors struct {
 // A detector scores the rows of x: dst has one score a row, higher for In.
 type detector interface {
 	score(dst []float64, x Features) error
+	// encode appends what decode needs besides the Gaussians.
+	encode(*encoder)
 }
 
 // Fit fits the named detectors, all of [Names] when there are none. A detector
@@ -103,6 +105,9 @@ type detector interface {
 // [*NotFiniteError]).
 func Fit(t Training, names ...string) (*Detectors, error) {
 	known := Names(t.Layers)
+	if names := slices.Sorted(slices.Values(known)); len(slices.Compact(names)) < len(known) {
+		return nil, fmt.Errorf("stats: layers %q: detectors of that name would come twice", t.Layers)
+	}
 	if len(names) == 0 {
 		names = known
 	}
@@ -155,6 +160,9 @@ func (t *Training) check() error {
 			x.check()
 			if set.rows < 0 {
 				set.rows = x.Rows
+			}
+			if x.Cols == 0 {
+				return &LayerError{layer, errNoLayer}
 			}
 			if x.Rows != set.rows {
 				return fmt.Errorf("stats: %s rows: layer %s has %d, not %d", set.name, layer, x.Rows, set.rows)

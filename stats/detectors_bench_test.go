@@ -11,7 +11,7 @@ func BenchmarkKNN(b *testing.B) {
 	for _, n := range []int{2_000, 20_000} {
 		b.Run(fmt.Sprintf("n=%d/bank=%d/d=128", n, n), func(b *testing.B) {
 			rng := rand.New(rand.NewPCG(1, 3))
-			k, err := newKNN("layer7", normalMatrix(rng, n, 128))
+			k, err := newKNN("layer7", normalMatrix(rng, n, 128), 0)
 			if err != nil {
 				b.Fatal(err)
 			}

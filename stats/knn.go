@@ -33,18 +33,19 @@ func fitKNN(t *Training, layer string) (detector, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newKNN(layer, x)
+	return newKNN(layer, x, 0)
 }
 
-func newKNN(layer string, x Matrix) (*knn, error) {
-	if x.Rows < neighbours {
-		return nil, fmt.Errorf("stats: %d neighbours need as many rows, there are %d", neighbours, x.Rows)
+// newKNN takes training rows x, and so many more that are zero.
+func newKNN(layer string, x Matrix, zeros int) (*knn, error) {
+	if x.Rows+zeros < neighbours {
+		return nil, fmt.Errorf("stats: %d neighbours need as many rows, there are %d", neighbours, x.Rows+zeros)
 	}
 	norms, unit := make([]float64, x.Rows), make([]float32, len(x.Data))
 	if err := unitRows(norms, unit, x); err != nil {
 		return nil, inLayer(layer, err)
 	}
-	k := &knn{layer: layer, bank: Matrix{Cols: x.Cols}}
+	k := &knn{layer: layer, bank: Matrix{Cols: x.Cols}, zeros: zeros}
 	for i, norm := range norms {
 		if norm == 0 {
 			k.zeros++

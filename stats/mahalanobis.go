@@ -64,18 +64,20 @@ func (d *Detectors) fitUnit(t *Training, layer string) (detector, error) {
 		return nil, inLayer(layer, err)
 	}
 	g := d.layerGaussians(layer)
-	g.unitMoments = m
-	if err := g.fitUnit(); err != nil {
+	if err := g.fitUnit(m); err != nil {
 		return nil, inLayer(layer, err)
 	}
 	return &mahalanobis{layer, g.unit}, nil
 }
 
-func (g *gaussians) fitUnit() (err error) {
-	if g.unit, err = NewTiedGaussian(g.unitMoments); err == nil {
-		g.unit.unit = true
+func (g *gaussians) fitUnit(m *Moments) error {
+	unit, err := NewTiedGaussian(m)
+	if err != nil {
+		return err
 	}
-	return err
+	unit.unit = true
+	g.unit, g.unitMoments = unit, m
+	return nil
 }
 
 func (m *mahalanobis) score(dst []float64, x Features) error {
