@@ -122,20 +122,23 @@ func (a *app) runCommand() *cobra.Command {
 		Short: "The whole way: read, extract, fit, score, report",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := opt.check(); err != nil {
+				return err
+			}
 			ctx := cmd.Context()
 			c, model, done, man, err := f.extract(ctx, a)
 			if err != nil {
 				return err
 			}
-			samples, err := corpusSamples(c, done)
+			s, err := corpusSamples(c, done)
 			if err != nil {
 				return err
 			}
-			r, err := a.score(ctx, samples, c.Labels, c.Train.Name, opt, f.out)
+			r, err := a.score(ctx, s, opt, f.out)
 			if err != nil {
 				return err
 			}
-			r.InUnseen = unseen(model, samples)
+			r.InUnseen = unseen(model, s.in())
 			r.Warnings = append(man.Warnings, r.Warnings...)
 			if err := man.write(f.out); err != nil {
 				return err
@@ -149,33 +152,28 @@ func (a *app) runCommand() *cobra.Command {
 }
 
 // corpusSamples are the extracted splits with their roles.
-func corpusSamples(c *dataset.Corpus, x *extraction) ([]*sample, error) {
-	var samples []*sample
-	for i, s := range c.Splits {
-		samples = append(samples, &sample{
+func corpusSamples(c *dataset.Corpus, x *extraction) (*samples, error) {
+	s := &samples{train: c.Train.Name, labels: c.Labels}
+	for i, split := range c.Splits {
+		s.all = append(s.all, &sample{
 			Split:   x.splits[i],
-			role:    report.Role(s.Role),
-			from:    s.From.String(),
-			to:      s.To.String(),
+			role:    report.Role(split.Role),
+			from:    split.From.String(),
+			to:      split.To.String(),
 			dropped: len(x.dropped[i]),
 		})
 	}
-	return samples, classify(samples, c.Labels)
+	return s, s.setClasses()
 }
 
 // unseen says whether the network was trained on files of In.
-func unseen(m *tfmodel.Model, samples []*sample) string {
+func unseen(m *tfmodel.Model, in *sample) string {
 	if m.TrainedOn == nil {
 		return "unknown"
 	}
-	for _, s := range samples {
-		if s.role != report.RoleIn {
-			continue
-		}
-		for _, r := range s.Rows {
-			if m.TrainedOn[r.SHA256] {
-				return "seen"
-			}
+	for _, r := range in.Rows {
+		if m.TrainedOn[r.SHA256] {
+			return "seen"
 		}
 	}
 	return "unseen"

@@ -48,11 +48,14 @@ Splits, labels and spans are those of the files: <train>-fit fits the detectors,
 --corpus-config takes them, and the order of the labels, from a corpus.yaml.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			samples, labels, train, err := readSamples(dir, config)
+			if err := opt.check(); err != nil {
+				return err
+			}
+			s, err := readSamples(dir, config)
 			if err != nil {
 				return err
 			}
-			r, err := a.score(cmd.Context(), samples, labels, train, opt, out)
+			r, err := a.score(cmd.Context(), s, opt, out)
 			if err != nil {
 				return err
 			}
@@ -69,24 +72,25 @@ Splits, labels and spans are those of the files: <train>-fit fits the detectors,
 }
 
 // readSamples reads every split of a features folder.
-func readSamples(dir, config string) (samples []*sample, labels []string, train string, err error) {
+func readSamples(dir, config string) (*samples, error) {
 	names, err := features.List(dir)
 	if err != nil {
-		return nil, nil, "", err
+		return nil, err
 	}
+	s := new(samples)
 	if config != "" {
 		c, err := dataset.LoadConfigFile(filepath.Dir(config), config)
 		if err != nil {
-			return nil, nil, "", err
+			return nil, err
 		}
-		labels, train = c.Labels, c.Train.Name
-		wanted := []string{train + "-fit", train + "-val"}
+		s.labels = c.Labels
+		wanted := []string{c.Train.Name + "-fit", c.Train.Name + "-val"}
 		for _, t := range c.Tests {
 			wanted = append(wanted, t.Name)
 		}
 		for _, w := range wanted {
 			if !slices.Contains(names, w) {
-				return nil, nil, "", fmt.Errorf("%s holds no split %q, which %s names", dir, w, config)
+				return nil, fmt.Errorf("%s holds no split %q, which %s names", dir, w, config)
 			}
 		}
 		names = wanted
@@ -96,59 +100,57 @@ func readSamples(dir, config string) (samples []*sample, labels []string, train 
 	for _, name := range names {
 		f, err := features.Read(dir, name)
 		if err != nil {
-			return nil, nil, "", err
+			return nil, err
 		}
 		if len(f.Rows) == 0 {
-			return nil, nil, "", fmt.Errorf("%s: split %q has no rows", dir, name)
+			return nil, fmt.Errorf("%s: split %q has no rows", dir, name)
 		}
-		s := &sample{Split: f, role: report.RoleOut}
+		x := &sample{Split: f, role: report.RoleOut}
 		if t, ok := strings.CutSuffix(name, "-fit"); ok {
-			s.role = report.RoleFit
-			train = t
+			x.role, s.train = report.RoleFit, t
 		} else if strings.HasSuffix(name, "-val") {
-			s.role = report.RoleIn
+			x.role = report.RoleIn
 		}
 		for _, r := range f.Rows {
 			if len(r.FirstSeen) < len("2006-01") {
-				return nil, nil, "", fmt.Errorf("%s: split %q: first_seen %q of %q has no month", dir, name, r.FirstSeen, r.Name)
+				return nil, fmt.Errorf("%s: split %q: first_seen %q of %q has no month", dir, name, r.FirstSeen, r.Name)
 			}
 			found[r.Label] = true
 		}
-		first, last := slices.MinFunc(f.Rows, byMonth), slices.MaxFunc(f.Rows, byMonth)
-		s.from, s.to = month(first), month(last)
-		samples = append(samples, s)
+		x.from, x.to = month(slices.MinFunc(f.Rows, byMonth)), month(slices.MaxFunc(f.Rows, byMonth))
+		s.all = append(s.all, x)
 	}
-	if labels == nil {
-		labels = slices.Sorted(maps.Keys(found))
+	if s.labels == nil {
+		s.labels = slices.Sorted(maps.Keys(found))
 	}
 	order := map[report.Role]int{report.RoleFit: 0, report.RoleIn: 1, report.RoleOut: 2}
-	slices.SortStableFunc(samples, func(a, b *sample) int {
+	slices.SortStableFunc(s.all, func(a, b *sample) int {
 		return cmp.Or(cmp.Compare(order[a.role], order[b.role]), cmp.Compare(a.from, b.from))
 	})
-	if len(samples) < 2 || samples[0].role != report.RoleFit || samples[1].role != report.RoleIn ||
-		len(samples) > 2 && samples[2].role != report.RoleOut {
-		return nil, nil, "", fmt.Errorf("%s holds the splits %s: want one <train>-fit, one <train>-val and later splits", dir, strings.Join(names, ", "))
+	if len(s.all) < 2 || s.fit().role != report.RoleFit || s.in().role != report.RoleIn ||
+		len(s.all) > 2 && s.all[2].role != report.RoleOut {
+		return nil, fmt.Errorf("%s holds the splits %s: want one <train>-fit, one <train>-val and later splits", dir, strings.Join(names, ", "))
 	}
-	return samples, labels, train, classify(samples, labels)
+	return s, s.setClasses()
 }
 
 func month(r features.Row) string   { return r.FirstSeen[:len("2006-01")] }
 func byMonth(a, b features.Row) int { return cmp.Compare(month(a), month(b)) }
 
-// classify sets the classes of the samples' rows.
-func classify(samples []*sample, labels []string) error {
+// setClasses turns the labels of the rows into classes.
+func (s *samples) setClasses() error {
 	class := map[string]int{}
-	for i, l := range labels {
+	for i, l := range s.labels {
 		class[l] = i
 	}
-	for _, s := range samples {
-		s.classes = make([]int, len(s.Rows))
-		for i, r := range s.Rows {
+	for _, x := range s.all {
+		x.classes = make([]int, len(x.Rows))
+		for i, r := range x.Rows {
 			c, ok := class[r.Label]
 			if !ok {
-				return fmt.Errorf("split %q: label %q of %q is none of %s", s.Name, r.Label, r.Name, strings.Join(labels, ", "))
+				return fmt.Errorf("split %q: label %q of %q is none of %s", x.Name, r.Label, r.Name, strings.Join(s.labels, ", "))
 			}
-			s.classes[i] = c
+			x.classes[i] = c
 		}
 	}
 	return nil
