@@ -52,6 +52,9 @@ func (a *app) splitsCommand() *cobra.Command {
 		Short: "Write the split CSVs alone: what a training script reads",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := prepareOut(out); err != nil {
+				return err
+			}
 			c, err := dataset.Load(corpus.dir, corpus.options)
 			if err != nil {
 				return err

@@ -23,7 +23,11 @@ func (a *app) draw(out string, r report.Results) error {
 	if err != nil {
 		return err
 	}
-	in := report.Input{Name: filepath.Base(out), Results: r, Manifest: provenance}
+	timed, err := throughputRows(out)
+	if err != nil {
+		return err
+	}
+	in := report.Input{Name: filepath.Base(out), Results: r, Manifest: provenance, Throughput: timed}
 	if err := report.Write(out, in); err != nil {
 		return err
 	}

@@ -16,9 +16,12 @@ import (
 )
 
 // engine computes the outputs of a model: dst[i] receives the output of model
-// layer i for files, row-major.
+// layer i for files, row-major. It is safe for concurrent use.
 type engine interface {
+	Name() string
+	Device() tfmodel.Device
 	Run(dst [][]float32, files [][]byte) error
+	Close() error
 }
 
 // extractor turns the files of a split into features.

@@ -44,7 +44,7 @@ func (f *modelFlags) check() error {
 }
 
 // open loads the model into its engine.
-func (f *modelFlags) open(a *app, m *tfmodel.Model) (*tfmodel.TensorFlow, error) {
+func (f *modelFlags) open(a *app, m *tfmodel.Model) (engine, error) {
 	opt := f.options
 	opt.Device = tfmodel.Device(f.device)
 	e, err := tfmodel.OpenTensorFlow(m, opt)

@@ -41,6 +41,9 @@ func (f *extractFlags) extract(ctx context.Context, a *app) (*dataset.Corpus, *t
 	if f.batch < 1 {
 		return fail(usagef("--batch %d: want 1 or more", f.batch))
 	}
+	if err := prepareOut(f.out); err != nil {
+		return fail(err)
+	}
 	man := newManifest()
 	model, err := tfmodel.Inspect(f.model.dir)
 	if err != nil {

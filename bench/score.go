@@ -51,6 +51,9 @@ Splits, labels and spans are those of the files: <train>-fit fits the detectors,
 			if err := opt.check(); err != nil {
 				return err
 			}
+			if err := prepareOut(out); err != nil {
+				return err
+			}
 			s, err := readSamples(dir, config)
 			if err != nil {
 				return err

@@ -1,0 +1,44 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"driftbench/bench/corpus"
+)
+
+func (a *app) corpusCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "corpus",
+		Short: "Make a corpus",
+		Args:  cobra.NoArgs,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(a.synthCommand())
+	return cmd
+}
+
+func (a *app) synthCommand() *cobra.Command {
+	var out string
+	var opt corpus.Options
+	cmd := &cobra.Command{
+		Use:   "synth --out DIR",
+		Short: "Make a synthetic corpus: harmless files shaped as PE files, with as much drift as asked for",
+		Args:  cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			if err := corpus.Synth(out, opt); err != nil {
+				return err
+			}
+			fmt.Fprintf(a.out, "a corpus of seed %d with drift %v is in %s\n", opt.Seed, opt.Drift, out)
+			return nil
+		},
+	}
+	fl := cmd.Flags()
+	fl.StringVar(&out, "out", "", "folder to make")
+	fl.IntVar(&opt.Files, "files", 1200, "number of files")
+	fl.Uint64Var(&opt.Seed, "seed", 1, "seed; the same seed makes the same bytes")
+	fl.Float64Var(&opt.Drift, "drift", 1, "0: later files come from the same distribution; more moves them month by month")
+	cmd.MarkFlagRequired("out")
+	return cmd
+}
