@@ -9,17 +9,19 @@ import (
 
 // trained returns features of two layers and logits: four classes for the fit,
 // held-out In rows, and Out rows that have moved.
-func trained(rng *rand.Rand, rows int) Training {
+func trained(rng *rand.Rand, rows int) Training { return trainedWidths(rng, rows, 10, 6) }
+
+func trainedWidths(rng *rand.Rand, rows, width7, width8 int) Training {
 	t := Training{Layers: []string{"layer7", "layer8"}, NumClasses: 4, Classes: cycle(rows, 4)}
-	weights := normalMatrix(rng, 4, 6)
+	weights := normalMatrix(rng, 4, width8)
 	draw := func(rows int, shift float32) Features {
-		x7, x8 := normalMatrix(rng, rows, 10), normalMatrix(rng, rows, 6)
+		x7, x8 := normalMatrix(rng, rows, width7), normalMatrix(rng, rows, width8)
 		z := Matrix{Rows: rows, Cols: 4, Data: make([]float32, rows*4)}
 		for i := range rows {
 			x7.Row(i)[i%4] += 3
 			x8.Row(i)[i%4] += 2
-			x7.Row(i)[9] += shift
-			x8.Row(i)[5] += shift
+			x7.Row(i)[width7-1] += shift
+			x8.Row(i)[width8-1] += shift
 			for k := range 4 {
 				sum := 0.5
 				for j, v := range x8.Row(i) {

@@ -167,8 +167,8 @@ func (t *Training) check() error {
 			if x.Rows != set.rows {
 				return fmt.Errorf("stats: %s rows: layer %s has %d, not %d", set.name, layer, x.Rows, set.rows)
 			}
-			if want := t.Fit[layer].Cols; x.Cols != want {
-				return &LayerError{layer, &WidthError{Got: x.Cols, Want: want}}
+			if fit, ok := t.Fit[layer]; ok && x.Cols != fit.Cols {
+				return &LayerError{layer, &WidthError{Got: x.Cols, Want: fit.Cols}}
 			}
 		}
 	}

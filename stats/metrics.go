@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"gonum.org/v1/gonum/stat"
+	"gonum.org/v1/gonum/stat/distuv"
 )
 
 // Metric is a named value with its 95% interval.
@@ -48,9 +49,11 @@ type Bootstrap struct {
 	Seed      uint64
 }
 
-// Metrics returns the metrics of in against out, with 95% intervals from the
-// percentiles of a stratified bootstrap: In and Out files are drawn again, each
-// among themselves. Resample i has its own random numbers, from the seed and
+// Metrics returns the metrics of in against out, with 95% intervals from a
+// stratified bootstrap: In and Out files are drawn again, each among
+// themselves. The percentiles are corrected for bias (Efron 1981), because a
+// metric that takes the best threshold, as DTACC does, finds a better one in
+// every resample. Resample i has its own random numbers, from the seed and
 // i, so that the intervals do not depend on the number of processors. Values
 // are NaN when a side is empty. It panics when a score is NaN.
 func Metrics(in, out []float64, b Bootstrap) []Metric {
@@ -73,8 +76,15 @@ func Metrics(in, out []float64, b Bootstrap) []Metric {
 			s[i] = draws[i][k]
 		}
 		slices.Sort(s)
-		all[k].Lo = stat.Quantile((1-confidence)/2, stat.LinInterp, s, nil)
-		all[k].Hi = stat.Quantile((1+confidence)/2, stat.LinInterp, s, nil)
+		// The bias in normal quantiles; 0 when the draws lie evenly around
+		// the value.
+		half := 0.5 / float64(len(s))
+		z := distuv.UnitNormal.Quantile(max(half, min(rank(values[k], s), 1-half)))
+		at := func(q float64) float64 {
+			return stat.Quantile(distuv.UnitNormal.CDF(2*z+q), stat.LinInterp, s, nil)
+		}
+		all[k].Lo = min(values[k], at(-normalQuantile))
+		all[k].Hi = max(values[k], at(normalQuantile))
 	}
 	return all
 }
