@@ -121,16 +121,15 @@ func (w *walker) page(id uint64, depth int) []byte {
 	if len(w.buffers) <= depth {
 		w.buffers = append(w.buffers, make([]byte, pageSize))
 	}
-	p := w.buffers[depth][:pageSize]
+	p := w.buffers[depth][:pageSize:pageSize]
 	w.read(p, int64(id*pageSize))
 	if got := native.Uint64(p); got != id {
 		panic(fmt.Sprintf("page %d calls itself %d", id, got))
 	}
 	if overflow := uint64(native.Uint32(p[12:])); overflow > 0 {
 		w.visit(id+1, overflow)
-		p = append(p, make([]byte, overflow*pageSize)...)
+		p = append(make([]byte, 0, (1+overflow)*pageSize), p...)[:(1+overflow)*pageSize]
 		w.read(p[pageSize:], int64((id+1)*pageSize))
-		w.buffers[depth] = p
 	}
 	return p
 }

@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -164,8 +165,8 @@ func scopes(root *bolt.Bucket) ([]ScopeInfo, error) {
 	err := root.ForEachBucket(func(name []byte) error {
 		b := root.Bucket(name)
 		info := ScopeInfo{Entries: b.Stats().KeyN, LastUsed: time.Unix(int64(b.Sequence()), 0)}
-		if err := json.Unmarshal(name, &info.Scope); err != nil {
-			return fmt.Errorf("%w: scope %q: %v", errDamaged, name, err)
+		if err := json.Unmarshal(name, &info.Scope); err != nil || !bytes.Equal(info.name(), name) {
+			return fmt.Errorf("%w: %q is no scope", errDamaged, name)
 		}
 		all = append(all, info)
 		return nil

@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"bytes"
 	"os"
 	"slices"
 	"strings"
@@ -157,20 +158,31 @@ func TestClear(t *testing.T) {
 	}
 }
 
-// The commands report a damaged store and leave it where it is.
+// The commands report a damaged store, leave it where it is, and do not keep
+// the next run from it.
 func TestManageDamaged(t *testing.T) {
-	dir := t.TempDir()
-	path := store{dir, 0}.path()
-	if err := os.WriteFile(path, []byte("damaged"), 0o666); err != nil {
-		t.Fatal(err)
-	}
-	_, statErr := Stat(dir)
-	for _, err := range []error{statErr, Prune(dir, Keep{})} {
-		if err == nil || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "damaged") {
-			t.Errorf("error %v", err)
-		}
-	}
-	if b, _ := os.ReadFile(path); string(b) != "damaged" {
-		t.Errorf("the store holds %q", b)
+	for name, b := range map[string][]byte{
+		"no store":      []byte("damaged"),
+		"no such scope": bytes.ReplaceAll(sample(t), []byte(`"Engine":"tensorflow"`), []byte(`"EnGine":"tensorflow"`)),
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			path := store{dir, 0}.path()
+			if err := os.WriteFile(path, b, 0o666); err != nil {
+				t.Fatal(err)
+			}
+			_, statErr := Stat(dir)
+			for _, err := range []error{statErr, Prune(dir, Keep{})} {
+				if err == nil || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "damaged") {
+					t.Errorf("error %v", err)
+				}
+			}
+			if left, err := os.ReadFile(path); err != nil || !bytes.Equal(left, b) {
+				t.Errorf("the store was changed, %v", err)
+			}
+			if served, _ := use(t, dir, b); served != 0 {
+				t.Errorf("%d entries served", served)
+			}
+		})
 	}
 }

@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -81,10 +83,11 @@ func start(t *testing.T, dir, mode string, first, last int) (cmd *exec.Cmd, line
 	return cmd, bufio.NewScanner(out), warned
 }
 
-func wantStored(t *testing.T, dir string, batches int) {
+// wantStored wants the batches from first up to last in the store.
+func wantStored(t *testing.T, dir string, first, last int) {
 	t.Helper()
 	c, w := mustOpen(t, dir, testScope)
-	keys := testKeys(0, batches*childBatch)
+	keys := testKeys(first*childBatch, (last-first)*childBatch)
 	if n := count(stored(t, c, testScope, keys)); n != len(keys) {
 		t.Errorf("%d of %d entries stored", n, len(keys))
 	}
@@ -100,9 +103,18 @@ func TestKill(t *testing.T) {
 			done := 0
 			for kills := range 20 {
 				cmd, lines, warned := start(t, dir, mode, done, 1<<30)
-				// From before the store is open to some batches later.
-				time.AfterFunc(time.Duration(rand.Int64N(int64(80*time.Millisecond))), func() { cmd.Process.Kill() })
-				for lines.Scan() {
+				kill := func() {
+					time.AfterFunc(time.Duration(rand.Int64N(int64(60*time.Millisecond))), func() { cmd.Process.Kill() })
+				}
+				// In turn while the store is being opened, and in a batch.
+				opening := kills%2 == 0
+				if opening {
+					kill()
+				}
+				for first := done; lines.Scan(); {
+					if !opening && done == first {
+						kill()
+					}
 					batch, err := strconv.Atoi(lines.Text())
 					if err != nil || batch != done {
 						t.Fatalf("kill %d: child printed %q, want %d", kills, lines.Text(), done)
@@ -113,10 +125,7 @@ func TestKill(t *testing.T) {
 				if warned.Len() > 0 {
 					t.Errorf("kill %d: child warned: %s", kills, warned)
 				}
-				wantStored(t, dir, done)
-			}
-			if done < 20 {
-				t.Errorf("%d batches in all: the kills came before the work", done)
+				wantStored(t, dir, 0, done)
 			}
 			if left, _ := filepath.Glob(filepath.Join(dir, "*")); len(left) > 2 { // the store, and one half made
 				t.Errorf("left behind: %v", left)
@@ -125,43 +134,54 @@ func TestKill(t *testing.T) {
 	}
 }
 
-// Two processes, and this one looking on, share a store: both get on, and
-// nothing is lost.
+// Two processes that store without a pause, and this one looking on, share a
+// store: each gets on while the other does, and nothing is lost.
 func TestTwoProcesses(t *testing.T) {
 	for _, mode := range []string{"put", "prune"} {
 		t.Run(mode, func(t *testing.T) {
-			const batches = 40
+			const batches = 25 // that each must store before either ends
 			dir := t.TempDir()
 			c, w := mustOpen(t, dir, testScope)
-			type child struct {
-				cmd    *exec.Cmd
-				lines  *bufio.Scanner
-				warned *strings.Builder
+			firsts := [2]int{0, 1 << 20}
+			var done [2]atomic.Int64
+			var enough, ended sync.WaitGroup
+			enough.Add(len(firsts))
+			for i, first := range firsts {
+				cmd, lines, warned := start(t, dir, mode, first, 1<<30)
+				go func() { enough.Wait(); cmd.Process.Kill() }()
+				ended.Go(func() {
+					reached := sync.OnceFunc(enough.Done)
+					defer reached()
+					for lines.Scan() {
+						if done[i].Add(1) == batches {
+							reached()
+						}
+					}
+					cmd.Wait()
+					if warned.Len() > 0 || done[i].Load() < batches {
+						t.Errorf("process %d stored %d batches and warned: %s", i, done[i].Load(), warned)
+					}
+				})
 			}
-			var children [2]child
-			for i := range children {
-				cmd, lines, warned := start(t, dir, mode, i*batches, (i+1)*batches)
-				children[i] = child{cmd, lines, warned}
-			}
-			// Each line of one waits for a line of the other: neither can be
-			// kept out until the other is done.
-			for batch := range batches {
-				for i, ch := range children {
-					if want := strconv.Itoa(i*batches + batch); !ch.lines.Scan() || ch.lines.Text() != want {
-						t.Fatalf("process %d printed %q, want %s; it warned: %s", i, ch.lines.Text(), want, ch.warned)
+			over := make(chan struct{})
+			go func() { ended.Wait(); close(over) }()
+			for running := true; running; {
+				select {
+				case <-over:
+					running = false
+				default:
+				}
+				for i, first := range firsts {
+					n := int(done[i].Load())
+					keys := testKeys(first*childBatch, n*childBatch)
+					if got := count(stored(t, c, testScope, keys)); got != len(keys) {
+						t.Fatalf("%d of %d entries stored", got, len(keys))
 					}
 				}
-				keys := testKeys(batch*childBatch, childBatch)
-				if n := count(stored(t, c, testScope, keys)); n != childBatch {
-					t.Fatalf("%d of %d entries stored", n, childBatch)
-				}
 			}
-			for i, ch := range children {
-				if err := ch.cmd.Wait(); err != nil || ch.warned.Len() > 0 {
-					t.Errorf("process %d: %v, warned: %s", i, err, ch.warned)
-				}
+			for i, first := range firsts {
+				wantStored(t, dir, first, first+int(done[i].Load()))
 			}
-			wantStored(t, dir, 2*batches)
 			w.want(t)
 		})
 	}

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	bolt "go.etcd.io/bbolt"
-	bolterrors "go.etcd.io/bbolt/errors"
 )
 
 var (
@@ -113,24 +112,13 @@ func guard(f func() error) (err error) {
 			err = fmt.Errorf("%w: %v", errDamaged, p)
 		}
 	}()
-	err = f()
-	for _, e := range []error{bolterrors.ErrInvalid, bolterrors.ErrVersionMismatch, bolterrors.ErrChecksum} {
-		if errors.Is(err, e) {
-			return fmt.Errorf("%w: %w", errDamaged, err)
-		}
-	}
-	return err
+	return f()
 }
 
 // view reads the store in one transaction; fs.ErrNotExist when there is none.
 // Call it in locked.
 func (s store) view(f func(root *bolt.Bucket) error) error {
-	db, err := open(s.path(), true)
-	if err != nil {
-		return err
-	}
-	err = db.View(func(tx *bolt.Tx) error { return withRoot(tx, f) })
-	return errors.Join(err, db.Close())
+	return s.transaction((*bolt.DB).View, os.O_RDONLY, f)
 }
 
 // update changes the store in one transaction, making it first if need be.
@@ -145,21 +133,29 @@ func (s store) update(f func(root *bolt.Bucket) error) error {
 			return err
 		}
 	}
-	db, err := open(s.path(), false)
+	return s.transaction((*bolt.DB).Update, os.O_RDWR, f)
+}
+
+func (s store) transaction(run func(*bolt.DB, func(*bolt.Tx) error) error, flag int, f func(root *bolt.Bucket) error) error {
+	db, file, err := open(s.path(), flag)
 	if err != nil {
 		return err
 	}
-	err = db.Update(func(tx *bolt.Tx) error { return withRoot(tx, f) })
+	defer file.Close() // after a panic, db could not be closed
+	err = run(db, func(tx *bolt.Tx) error {
+		root := tx.Bucket(rootName)
+		if root == nil {
+			return fmt.Errorf("%w: it holds no %q, so it is another program's or of another version", errDamaged, rootName)
+		}
+		return f(root)
+	})
 	return errors.Join(err, db.Close())
 }
 
 // create makes an empty store under the temporary name, so that a kill leaves
 // no half of one under the right name.
 func (s store) create() (*bolt.DB, error) {
-	if err := os.Remove(s.temporary()); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
-	}
-	db, err := open(s.temporary(), false)
+	db, _, err := open(s.temporary(), os.O_RDWR|os.O_CREATE|os.O_TRUNC)
 	if err != nil {
 		return nil, err
 	}
@@ -174,25 +170,24 @@ func (s store) create() (*bolt.DB, error) {
 	return db, nil
 }
 
-func open(path string, readOnly bool) (*bolt.DB, error) {
-	db, err := bolt.Open(path, 0o666, &bolt.Options{
-		ReadOnly:     readOnly,
+// open opens a bbolt file with the flag of os.OpenFile, and returns the file too.
+func open(path string, flag int) (*bolt.DB, *os.File, error) {
+	file, err := os.OpenFile(path, flag, 0o666)
+	if err != nil {
+		return nil, nil, err
+	}
+	db, err := bolt.Open(path, 0, &bolt.Options{
+		OpenFile:     func(string, int, os.FileMode) (*os.File, error) { return file, nil },
+		ReadOnly:     flag == os.O_RDONLY,
 		PageSize:     pageSize,
 		NoStatistics: true,
 		// The lock of the folder keeps driftbench out; bbolt's own is held
 		// only when another program looks at the file.
 		Timeout: time.Second,
 	})
-	if err == nil {
-		db.AllocSize = growth
+	if err != nil {
+		return nil, nil, err
 	}
-	return db, err
-}
-
-func withRoot(tx *bolt.Tx, f func(root *bolt.Bucket) error) error {
-	root := tx.Bucket(rootName)
-	if root == nil {
-		return fmt.Errorf("%w: it holds no %q, so it is another program's or of another version", errDamaged, rootName)
-	}
-	return f(root)
+	db.AllocSize = growth
+	return db, file, nil
 }
