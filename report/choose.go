@@ -105,3 +105,10 @@ func (v view) accuracy(name string) *Accuracy {
 	}
 	return nil
 }
+
+func (v view) accuracyOrNone(name string) Accuracy {
+	if a := v.accuracy(name); a != nil {
+		return *a
+	}
+	return noAccuracy(name)
+}

@@ -127,10 +127,7 @@ func coverageTable(v view) table {
 		return t
 	}
 	for _, r := range v.Classifier.Rejection {
-		all := noAccuracy(r.Split)
-		if a := v.accuracy(r.Split); a != nil {
-			all = *a
-		}
+		all := v.accuracyOrNone(r.Split)
 		t.rows = append(t.rows, []cell{textCell(r.Detector), textCell(r.Split),
 			numCell(all.Accuracy.Value, percent), numCell(r.Coverage, percent), numCell(r.Accuracy, percent),
 			intervalCell(r.Misclassified.Value, r.Misclassified.Lo, r.Misclassified.Hi, auroc3), numCell(r.AURC, auroc3)})

@@ -63,14 +63,7 @@ func driftFigure(v view) figure {
 	f.caption = "Bars are 95% intervals. The grey band is where the AUROC falls 95 times in 100 when nothing has drifted; n is the number of files."
 	f.alt = f.title + ": " + v.spoken()
 	ds := v.main()
-	var splits categories
-	for _, name := range v.outNames() {
-		note := "no files"
-		if n := v.outFiles(name); n > 0 {
-			note = fmt.Sprintf("n %d", n)
-		}
-		splits.add(name, note)
-	}
+	splits := v.splitCategories()
 	f.cols, f.least, f.height = 1, 3*vg.Inch, splits.height(3.3)
 	f.legend = v.legend(ds)
 	f.direct = direct(f.legend)
@@ -78,6 +71,19 @@ func driftFigure(v view) figure {
 		return driftPanel(v, "", splits, width, f.direct && !isNarrow(width))
 	}}
 	return f
+}
+
+// splitCategories names the later splits, each with its number of files.
+func (v view) splitCategories() categories {
+	var c categories
+	for _, name := range v.outNames() {
+		note := "no files"
+		if n := v.outFiles(name); n > 0 {
+			note = fmt.Sprintf("n %d", n)
+		}
+		c.add(name, note)
+	}
+	return c
 }
 
 // legend names detectors.

@@ -65,7 +65,7 @@ func familyFigure(v view) figure {
 		f.gap = "No family has an AUROC: too few files of each."
 		return f
 	}
-	f.alt = fmt.Sprintf("Heat map of the AUROC of %s in %s; the table holds the numbers.", count(len(v.families()), "family"), count(len(v.outNames()), "split"))
+	f.alt = fmt.Sprintf("Heat map of the AUROC by family, over %s; the table holds the numbers.", count(len(v.outNames()), "split"))
 	f.caption = "A cell with a dash has too few files of the family. The table has the intervals and the numbers of files."
 	var splits categories
 	for _, name := range v.outNames() {

@@ -189,7 +189,8 @@ func (f figure) svg(width vg.Length) []byte {
 	if _, err := c.WriteTo(&b); err != nil {
 		panic(err) // memory never fails to write
 	}
-	s := strings.ReplaceAll(b.String(), "font-family:Liberation Sans;", "font-family:'Liberation Sans',Arial,Helvetica,sans-serif;")
-	label := `role="img" aria-label="` + html.EscapeString(f.alt) + "\"\n\t"
-	return []byte(strings.Replace(s, "xmlns:xlink", label+"xmlns:xlink", 1))
+	// What every text repeats is said once, at the root.
+	short := strings.NewReplacer("font-family:Liberation Sans;font-variant:normal;", "", "font-weight:normal;", "", "font-style:normal;", "").Replace(b.String())
+	root := `role="img" aria-label="` + html.EscapeString(f.alt) + `" font-family="Liberation Sans, Arial, Helvetica, sans-serif"` + "\n\t"
+	return []byte(strings.Replace(short, "xmlns:xlink", root+"xmlns:xlink", 1))
 }

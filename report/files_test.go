@@ -54,25 +54,6 @@ func TestReadResultsNamesVersions(t *testing.T) {
 	}
 }
 
-// A failed write leaves neither half a file nor its temporary name.
-func TestWriteFileLeavesNothingBehind(t *testing.T) {
-	dir := t.TempDir()
-	path := filepath.Join(dir, "taken")
-	if err := os.Mkdir(path, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if err := writeFile(path, []byte("x")); err == nil {
-		t.Fatal("a file replaced a folder")
-	}
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(entries) != 1 {
-		t.Errorf("left behind: %v", entries)
-	}
-}
-
 // Drawing twice gives the same bytes, and a picture that can no longer be
 // drawn does not stay from the run before.
 func TestWriteIsDeterministicAndTidy(t *testing.T) {

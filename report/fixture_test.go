@@ -109,7 +109,7 @@ func inventedDetector(r Results, name string, auroc, step float64) Detector {
 			x.ROC = append(x.ROC, [2]Num{Num(f), Num(math.Pow(f, 1/float64(power)))})
 		}
 		for k, c := range s.Classes {
-			b := a + 0.06*(float64(k)-1.2)
+			b := min(0.97, a+0.06*(float64(k)-1.2))
 			x.Classes = append(x.Classes, ClassAUROC{Label: c.Label, In: r.Splits[1].Classes[k].Files, Out: c.Files,
 				Interval: Interval{Num(b), Num(b - 2*w), Num(min(1, b+2*w))}})
 		}

@@ -2,7 +2,6 @@ package report
 
 import (
 	"fmt"
-	"math"
 	"strconv"
 	"strings"
 	"unicode"
@@ -50,8 +49,13 @@ func percent(x Num) string {
 	if !x.OK() {
 		return missing
 	}
-	if p := 100 * float64(x); p != 0 && p != 100 && (math.Abs(p) < 1 || math.Abs(p) > 99) {
-		return fmt.Sprintf("%.1f%%", p)
+	switch p := 100 * x; {
+	case p > 0 && p < 0.05:
+		return "<0.1%"
+	case p > 99.95 && p < 100:
+		return ">99.9%"
+	case p > 0 && p < 1 || p > 99 && p < 100:
+		return fixed(p, 1) + "%"
 	}
 	return fixed(100*x, 0) + "%"
 }

@@ -28,15 +28,16 @@ type KeyValue struct{ Key, Value string }
 // Write draws the report of one run: dir/report/index.html, and beside it
 // every picture as PNG and SVG and every table as CSV.
 func Write(dir string, in Input) error {
+	return runPage(in).write(dir, "index.html", printDPI)
+}
+
+// runPage is the page of one run.
+func runPage(in Input) page {
 	p := page{Title: "Drift report", Lead: headline(newView(in.Results)), Sections: sections(in)}
 	if name := clean(in.Name); name != "" {
 		p.Title += ": " + name
 	}
-	set, err := p.files("index.html")
-	if err != nil {
-		return err
-	}
-	return set.write(filepath.Join(dir, "report"))
+	return p
 }
 
 // sections are the parts of the page of one run, in the order in which they
@@ -69,8 +70,18 @@ type page struct {
 // printDPI is the resolution of saved PNGs, in dots per inch.
 const printDPI = 300
 
+// write draws the page and its pictures into dir/report; dpi is the
+// resolution of the PNGs.
+func (p page) write(dir, index string, dpi int) error {
+	set, err := p.files(index, dpi)
+	if err != nil {
+		return err
+	}
+	return set.write(filepath.Join(dir, "report"))
+}
+
 // files renders everything the page is made of.
-func (p page) files(index string) (files, error) {
+func (p page) files(index string, dpi int) (files, error) {
 	set := files{}
 	var figures []figure
 	for _, s := range p.Sections {
@@ -90,7 +101,7 @@ func (p page) files(index string) (files, error) {
 	drawn := make([]files, len(figures))
 	inline := make([][2]template.URL, len(figures))
 	each(figures, func(i int, f figure) {
-		drawn[i] = files{f.name + ".png": f.png(wideWidth, printDPI), f.name + ".svg": f.svg(wideWidth)}
+		drawn[i] = files{f.name + ".png": f.png(wideWidth, dpi), f.name + ".svg": f.svg(wideWidth)}
 		inline[i] = [2]template.URL{f.inline(wideWidth), f.inline(narrowWidth)}
 	})
 	p.pictures = map[string][2]template.URL{}
@@ -104,9 +115,9 @@ func (p page) files(index string) (files, error) {
 }
 
 // inline is the picture as it stands in the page: SVG, which stays sharp, or
-// where that grows large, as with many detectors and splits, PNG.
+// where that grows very large, PNG.
 func (f figure) inline(width vg.Length) template.URL {
-	const large, screenDPI = 150_000, 144
+	const large, screenDPI = 600_000, 96
 	if b := f.svg(width); len(b) <= large {
 		return dataURL("image/svg+xml", b)
 	}
@@ -167,21 +178,21 @@ type (
 	}
 	figureView struct {
 		Alt, Caption, Gap string
-		Wide, Narrow      template.URL
+		Wide              template.URL
+		Narrow            template.Srcset
 	}
 	tableView struct {
-		Caption, Gap, File string
-		CSV                template.URL
-		Columns            []columnView
-		Rows               [][]cellView
+		ID, Caption, Gap, File string
+		CSV                    template.URL
+		Columns                []columnView
+		Rows                   [][]cellView
 	}
 	columnView struct {
 		Title   string
 		Numeric bool
 	}
 	cellView struct {
-		Text, Sort string
-		Numeric    bool
+		Text, Sort, Class string
 	}
 )
 
@@ -191,7 +202,7 @@ func (p page) view() pageView {
 		sv := sectionView{ID: s.id, Title: s.title, Read: s.read, Notes: s.notes}
 		for _, f := range s.figures {
 			urls := p.pictures[f.name]
-			sv.Figures = append(sv.Figures, figureView{Alt: f.alt, Caption: f.caption, Gap: f.gap, Wide: urls[0], Narrow: urls[1]})
+			sv.Figures = append(sv.Figures, figureView{Alt: f.alt, Caption: f.caption, Gap: f.gap, Wide: urls[0], Narrow: template.Srcset(urls[1])})
 		}
 		for _, t := range s.tables {
 			sv.Tables = append(sv.Tables, t.view())
@@ -202,7 +213,7 @@ func (p page) view() pageView {
 }
 
 func (t table) view() tableView {
-	tv := tableView{Caption: t.caption, Gap: t.gap, File: t.name + ".csv"}
+	tv := tableView{ID: "table-" + t.name, Caption: t.caption, Gap: t.gap, File: t.name + ".csv"}
 	if t.gap != "" {
 		return tv
 	}
@@ -213,9 +224,13 @@ func (t table) view() tableView {
 	for _, row := range t.rows {
 		cells := make([]cellView, len(row))
 		for i, c := range row {
-			cells[i] = cellView{Text: c.text, Sort: c.text, Numeric: t.columns[i].numeric}
-			if cells[i].Numeric {
-				cells[i].Sort = plain(c.sort)
+			const long = 40 // letters, from which on a cell may break into lines
+			cells[i] = cellView{Text: c.text, Sort: c.text}
+			switch {
+			case t.columns[i].numeric:
+				cells[i].Sort, cells[i].Class = plain(c.sort), "number"
+			case len(c.text) > long:
+				cells[i].Class = "long"
 			}
 		}
 		tv.Rows = append(tv.Rows, cells)

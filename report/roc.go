@@ -67,10 +67,10 @@ func rocFigure(v view) figure {
 }
 
 // pairs makes a curve of pairs of shares. Pairs that are no numbers are left
-// out, and so are those within a thousandth of the one before, but for the
+// out, and so are those less than a line's width from the one before, but for the
 // last: no eye sees them, and a curve of 100,000 files stays small.
 func pairs(ps [][2]Num) plotter.XYs {
-	const step = 1e-3
+	const step = 4e-3
 	var out plotter.XYs
 	for i, p := range ps {
 		q := plotter.XY{X: float64(p[0]), Y: float64(p[1])}

@@ -84,7 +84,9 @@ func (t table) encode() []byte {
 	w := csv.NewWriter(&b)
 	var record []string
 	for _, c := range t.columns {
-		record = append(record, c.csv...)
+		for _, name := range c.csv {
+			record = append(record, guard(name))
+		}
 	}
 	w.Write(record)
 	for _, row := range t.rows {

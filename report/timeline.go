@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/vg"
@@ -32,11 +33,8 @@ type calendar struct{ first, last int } // year·12 + month
 
 // parseMonth reads YYYY-MM.
 func parseMonth(s string) (int, bool) {
-	var year, month int
-	if n, err := fmt.Sscanf(s, "%4d-%2d", &year, &month); n != 2 || err != nil || len(s) != 7 || month < 1 || month > 12 {
-		return 0, false
-	}
-	return year*12 + month - 1, true
+	t, err := time.Parse("2006-01", s)
+	return t.Year()*12 + int(t.Month()) - 1, err == nil
 }
 
 func monthName(m int) string { return fmt.Sprintf("%04d-%02d", m/12, m%12+1) }

@@ -1,0 +1,92 @@
+package report
+
+import (
+	"math"
+	"strings"
+	"testing"
+)
+
+func TestHeadline(t *testing.T) {
+	nan := Num(math.NaN())
+	last := func(r *Results) *DetectorSplit { return &r.Detectors[2].Splits[2] }
+	for _, c := range []struct {
+		name   string
+		change func(*Results)
+		want   []string // each in the headline
+		not    string
+	}{
+		{"drifted and worse", func(*Results) {},
+			[]string{"2019 files are told from 2017 with AUROC 0.80 (0.75 to 0.86) by mahalanobis/ensemble", "accuracy fell from 97% to 71%", "most of it in backdoor", "since 2018-late", "from 71% to 80%", "Recommendation: retrain."}, ""},
+		{"no drift", func(r *Results) {
+			for i := range r.Detectors[2].Splits {
+				s := &r.Detectors[2].Splits[i]
+				s.AUROC, s.AUROCLo, s.AUROCHi = 0.5, 0.45, 0.55
+			}
+		}, []string{"2019 files are not told from 2017", "not above the no-drift band at the end", "Recommendation: keep the model."}, "most of it"},
+		{"drift, accuracy holds", func(r *Results) { r.Classifier.Splits[4].Accuracy = Interval{0.96, 0.92, 0.98} },
+			[]string{"accuracy fell from 97% to 96%", "Recommendation: keep the model for now, and label a sample"}, "retrain."},
+		{"drift, accuracy unknown", func(r *Results) { r.Classifier = nil },
+			[]string{"Recommendation: label a sample", "not known here"}, "accuracy fell"},
+		{"too few files", func(r *Results) { last(r).AUROCLo, last(r).AUROCHi = nan, nan },
+			[]string{"too few of them for an interval", "Recommendation: collect more files"}, "retrain."},
+		{"scores above", func(r *Results) { last(r).AUROC, last(r).AUROCLo, last(r).AUROCHi = 0.3, 0.25, 0.35 },
+			[]string{"2019 files score above those of 2017", "look at the data"}, "told from"},
+		{"no family stands out", func(r *Results) {
+			for i := range last(r).Classes {
+				last(r).Classes[i].Lo = 0.49
+			}
+		}, []string{"told from 2017"}, "most of it"},
+		{"last split without a number", func(r *Results) { last(r).AUROC = nan },
+			[]string{"2018-late files are told from 2017"}, "2019 files are"},
+		{"tuned on later files", func(r *Results) { r.Detectors[2].UsesOutLabels = true },
+			[]string{"by mahalanobis/layer8"}, "by mahalanobis/ensemble"},
+		{"nothing computed", func(r *Results) { r.Detectors = nil },
+			[]string{"cannot be said", "No detector has an AUROC"}, "Recommendation"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := inventedRun()
+			c.change(&r)
+			got := strings.Join(headline(newView(r)), " ")
+			for _, want := range c.want {
+				if !strings.Contains(got, want) {
+					t.Errorf("lacks %q:\n%s", want, got)
+				}
+			}
+			if c.not != "" && strings.Contains(got, c.not) {
+				t.Errorf("says %q:\n%s", c.not, got)
+			}
+		})
+	}
+}
+
+// Drift counts from the first verdict after which nothing known contradicts.
+func TestLasting(t *testing.T) {
+	for _, c := range []struct {
+		vs   []verdict
+		want int
+	}{
+		{nil, -1},
+		{[]verdict{within, within}, -1},
+		{[]verdict{above, above}, 0},
+		{[]verdict{above, within, above, above}, 2},
+		{[]verdict{within, above, unsure, above, unsure}, 1},
+		{[]verdict{above, below}, -1},
+		{[]verdict{unsure, unsure}, -1},
+	} {
+		if got := lasting(c.vs); got != c.want {
+			t.Errorf("lasting(%v) = %d, want %d", c.vs, got, c.want)
+		}
+	}
+}
+
+func TestCalendar(t *testing.T) {
+	for in, want := range map[string]string{"2018-01": "2018-01", "2019-12": "2019-12", "2018-13": "", "2018-00": "", "18-1": "", "2018-1x": "", "": "", "2018/01": "", "2018-01-05": ""} {
+		got := ""
+		if m, ok := parseMonth(in); ok {
+			got = monthName(m)
+		}
+		if got != want {
+			t.Errorf("%q was read as %q, want %q", in, got, want)
+		}
+	}
+}
