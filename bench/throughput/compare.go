@@ -11,25 +11,28 @@ import (
 	"golang.org/x/perf/benchfmt"
 	"golang.org/x/perf/benchmath"
 	"golang.org/x/perf/benchproc"
-	"golang.org/x/perf/benchunit"
 )
 
 // Compare reads benchmark files and writes to w a table for each unit: a row
-// per benchmark and a column per value of the key col, with medians, their 95%
-// intervals and, from the second column on, the change against the first with
-// its p-value. A change with p above 0.05 is "~". Columns are compared whatever
-// the environment of their files; where it differs, and where there are too few
-// repetitions to say anything, wErr gets a warning.
+// per benchmark and a column per value of the key col, or a line per value
+// where there are more than two. It shows medians, their 95% intervals and the
+// change against the first value with its p-value; a change with p above 0.05
+// is "~". Values are compared whatever the environment of their files; where
+// it differs, and where there are too few repetitions to say anything, wErr
+// gets a warning.
 //
 // col is a key of benchstat: ".file", a part of the name such as "/device", or
 // a key of the environment such as "cpu"; with an order, as in
 // "/device@(gpu cpu)", the first is the base. A path may be label=path.
 func Compare(w, wErr io.Writer, paths []string, col string) error {
-	c := newComparison(wErr)
+	c := newComparison()
 	if err := c.read(&benchfmt.Files{Paths: paths, AllowLabels: true}, col); err != nil {
 		return fmt.Errorf("throughput: comparing %s: %w", strings.Join(paths, " and "), err)
 	}
-	return c.print(w)
+	if err := c.print(w); err != nil {
+		return err
+	}
+	return c.warnings.write(wErr)
 }
 
 // comparison collects the values of all cells, then prints them.
@@ -38,8 +41,7 @@ type comparison struct {
 	cols  []benchproc.Key                     // in order of appearance
 	env   map[string]map[benchproc.Key]string // environment key, column, value
 
-	wErr   io.Writer
-	warned map[string]bool
+	warnings
 }
 
 type cellKey struct{ unit, row, col benchproc.Key }
@@ -51,19 +53,13 @@ type cell struct {
 	summary benchmath.Summary
 }
 
-func newComparison(wErr io.Writer) *comparison {
-	return &comparison{
-		cells: map[cellKey]*cell{}, env: map[string]map[benchproc.Key]string{},
-		wErr: wErr, warned: map[string]bool{},
-	}
+func newComparison() *comparison {
+	return &comparison{cells: map[cellKey]*cell{}, env: map[string]map[benchproc.Key]string{}}
 }
 
-func (c *comparison) warnf(format string, args ...any) {
-	s := fmt.Sprintf(format, args...)
-	if !c.warned[s] {
-		c.warned[s] = true
-		fmt.Fprintln(c.wErr, "warning:", s)
-	}
+// place names a cell in a warning, whatever its unit.
+func (k cellKey) place(n int) string {
+	return fmt.Sprintf("%s, %s, n=%d", k.row.StringValues(), k.col.StringValues(), n)
 }
 
 // read sorts every value into its cell and summarises the cells.
@@ -110,7 +106,7 @@ func (c *comparison) read(in records, col string) error {
 				c.env[kv.Key][colKey] = string(kv.Value)
 			}
 		}
-	}, func(e *benchfmt.SyntaxError) { c.warnf("%v", e) })
+	}, func(e *benchfmt.SyntaxError) { c.warn("malformed line", e.Error()) })
 	if err != nil {
 		return err
 	}
@@ -128,10 +124,10 @@ func (c *comparison) summarise() {
 		cell.sample = benchmath.NewSample(cell.values, &benchmath.DefaultThresholds)
 		cell.summary = benchmath.AssumeNothing.Summary(cell.sample, confidence)
 		for _, warning := range cell.summary.Warnings {
-			c.warnf("%s, %s: n=%d: %v", k.row.StringValues(), k.col.StringValues(), len(cell.values), warning)
+			c.warn(warning.Error(), k.place(len(cell.values)))
 		}
 		for _, field := range benchproc.NonSingularFields(slices.Collect(maps.Keys(cell.hidden))) {
-			c.warnf("%s, %s: repetitions that differ in %s are taken together", k.row.StringValues(), k.col.StringValues(), field.Name)
+			c.warn("repetitions that differ in "+field.Name+" are taken together", k.place(len(cell.values)))
 		}
 	}
 }
@@ -158,116 +154,4 @@ func (c *comparison) keys(part func(cellKey) benchproc.Key) []benchproc.Key {
 		seen[part(k)] = true
 	}
 	return slices.SortedFunc(maps.Keys(seen), compareKeys)
-}
-
-// print writes the environment, then a table per unit.
-func (c *comparison) print(w io.Writer) error {
-	var head []string
-	for _, key := range slices.Sorted(maps.Keys(c.env)) {
-		values := c.env[key]
-		first, same := values[c.cols[0]], true
-		for _, col := range c.cols {
-			same = same && values[col] == first
-		}
-		if same {
-			head = append(head, key+": "+first)
-			continue
-		}
-		var each []string
-		for _, col := range c.cols {
-			each = append(each, fmt.Sprintf("%s has %s", col.StringValues(), cmp.Or(values[col], "none")))
-		}
-		c.warnf("%s differs: %s", key, strings.Join(each, ", "))
-	}
-	rows := c.keys(func(k cellKey) benchproc.Key { return k.row })
-	labels, common := shortNames(rows)
-	if common != "" {
-		head = append(head, "benchmarks: "+common)
-	}
-	if _, err := fmt.Fprintln(w, strings.Join(head, "\n")); err != nil {
-		return err
-	}
-	for _, unit := range c.keys(func(k cellKey) benchproc.Key { return k.unit }) {
-		if err := c.table(unit, rows, labels).write(w); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// shortNames splits benchmark names, which are of the form a/k=v/k=v, into
-// what tells them apart and what is common to all.
-func shortNames(rows []benchproc.Key) (labels []string, common string) {
-	count := map[string]int{}
-	for _, row := range rows {
-		for part := range strings.SplitSeq(row.StringValues(), "/") {
-			count[part]++
-		}
-	}
-	for i, row := range rows {
-		var own, shared []string
-		for part := range strings.SplitSeq(row.StringValues(), "/") {
-			if count[part] == len(rows) {
-				shared = append(shared, part)
-			} else {
-				own = append(own, part)
-			}
-		}
-		labels = append(labels, strings.Join(own, " "))
-		if i == 0 {
-			common = strings.Join(shared, " ")
-		}
-	}
-	return labels, common
-}
-
-// table lays out the cells of one unit.
-func (c *comparison) table(unit benchproc.Key, rows []benchproc.Key, labels []string) grid {
-	name := unit.StringValues()
-	class := benchunit.ClassOf(name)
-	head := []string{name}
-	for i, col := range c.cols {
-		head = append(head, col.StringValues(), "")
-		if i > 0 {
-			head = append(head, "vs base", "")
-		}
-	}
-	g := grid{head}
-	for i, row := range rows {
-		var centers []float64
-		for _, col := range c.cols {
-			if cell := c.cells[cellKey{unit, row, col}]; cell != nil {
-				centers = append(centers, cell.summary.Center)
-			}
-		}
-		if len(centers) == 0 {
-			continue // a benchmark without this unit
-		}
-		scale := benchunit.CommonScale(centers, class)
-		base := c.cells[cellKey{unit, row, c.cols[0]}]
-		line := []string{labels[i]}
-		for j, col := range c.cols {
-			cell := c.cells[cellKey{unit, row, col}]
-			center, spread, change, p := "", "", "", ""
-			if cell != nil {
-				center, spread = scale.Format(cell.summary.Center), "± "+cell.summary.PctRangeString()
-				if len(c.cols) == 1 {
-					spread += fmt.Sprintf("  n=%d", len(cell.values))
-				}
-			}
-			if cell != nil && base != nil && j > 0 {
-				test := benchmath.AssumeNothing.Compare(base.sample, cell.sample)
-				change, p = test.FormatDelta(base.summary.Center, cell.summary.Center), "("+test.String()+")"
-				for _, warning := range test.Warnings {
-					c.warnf("%s, %s: %v", row.StringValues(), col.StringValues(), warning)
-				}
-			}
-			line = append(line, center, spread)
-			if j > 0 {
-				line = append(line, change, p)
-			}
-		}
-		g = append(g, line)
-	}
-	return g
 }

@@ -20,6 +20,7 @@ func TestCompareGolden(t *testing.T) {
 		"device":    {[]string{"old.txt"}, "/device"},
 		"engine":    {[]string{"old.txt"}, "/engine"},
 		"gpu-first": {[]string{"old.txt"}, "/device@(gpu cpu)"},
+		"many":      {[]string{"old.txt"}, "/batch,/device"},
 		"files":     {[]string{"old=testdata/old.txt", "new=testdata/new.txt"}, ".file"},
 		"one":       {[]string{"new.txt"}, ".file"},
 		"few":       {[]string{"few.txt"}, "/device"}, // three repetitions: no interval

@@ -2,6 +2,7 @@ package throughput
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"os"
 	"testing"
@@ -30,9 +31,9 @@ func FuzzRead(f *testing.F) {
 				t.Errorf("row %+v", r)
 			}
 		}
-		c := newComparison(io.Discard)
+		c := newComparison()
 		if c.read(benchfmt.NewReader(bytes.NewReader(b), "fuzz"), col) == nil {
-			if err := c.print(io.Discard); err != nil {
+			if err := errors.Join(c.print(io.Discard), c.warnings.write(io.Discard)); err != nil {
 				t.Error(err)
 			}
 		}

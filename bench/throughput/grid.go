@@ -14,9 +14,9 @@ type grid [][]string
 // empty line.
 func (g grid) write(w io.Writer) error {
 	width := make([]int, len(g[0]))
-	for _, row := range g {
-		for i, s := range row {
-			width[i] = max(width[i], utf8.RuneCountInString(s))
+	for i := range width {
+		for _, row := range g {
+			width[i] = max(width[i], utf8.RuneCountInString(row[i]))
 		}
 	}
 	var b strings.Builder
@@ -24,18 +24,32 @@ func (g grid) write(w io.Writer) error {
 	for _, row := range g {
 		var line strings.Builder
 		for i, s := range row {
-			pad := strings.Repeat(" ", width[i]-utf8.RuneCountInString(s))
 			switch {
 			case i == 0:
-				line.WriteString(s + pad)
+				line.WriteString(padRight(s, width[i]))
 			case i%2 == 1: // a median or a change begins a group
-				line.WriteString("  " + pad + s)
+				line.WriteString("  " + padLeft(s, width[i]))
 			default:
-				line.WriteString(" " + pad + s)
+				line.WriteString(" " + padLeft(s, width[i]))
 			}
 		}
 		b.WriteString(strings.TrimRight(line.String(), " ") + "\n")
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+func padLeft(s string, width int) string {
+	return strings.Repeat(" ", width-utf8.RuneCountInString(s)) + s
+}
+
+func padRight(s string, width int) string {
+	return s + strings.Repeat(" ", width-utf8.RuneCountInString(s))
+}
+
+func longest(s []string) (width int) {
+	for _, s := range s {
+		width = max(width, utf8.RuneCountInString(s))
+	}
+	return width
 }

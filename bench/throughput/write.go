@@ -1,16 +1,15 @@
 package throughput
 
 import (
-	"bytes"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"runtime"
 	"strings"
 
 	"github.com/klauspost/cpuid/v2"
 	"golang.org/x/perf/benchfmt"
+
+	"driftbench/bench/whole"
 )
 
 // Units of a repetition. An operation is one file.
@@ -39,25 +38,7 @@ func Host() []KV {
 // space or colon, else WriteFile panics; pairs with an empty value are left
 // out. The file appears whole or not at all.
 func WriteFile(path string, config []KV, ms []Measurement) error {
-	var b bytes.Buffer
-	if err := write(&b, config, ms); err != nil {
-		return fmt.Errorf("throughput: writing %s: %w", path, err)
-	}
-	tmp, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".tmp*")
-	if err != nil {
-		return fmt.Errorf("throughput: writing %s: %w", path, err)
-	}
-	defer os.Remove(tmp.Name()) // fails after the rename, as it should
-	_, err = tmp.Write(b.Bytes())
-	for _, step := range []func() error{
-		func() error { return tmp.Chmod(0o644) },
-		tmp.Close,
-		func() error { return os.Rename(tmp.Name(), path) },
-	} {
-		if err == nil {
-			err = step()
-		}
-	}
+	err := whole.Write(path, func(w io.Writer) error { return write(w, config, ms) })
 	if err != nil {
 		return fmt.Errorf("throughput: writing %s: %w", path, err)
 	}
