@@ -152,7 +152,7 @@ def write_corpus(wheels, paths, out):
     """Write the corpus and return (rows, duplicates, outside).
 
     rows are the kept programs by date; duplicates and outside count what was
-    dropped. out appears whole or not at all.
+    dropped. out appears whole or not at all; a corpus that is there is replaced.
     """
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=out.name + ".tmp") as tmp:
@@ -179,8 +179,15 @@ def write_corpus(wheels, paths, out):
         labels = sorted({w.project for w in wheels})
         tests = "\n".join(f"  - {{name: {n}, from: {a}, to: {b}, sample: 1}}" for n, a, b in SPLITS[1:])
         (tmp / "corpus.yaml").write_text(CORPUS_YAML.format(projects=", ".join(labels), labels=", ".join(labels), tests=tests))
+        if out.exists():
+            os.rename(out, tmp.with_name("old"))
         os.rename(tmp, out)
     return rows, seen - len(rows), outside
+
+
+def is_corpus(folder):
+    """Whether a folder holds a corpus of this script and nothing else."""
+    return folder.is_dir() and {p.name for p in folder.iterdir()} <= {"dataset.csv", "corpus.yaml", "files"}
 
 
 def table(rows):
@@ -197,11 +204,11 @@ def table(rows):
 def main():
     here = Path(__file__).resolve().parent
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("out", type=Path, metavar="OUT_DIR", help="folder to make; it must not be there yet")
+    parser.add_argument("out", type=Path, metavar="OUT_DIR", help="folder to make, or a corpus of this script to replace")
     parser.add_argument("--cache", type=Path, default=here.parent / ".deps" / "wheels", help="where fetched wheels are kept (default: .deps/wheels)")
     args = parser.parse_args()
-    if args.out.exists():
-        sys.exit(f"wheels_corpus: {args.out} is there already: remove it first, or name another folder")
+    if args.out.exists() and not is_corpus(args.out):
+        sys.exit(f"wheels_corpus: {args.out} is there already and holds something else: name another folder")
     try:
         wheels = parse_list(here / "wheels.txt")
         args.cache.mkdir(parents=True, exist_ok=True)

@@ -111,6 +111,20 @@ def test_a_failure_leaves_nothing(tmp_path):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["bad.whl", wheel.file]
 
 
+def test_a_corpus_is_replaced_and_nothing_else(tmp_path, monkeypatch):
+    out, _ = corpus(tmp_path, make_wheel(tmp_path, "old", [("a.pyd", (2017, 1, 1), pe(b"1"))]))
+    assert wc.is_corpus(out)
+    corpus(tmp_path, make_wheel(tmp_path, "new", [("b.pyd", (2018, 1, 1), pe(b"2"))]))
+    assert [r["label"] for r in read_rows(out)] == ["new"] and len(list((out / "files").iterdir())) == 1
+    assert sorted(p.name for p in tmp_path.iterdir() if p.is_dir()) == ["out"]
+
+    (out / "notes.txt").write_text("mine")
+    monkeypatch.setattr(sys, "argv", ["wheels_corpus.py", str(out)])
+    with pytest.raises(SystemExit, match="something else"):
+        wc.main()
+    assert (out / "notes.txt").exists()
+
+
 def test_two_runs_write_the_same(tmp_path):
     wheels = [make_wheel(tmp_path, p, [(f"{i}.pyd", (2017, 1 + i, 1), pe(p.encode() + bytes([i]))) for i in range(9)]) for p in "ab"]
     outs = [tmp_path / "one", tmp_path / "two"]
