@@ -50,10 +50,10 @@ def vim(x, z, test, test_z):
     w = (np.linalg.pinv(centred, rcond=x.shape[1] * 2.0**-24) @ (z - z.mean(axis=0))).T
     b = z.mean(axis=0) - w @ x.mean(axis=0)
     origin = -np.linalg.pinv(w) @ b
-    second = (x - origin).T @ (x - origin) / len(x)
-    values, vectors = np.linalg.eigh(second)
-    rank = int((values > values.max() * len(values) * np.finfo(float).eps).sum())
-    residual = vectors[:, : len(values) - rank // 2]
+    # The eigenvectors of the second moment, but without squaring: the mean is far larger than the spread.
+    _, singular, rows = np.linalg.svd(x - origin, full_matrices=False)
+    rank = int((singular**2 > singular.max() ** 2 * len(singular) * np.finfo(float).eps).sum())
+    residual = rows[rank // 2 :].T
     alpha = z.max(axis=1).mean() / np.linalg.norm((x - origin) @ residual, axis=1).mean()
     score = scipy.special.logsumexp(test_z, axis=1) - alpha * np.linalg.norm((test - origin) @ residual, axis=1)
 

@@ -105,7 +105,7 @@ func TestDetectorsAgainstReferences(t *testing.T) {
 					t.Fatal(err)
 				}
 				for i := range want {
-					if math.Abs(got[i]-want[i]) > 1e-6*math.Abs(want[i]) {
+					if math.Abs(got[i]-want[i]) > 1e-7*math.Abs(want[i]) {
 						t.Errorf("%s: row %d scores %v, want %v", name, i, got[i], want[i])
 						break
 					}

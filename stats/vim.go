@@ -74,26 +74,11 @@ func fitViM(t *Training) (detector, error) {
 		return nil, inLayer(layer, err)
 	}
 
-	// E[(f−o)(f−o)ᵀ] from the scatter about the mean.
-	second := mat.NewSymDense(d, nil)
-	second.CopySym(m.Scatter(0).SliceSym(0, d))
-	second.ScaleSym(1/float64(x.Rows), second)
-	second.SymRankOne(second, 1, mat.NewVecDense(d, minus(center[:d], v.origin)))
-	var eig mat.EigenSym
-	if !eig.Factorize(second, true) {
-		return nil, errors.New("stats: the eigenvalues of the features do not converge")
+	rank, vectors, err := principal(m.Scatter(0).SliceSym(0, d).(*mat.SymDense), float64(x.Rows), minus(center[:d], v.origin))
+	if err != nil {
+		return nil, inLayer(layer, err)
 	}
-	values := eig.Values(nil) // ascending
-	rank := 0
-	for _, l := range values {
-		if l > values[d-1]*float64(d)*epsilon {
-			rank++
-		}
-	}
-	principal := rank / 2
-	var vectors mat.Dense
-	eig.VectorsTo(&vectors)
-	v.residual = mat.DenseCopyOf(vectors.Slice(0, d, 0, d-principal))
+	v.residual = mat.DenseCopyOf(vectors.Slice(0, d, rank/2, d))
 
 	residual := make([]float64, x.Rows)
 	if err := v.norms(residual, x); err != nil {
@@ -108,6 +93,41 @@ func fitViM(t *Training) (detector, error) {
 		return nil, inLayer(layer, ErrNoVariance)
 	}
 	return v, nil
+}
+
+// principal returns the eigenvectors of E[(f−o)(f−o)ᵀ], largest first, and how
+// many eigenvalues are not zero, from the scatter of n rows about their mean and
+// the mean less o. The mean may lie far off and swamp the scatter, so that
+// the two are not added: with S/n = VΛVᵀ, the vectors are the right singular
+// ones of the rows of Λ^½Vᵀ and the mean.
+func principal(scatter *mat.SymDense, n float64, mean []float64) (rank int, vectors *mat.Dense, err error) {
+	var eig mat.EigenSym
+	if !eig.Factorize(scatter, true) {
+		return 0, nil, errors.New("stats: the eigenvalues of the features do not converge")
+	}
+	d := len(mean)
+	var v mat.Dense
+	eig.VectorsTo(&v)
+	rows := mat.NewDense(d+1, d, nil)
+	for i, l := range eig.Values(nil) {
+		for j := range d {
+			rows.Set(i, j, math.Sqrt(max(0, l)/n)*v.At(j, i))
+		}
+	}
+	rows.SetRow(d, mean)
+	var svd mat.SVD
+	if !svd.Factorize(rows, mat.SVDThin) {
+		return 0, nil, errors.New("stats: the singular values of the features do not converge")
+	}
+	values := svd.Values(nil)
+	for _, s := range values {
+		if s*s > values[0]*values[0]*float64(d)*epsilon {
+			rank++
+		}
+	}
+	vectors = new(mat.Dense)
+	svd.VTo(vectors)
+	return rank, vectors, nil
 }
 
 // leastSquares returns W, k×d, of z = Wf + b from the scatter of (f, z). What

@@ -1,0 +1,65 @@
+package stats
+
+import (
+	"math"
+	"math/rand/v2"
+	"testing"
+)
+
+func TestAUT(t *testing.T) {
+	for _, c := range []struct {
+		metric []float64
+		want   float64
+	}{
+		{[]float64{0.8, 0.8, 0.8}, 0.8},
+		{[]float64{1, 0}, 0.5},
+		{[]float64{1, 0.5, 0, 0}, (0.75 + 0.25 + 0) / 3},
+	} {
+		if got := AUT(c.metric); math.Abs(got-c.want) > 1e-12 {
+			t.Errorf("AUT(%v) = %v, want %v", c.metric, got, c.want)
+		}
+	}
+	if got := AUT([]float64{1}); !math.IsNaN(got) {
+		t.Errorf("AUT of one point is %v", got)
+	}
+}
+
+func TestRejection(t *testing.T) {
+	scores := []float64{4, 3, 2, 1}
+	correct := []bool{true, true, false, true}
+	r := Reject(scores, correct, 2.5)
+	if r.Coverage != 0.5 || r.Accuracy != 1 {
+		t.Errorf("coverage %v, accuracy %v", r.Coverage, r.Accuracy)
+	}
+	want := [][2]float64{{0.25, 1}, {0.5, 1}, {0.75, 2.0 / 3}, {1, 0.75}}
+	for i, p := range want {
+		if i >= len(r.Curve) || math.Abs(r.Curve[i][1]-p[1]) > 1e-12 || r.Curve[i][0] != p[0] {
+			t.Fatalf("curve %v, want %v", r.Curve, want)
+		}
+	}
+	if math.Abs(r.Misclassified.Value-2.0/3) > 1e-12 {
+		t.Errorf("AUROC %v", r.Misclassified)
+	}
+	if r := Reject(nil, nil, 0); !math.IsNaN(r.AURC) || !math.IsNaN(r.Coverage) || !math.IsNaN(r.Accuracy) {
+		t.Errorf("no files: %+v", r)
+	}
+}
+
+// Ties count as the mean over all orders among them.
+func TestAURCOfTies(t *testing.T) {
+	rng := rand.New(rand.NewPCG(14, 1))
+	scores := []float64{2, 2, 2, 1, 1, 1, 1, 0}
+	correct := []bool{true, false, true, true, false, false, true, false}
+	want := 0.0
+	const orders = 20_000
+	for range orders {
+		broken := make([]float64, len(scores))
+		for i := range broken {
+			broken[i] = scores[i] + rng.Float64()/2
+		}
+		want += Reject(broken, correct, 0).AURC / orders
+	}
+	if got := Reject(scores, correct, 0).AURC; math.Abs(got-want) > 0.003 {
+		t.Errorf("AURC %v, mean over orders %v", got, want)
+	}
+}
