@@ -34,35 +34,6 @@ void table_build(const struct table_shape *s, int32_t depth, const float *embedd
 		}
 }
 
-void table_expand(const struct table_shape *s, const struct table_pass *p, int32_t from, int32_t to) {
-	const int32_t blocks = table_blocks(s);
-	for (int32_t w = from; w < to; w++) {
-		const uint8_t *key = p->keys + (size_t)p->slots[w] * p->key_stride;
-		// Void before bounds[0], bytes before bounds[1], padding before bounds[2], then void.
-		uint16_t bounds[3];
-		memcpy(bounds, key + s->window, sizeof bounds);
-		for (int32_t b = 0; b < blocks; b++) {
-			uint16_t *entry = p->entries + ((size_t)b * p->windows + w) * POSITIONS;
-			const int32_t first = b * POSITIONS;
-			const int32_t n = s->window - first < POSITIONS ? s->window - first : POSITIONS;
-			int32_t count = 0;
-			for (int32_t i = 0; i < n; i++) {
-				const int32_t t = first + i;
-				int32_t symbol = key[t];
-				if (t < bounds[0] || t >= bounds[2])
-					symbol = s->symbols - 1;
-				else if (t >= bounds[1])
-					symbol = s->pad;
-				entry[count] = (uint16_t)(i * s->symbols + symbol);
-				count += symbol != 0;
-			}
-			while (count % UNROLL)
-				entry[count++] = 0; // the row of symbol 0, which is zero
-			p->counts[(size_t)b * p->windows + w] = (uint8_t)count;
-		}
-	}
-}
-
 void table_fold(int32_t filters, const float *activations, const int32_t *slots, int32_t n, float *row) {
 	for (int32_t i = 0; i < n; i++) {
 		const float *a = activations + (size_t)slots[i] * filters;
@@ -71,12 +42,12 @@ void table_fold(int32_t filters, const float *activations, const int32_t *slots,
 	}
 }
 
-table_sum *table_kernel(const char *name) {
+const struct table_kernel *table_kernel(const char *name) {
 #ifdef __x86_64__
-	if (!strcmp(name, "avx512") && __builtin_cpu_supports("avx512f"))
-		return table_sum_avx512;
-	if (!strcmp(name, "avx2") && __builtin_cpu_supports("avx2"))
-		return table_sum_avx2;
+	if (!strcmp(name, "avx512") && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("bmi2"))
+		return &table_kernel_avx512;
+	if (!strcmp(name, "avx2") && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2"))
+		return &table_kernel_avx2;
 #endif
-	return strcmp(name, "portable") ? NULL : table_sum_portable;
+	return strcmp(name, "portable") ? NULL : &table_kernel_portable;
 }

@@ -4,9 +4,13 @@ package table
 // #include <stdlib.h>
 // #include "kernel.h"
 //
-// static void sum(table_sum *f, const struct table_shape *s, const struct table_pass *p, int32_t group,
+// static void expand(const struct table_kernel *k, const struct table_shape *s, const struct table_pass *p, int32_t from, int32_t to) {
+//	k->expand(s, p, from, to);
+// }
+//
+// static void sum(const struct table_kernel *k, const struct table_shape *s, const struct table_pass *p, int32_t group,
 //                 int32_t from, int32_t to, const float *table, const float *bias, float *sums) {
-//	f(s, p, group, from, to, table, bias, sums);
+//	k->sum(s, p, group, from, to, table, bias, sums);
 // }
 import "C"
 
@@ -19,6 +23,7 @@ const (
 	lanes          = C.LANES
 	rowFloats      = C.ROW
 	blockPositions = C.POSITIONS
+	listRows       = C.LIST
 )
 
 // Kernels names the kernels that this processor runs, the fastest first.
@@ -32,7 +37,7 @@ func Kernels() []string {
 	return names
 }
 
-func kernelNamed(name string) *C.table_sum {
+func kernelNamed(name string) *C.struct_table_kernel {
 	c := C.CString(name)
 	defer C.free(unsafe.Pointer(c))
 	return C.table_kernel(c)
@@ -72,22 +77,22 @@ func (a *arena) free() {
 
 // kernel is the model in C's hands. A group is 16 filters, linear and gate.
 type kernel struct {
-	f       *C.table_sum
-	shape   C.struct_table_shape
-	groups  int
-	table   []float32   // [groups][window][symbols][rowFloats]
-	bias    []float32   // [groups][rowFloats]
-	entries []uint16    // see struct table_pass
-	counts  []uint8     // see struct table_pass
-	slots   []int32     // windows of the pass
-	sums    [][]float32 // for each thread
+	functions *C.struct_table_kernel
+	shape     C.struct_table_shape
+	groups    int
+	table     []float32   // [groups][window][symbols][rowFloats]
+	bias      []float32   // [groups][rowFloats]
+	entries   []uint16    // see struct table_pass
+	counts    []uint8     // see struct table_pass
+	slots     []int32     // windows of the pass
+	sums      [][]float32 // for each thread
 }
 
 // newKernel builds the table. windows is the most that a pass may hold.
 func newKernel(a *arena, name string, w *Weights, threads, windows int) (*kernel, error) {
 	groups := (w.Filters + lanes - 1) / lanes
 	k := &kernel{
-		f: kernelNamed(name),
+		functions: kernelNamed(name),
 		shape: C.struct_table_shape{
 			window:     C.int32_t(w.Window),
 			symbols:    C.int32_t(w.Vocabulary + 1),
@@ -98,11 +103,11 @@ func newKernel(a *arena, name string, w *Weights, threads, windows int) (*kernel
 		},
 		groups: groups,
 	}
-	if k.f == nil {
+	if k.functions == nil {
 		return nil, fmt.Errorf("kernel %q is not one of this processor's %q", name, Kernels())
 	}
 	blocks := int(C.table_blocks(&k.shape))
-	k.entries = alloc[uint16](a, blocks*windows*blockPositions)
+	k.entries = alloc[uint16](a, blocks*windows*listRows)
 	k.counts = alloc[uint8](a, blocks*windows)
 	k.slots = alloc[int32](a, windows)
 	for range threads {
@@ -139,9 +144,9 @@ func (k *kernel) run(keys []byte, stride int, activations []float32, windows int
 		counts:      (*C.uint8_t)(unsafe.SliceData(k.counts)),
 		activations: cfloats(activations),
 	}
-	const chunk = 256
+	const chunk = 64 // whose keys stay in the first-level cache
 	parallel(threads, (windows+chunk-1)/chunk, func(_, i int) {
-		C.table_expand(&k.shape, &p, C.int32_t(i*chunk), C.int32_t(min((i+1)*chunk, windows)))
+		C.expand(k.functions, &k.shape, &p, C.int32_t(i*chunk), C.int32_t(min((i+1)*chunk, windows)))
 	})
 
 	// A unit is one group over a part of the windows. Few parts, as each reads
@@ -153,7 +158,7 @@ func (k *kernel) run(keys []byte, stride int, activations []float32, windows int
 	group := len(k.table) / k.groups
 	parallel(threads, k.groups*parts, func(thread, i int) {
 		g, part := i/parts, i%parts
-		C.sum(k.f, &k.shape, &p, C.int32_t(g), C.int32_t(part*windows/parts), C.int32_t((part+1)*windows/parts),
+		C.sum(k.functions, &k.shape, &p, C.int32_t(g), C.int32_t(part*windows/parts), C.int32_t((part+1)*windows/parts),
 			cfloats(k.table[g*group:]), cfloats(k.bias[g*rowFloats:]), cfloats(k.sums[thread]))
 	})
 }

@@ -10,11 +10,12 @@ enum {
 	// A row of the table is one such group, 128 bytes.
 	LANES = 16,
 	ROW = 2 * LANES,
-	// Positions of a block. A block of one group, 16 positions by 256 symbols by
-	// 128 bytes = 512 KiB, is what must stay in the second-level cache.
-	POSITIONS = 16,
+	// Positions of a block. A block of one group, 20 positions by 257 symbols by
+	// 128 bytes = 640 KiB, must stay in the second-level cache beside what streams by.
+	POSITIONS = 20,
 	// A window's list of rows in a block is completed to a multiple of UNROLL.
 	UNROLL = 4,
+	LIST = POSITIONS + UNROLL,
 };
 
 // Everything a kernel knows of the model.
@@ -29,10 +30,10 @@ struct table_shape {
 // Windows that are computed together.
 struct table_pass {
 	int32_t windows;
-	const uint8_t *keys;    // windows as bytes followed by their bounds, see expand
+	const uint8_t *keys;    // windows as bytes followed by their bounds, see cutter in windows.go
 	size_t key_stride;
 	const int32_t *slots;   // [windows] where a window stands in keys and activations
-	uint16_t *entries;      // [blocks][windows][POSITIONS] rows to add
+	uint16_t *entries;      // [blocks][windows][LIST] rows to add
 	uint8_t *counts;        // [blocks][windows] how many
 	float *activations;     // [slots][filters]
 };
@@ -53,20 +54,22 @@ void *table_alloc(size_t bytes);
 // difference to symbol 0; kernel is [window][depth][ROW], the group's channels.
 void table_build(const struct table_shape *s, int32_t depth, const float *embedding, const float *kernel, float *group);
 
-// table_expand turns the windows from..to of a pass into lists of rows.
-void table_expand(const struct table_shape *s, const struct table_pass *p, int32_t from, int32_t to);
-
 // table_fold sets row = max(row, activations of the slots); row has filters values.
 void table_fold(int32_t filters, const float *activations, const int32_t *slots, int32_t n, float *row);
 
-// A table_sum computes the activations of the windows from..to for one group of
-// channels: table and bias are the group's; sums is scratch, [to-from][ROW].
-typedef void table_sum(const struct table_shape *s, const struct table_pass *p, int32_t group, int32_t from, int32_t to,
-                       const float *table, const float *bias, float *sums);
+// A kernel is what is written for an instruction set.
+struct table_kernel {
+	// expand turns the windows from..to of a pass into lists of rows.
+	void (*expand)(const struct table_shape *s, const struct table_pass *p, int32_t from, int32_t to);
+	// sum computes the activations of the windows from..to for one group of
+	// channels: table and bias are the group's; sums is scratch, [to-from][ROW].
+	void (*sum)(const struct table_shape *s, const struct table_pass *p, int32_t group, int32_t from, int32_t to,
+	            const float *table, const float *bias, float *sums);
+};
 
-table_sum table_sum_portable, table_sum_avx2, table_sum_avx512;
+extern const struct table_kernel table_kernel_portable, table_kernel_avx2, table_kernel_avx512;
 
 // table_kernel returns a kernel by its name, or NULL if this processor lacks it.
-table_sum *table_kernel(const char *name);
+const struct table_kernel *table_kernel(const char *name);
 
 #endif

@@ -1,4 +1,8 @@
-#define SUM table_sum_avx2
-#define TARGET __attribute__((target("avx2")))
+#include <immintrin.h>
+
+#define KERNEL table_kernel_avx2
+#define TARGET __attribute__((target("avx2,bmi2,popcnt")))
 #define VECTOR 32
-#include "kernel_sum.h"
+#define SPREAD _pdep_u64
+#define COMPRESS _pext_u64
+#include "kernel_body.h"

@@ -1,5 +1,5 @@
 // 128-bit vectors, which SSE2 and NEON always have.
-#define SUM table_sum_portable
+#define KERNEL table_kernel_portable
 #define TARGET
 #define VECTOR 16
-#include "kernel_sum.h"
+#include "kernel_body.h"
