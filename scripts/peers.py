@@ -409,7 +409,6 @@ def main():
     parser.add_argument("--rounds", type=int, default=10, help="repetitions of everything (default 10; intervals need 6)")
     parser.add_argument("--out", required=True, type=Path, metavar="FILE", help="benchmark file to write")
     args = parser.parse_args()
-    tf.config.set_visible_devices([], "GPU")  # the comparison is of the CPU
     try:
         with tempfile.TemporaryDirectory() as scratch:
             environment, rounds = compare(args, scratch)
@@ -421,4 +420,5 @@ def main():
 
 
 if __name__ == "__main__":
+    tf.config.set_visible_devices([], "GPU")  # the comparison is of the CPU
     main()
