@@ -138,12 +138,16 @@ func checkLayout(t *testing.T, ctx context.Context, width int64, scheme string) 
 	}
 	err := chromedp.Run(ctx, show(width, scheme), chromedp.EvaluateAsDevTools(`(async () => {
 		const images = [...document.images];
+		// The browser picks another source some time after the window changed.
+		const narrow = (i) => i.currentSrc !== i.getAttribute("src");
+		const settled = () => images.every((i) => narrow(i) === matchMedia("(max-width: 600px)").matches);
+		for (let n = 0; n < 250 && !settled(); n++) await new Promise((done) => setTimeout(done, 20));
 		await Promise.all(images.map((i) => i.decode()));
 		return {
 			Overflow: document.documentElement.scrollWidth - innerWidth,
 			Pictures: images.map((i) => ({
 				Alt: i.alt, Natural: i.naturalWidth * i.naturalHeight, Wide: i.getBoundingClientRect().width,
-				Narrow: i.currentSrc !== i.getAttribute("src"),
+				Narrow: narrow(i),
 			})),
 			Problems: (`+accessibleJS+`)(),
 		};

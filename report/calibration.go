@@ -39,7 +39,7 @@ func calibrationFigure(v view) figure {
 		}
 	}
 	if !any {
-		f.gap = "No detector has a threshold."
+		f.gap = noThreshold
 	}
 	f.panels = []panel{func(width vg.Length) *plot.Plot {
 		p := newPanel("", "later split", "share of files rejected")
@@ -69,6 +69,8 @@ func calibrationFigure(v view) figure {
 	return f
 }
 
+const noThreshold = "No detector has a threshold."
+
 func calibrationTable(v view) table {
 	t := table{name: "calibration", caption: "The threshold that keeps 95% of In, and what it rejects of each split",
 		columns: []column{textColumn("Detector", "detector"), numColumn("Threshold (score)", "threshold"),
@@ -92,7 +94,7 @@ func calibrationTable(v view) table {
 		t.rows = append(t.rows, row)
 	}
 	if len(t.rows) == 0 {
-		t.gap = "No detector has a threshold."
+		t.gap = noThreshold
 	}
 	return t
 }

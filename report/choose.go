@@ -77,6 +77,22 @@ func (v view) in() Split {
 	return Split{Name: v.Train + "-val", Role: RoleIn}
 }
 
+// inName and trainName are how titles and sentences call In and the training
+// span.
+func (v view) inName() string {
+	if len(v.role(RoleIn)) == 0 && v.Train == "" {
+		return "In"
+	}
+	return shorten(clean(v.in().Name), 40)
+}
+
+func (v view) trainName() string {
+	if v.Train == "" {
+		return v.inName()
+	}
+	return shorten(clean(v.Train), 40)
+}
+
 // split returns the numbers of d on the named split, or nil.
 func (d Detector) split(name string) *DetectorSplit {
 	if i := slices.IndexFunc(d.Splits, func(s DetectorSplit) bool { return s.Split == name }); i >= 0 {

@@ -123,7 +123,7 @@ func coverageTable(v view) table {
 			numColumn("Accuracy of all", "accuracy_all"), numColumn("Coverage", "coverage"), numColumn("Accuracy of the kept", "accuracy_kept"),
 			intervalColumn("AUROC right against wrong", "misclassified"), numColumn("AURC", "aurc")}}
 	if v.Classifier == nil {
-		t.gap = "There is no table of rejections without an accuracy."
+		t.gap = noClassifier
 		return t
 	}
 	for _, r := range v.Classifier.Rejection {

@@ -22,7 +22,7 @@ func dataSection(v view) section {
 // unseen says whether the network was trained on In, on which the meaning of
 // AUROC hangs.
 func (v view) unseen() string {
-	in := clean(v.in().Name)
+	in := v.inName()
 	switch v.InUnseen {
 	case "unseen":
 		return in + " was new to the network: it was not trained on any of its files."

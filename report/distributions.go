@@ -13,7 +13,7 @@ import (
 func distributionSection(v view) section {
 	return section{
 		id: "score-distributions", title: "Score distributions by split",
-		read:    fmt.Sprintf("Each row is one split; the grey outline repeats %s, so where the coloured shape slides to the left of it, files look less like the training year.", clean(v.in().Name)),
+		read:    fmt.Sprintf("Each row is one split; the grey outline repeats %s, so where the coloured shape slides to the left of it, files look less like the training year.", v.inName()),
 		figures: []figure{distributionFigure(v)},
 	}
 }
@@ -27,7 +27,7 @@ func (d Detector) drawable() bool {
 }
 
 func distributionFigure(v view) figure {
-	f := figure{name: "score-distributions-by-split", title: "Scores of " + clean(v.in().Name) + " and of later files"}
+	f := figure{name: "score-distributions-by-split", title: "Scores of " + v.inName() + " and of later files"}
 	var ds []Detector
 	for _, d := range v.Detectors {
 		if d.drawable() {
@@ -93,7 +93,7 @@ func ridges(v view, d Detector) *plot.Plot {
 		poly.LineStyle.Width = 0
 		p.Add(poly)
 	}
-	ticks := []plot.Tick{{Value: float64(len(names)), Label: shorten(clean(v.in().Name), 16)}}
+	ticks := []plot.Tick{{Value: float64(len(names)), Label: shorten(v.inName(), 16)}}
 	fill(d.InHistogram, float64(len(names)), style{color: rgb(0xAAAAAA)})
 	outline(d.InHistogram, float64(len(names)))
 	for i, name := range names {

@@ -13,7 +13,7 @@ func driftSection(v view) section {
 	return section{
 		id: "auroc-drift", title: "AUROC drift by split",
 		read: fmt.Sprintf("AUROC is the chance that a file of %s scores as more typical than a file of the later split: 0.5 is no drift, and the further above the grey band, the surer the drift.",
-			clean(v.in().Name)),
+			v.inName()),
 		figures: []figure{driftFigure(v)},
 		tables:  []table{aurocTable(v)},
 	}
@@ -56,7 +56,7 @@ func (v view) noAUROC() string {
 }
 
 func driftFigure(v view) figure {
-	f := figure{name: "auroc-drift-by-split", title: "AUROC of " + clean(v.in().Name) + " against later files", gap: v.noAUROC()}
+	f := figure{name: "auroc-drift-by-split", title: "AUROC of " + v.inName() + " against later files", gap: v.noAUROC()}
 	if f.gap != "" {
 		return f
 	}
@@ -98,7 +98,7 @@ func (v view) legend(ds []Detector) []entry {
 // driftPanel draws AUROC by split; names says whether to name the detectors
 // at the right edge.
 func driftPanel(v view, title string, splits categories, width vg.Length, names bool) *plot.Plot {
-	p := newPanel(title, fmt.Sprintf("later split (n: its files; %s: n %d)", shorten(clean(v.in().Name), 16), v.inFiles()), "AUROC (95% interval)")
+	p := newPanel(title, fmt.Sprintf("later split (n: its files; %s: n %d)", shorten(v.inName(), 16), v.inFiles()), "AUROC (95% interval)")
 	outs := v.outNames()
 	var null []box
 	for i, name := range outs {

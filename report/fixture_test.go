@@ -48,15 +48,14 @@ func inventedRun() Results {
 
 func inventedSplit(name string, role Role, from, to string, n int, labels []string) Split {
 	s := Split{Name: name, Role: role, From: from, To: to, Files: n}
-	rest := n
-	for i, l := range labels {
-		k := n / (i + 2)
-		if i == len(labels)-1 || k > rest {
-			k = rest
-		}
-		rest -= k
+	for i, l := range labels { // ever fewer, and none empty
+		k := n * (len(labels) - i) * 2 / (len(labels) * (len(labels) + 1))
 		s.Classes = append(s.Classes, ClassCount{l, k})
 	}
+	for _, c := range s.Classes {
+		n -= c.Files
+	}
+	s.Classes[0].Files += n
 	return s
 }
 

@@ -25,17 +25,9 @@ func headline(v view) []string {
 	return append(lines, v.advice(*last))
 }
 
-// trainFiles is how sentences call In.
-func (v view) trainFiles() string {
-	if v.Train != "" {
-		return clean(v.Train)
-	}
-	return clean(v.in().Name)
-}
-
 func (v view) answer(d Detector, last DetectorSplit) string {
-	number := fmt.Sprintf("AUROC %s by %s", interval(last.AUROC, last.AUROCLo, last.AUROCHi, auroc2), clean(d.Name))
-	split, train := clean(last.Split), v.trainFiles()
+	number := fmt.Sprintf("AUROC %s by %s", interval(last.AUROC, last.AUROCLo, last.AUROCHi, auroc2), shorten(clean(d.Name), 60))
+	split, train := shorten(clean(last.Split), 40), v.trainName()
 	var parts []string
 	switch last.drift() {
 	case above:
@@ -52,7 +44,7 @@ func (v view) answer(d Detector, last DetectorSplit) string {
 	}
 	if last.drift() == above {
 		if c, ok := last.worst(); ok {
-			parts = append(parts, fmt.Sprintf("most of it in %s with AUROC %s", clean(c.Label), interval(c.Value, c.Lo, c.Hi, auroc2)))
+			parts = append(parts, fmt.Sprintf("most of it in %s with AUROC %s", shorten(clean(c.Label), 40), interval(c.Value, c.Lo, c.Hi, auroc2)))
 		}
 	}
 	return strings.Join(parts, "; ") + "."
@@ -144,7 +136,7 @@ func (v view) since(d Detector) string {
 	}
 	var text string
 	if i := lasting(splits); i >= 0 {
-		text = fmt.Sprintf("By split, the AUROC interval is above the no-drift band since %s", clean(d.Splits[i].Split))
+		text = fmt.Sprintf("By split, the AUROC interval is above the no-drift band since %s", shorten(clean(d.Splits[i].Split), 40))
 	} else {
 		text = "By split, the AUROC interval is not above the no-drift band at the end"
 	}
@@ -164,7 +156,7 @@ func (v view) savings(d Detector, last DetectorSplit) string {
 		return ""
 	}
 	return fmt.Sprintf("Rejecting the files of %s that score below the threshold set on In (%s of them) takes the accuracy on the rest from %s to %s.",
-		clean(last.Split), percent(1-r.Coverage), percent(all.Accuracy.Value), percent(r.Accuracy))
+		shorten(clean(last.Split), 40), percent(1-r.Coverage), percent(all.Accuracy.Value), percent(r.Accuracy))
 }
 
 // advice is a recommendation with the rule it follows.

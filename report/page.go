@@ -200,11 +200,21 @@ func (p page) view() pageView {
 	out := pageView{Title: p.Title, Lead: p.Lead}
 	for _, s := range p.Sections {
 		sv := sectionView{ID: s.id, Title: s.title, Read: s.read, Notes: s.notes}
+		// A reason that the whole section shares is given once.
+		given := map[string]bool{}
 		for _, f := range s.figures {
+			if f.gap != "" && given[f.gap] {
+				continue
+			}
+			given[f.gap] = true
 			urls := p.pictures[f.name]
 			sv.Figures = append(sv.Figures, figureView{Alt: f.alt, Caption: f.caption, Gap: f.gap, Wide: urls[0], Narrow: template.Srcset(urls[1])})
 		}
 		for _, t := range s.tables {
+			if t.gap != "" && given[t.gap] {
+				continue
+			}
+			given[t.gap] = true
 			sv.Tables = append(sv.Tables, t.view())
 		}
 		out.Sections = append(out.Sections, sv)

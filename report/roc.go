@@ -20,7 +20,7 @@ func rocSection(v view) section {
 }
 
 func rocFigure(v view) figure {
-	f := figure{name: "roc-by-split", title: "ROC of " + clean(v.in().Name) + " against later files", gap: v.noAUROC()}
+	f := figure{name: "roc-by-split", title: "ROC of " + v.inName() + " against later files", gap: v.noAUROC()}
 	if f.gap != "" {
 		return f
 	}

@@ -18,7 +18,7 @@ func Table(w io.Writer, r Results) error {
 	v := newView(r)
 	var b strings.Builder
 	fmt.Fprintf(&b, "AUROC of %s (%s) against later files: 0.5 is no drift, * above the band.\n",
-		crop(clean(v.in().Name), 16), count(v.inFiles(), "file"))
+		crop(v.inName(), 16), count(v.inFiles(), "file"))
 	names := v.outNames()
 	if len(names) == 0 {
 		b.WriteString(v.noAUROC() + "\n")

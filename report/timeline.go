@@ -105,11 +105,13 @@ func macroF1Style() style {
 	return style{color: rgb(0xAA4499), dashes: seriesStyle(1).dashes, glyph: seriesStyle(1).glyph}
 }
 
+const noMonths = "There are no numbers by month: the run holds splits alone."
+
 func timelineFigure(v view) figure {
 	f := figure{name: "timeline-by-month", title: "AUROC, classification quality and files by month"}
 	cal, ok := v.calendar()
 	if !ok {
-		f.gap = "There are no numbers by month: the run holds splits alone."
+		f.gap = noMonths
 		return f
 	}
 	f.cols, f.least, f.height = 1, 3*vg.Inch, tall(2)
@@ -130,11 +132,11 @@ func timelineFigure(v view) figure {
 	if v.Classifier != nil && len(v.Classifier.Months) > 0 {
 		f.legend = append(f.legend, entry{"accuracy", accuracyStyle()}, entry{"macro-F1", macroF1Style()})
 		if in := v.accuracy(v.in().Name); in != nil && in.Accuracy.Value.OK() {
-			f.legend = append(f.legend, entry{fmt.Sprintf("accuracy on %s: %s", shorten(clean(in.Name), 16), percent(in.Accuracy.Value)), ruleStyle()})
+			f.legend = append(f.legend, entry{fmt.Sprintf("accuracy on %s: %s", shorten(v.inName(), 16), percent(in.Accuracy.Value)), ruleStyle()})
 		}
 		f.panels = append(f.panels, func(width vg.Length) *plot.Plot { return monthlyAccuracy(v, cal, width) })
-	} else {
-		f.caption += " Accuracy is not known: the model's classes are not the corpus's labels."
+	} else if v.Classifier == nil {
+		f.caption += " " + noAccuracyKnown
 	}
 	f.panels = append(f.panels, func(width vg.Length) *plot.Plot { return monthlyFiles(v, cal, width) })
 	return f
@@ -259,7 +261,7 @@ func monthTable(v view) table {
 		columns: []column{textColumn("Month", "month"), numColumn("Files", "files")}}
 	cal, ok := v.calendar()
 	if !ok {
-		t.gap = "There is no table by month."
+		t.gap = noMonths
 		return t
 	}
 	ds := v.main()
@@ -310,13 +312,18 @@ func noAccuracy(name string) Accuracy {
 	return Accuracy{Name: name, Accuracy: Interval{x, x, x}, MacroF1: x}
 }
 
+const noAccuracyKnown = "Accuracy is not known: the model's classes are not the corpus's labels."
+
 // accuracyTable is the classifier on every split.
 func accuracyTable(v view) table {
 	t := table{name: "accuracy-by-split", caption: "Classification quality by split",
 		columns: []column{textColumn("Split", "split"), numColumn("Files", "files"), intervalColumn("Accuracy (95% interval)", "accuracy"), numColumn("Macro-F1", "macro_f1")}}
-	if v.Classifier == nil || len(v.Classifier.Splits) == 0 {
-		t.gap = "Accuracy is not known: the model's classes are not the corpus's labels."
+	if v.Classifier == nil {
+		t.gap = noAccuracyKnown
 		return t
+	}
+	if len(v.Classifier.Splits) == 0 {
+		t.gap = "No split has an accuracy."
 	}
 	for _, a := range v.Classifier.Splits {
 		t.rows = append(t.rows, []cell{textCell(a.Name), countCell(a.Files),
