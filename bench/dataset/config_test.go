@@ -1,6 +1,7 @@
 package dataset
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -140,6 +141,9 @@ func TestMonth(t *testing.T) {
 		if m, err := ParseMonth(s); err != nil || m.String() != s {
 			t.Errorf("%s: %v, %v", s, m, err)
 		}
+	}
+	if b, err := json.Marshal([]Month{2017 * 12}); err != nil || string(b) != `["2017-01"]` {
+		t.Errorf("in JSON: %s, %v", b, err)
 	}
 	a, _ := ParseMonth("2017-12")
 	b, _ := ParseMonth("2018-02")

@@ -33,6 +33,9 @@ func ParseMonth(s string) (Month, error) {
 // String returns the month as YYYY-MM.
 func (m Month) String() string { return fmt.Sprintf("%04d-%02d", m/12, m%12+1) }
 
+// MarshalText writes the month as YYYY-MM, in JSON too.
+func (m Month) MarshalText() ([]byte, error) { return []byte(m.String()), nil }
+
 // UnmarshalYAML reads YYYY-MM.
 func (m *Month) UnmarshalYAML(node *yaml.Node) error {
 	v, err := ParseMonth(node.Value)

@@ -4,9 +4,9 @@ import (
 	"encoding/csv"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
-	"strconv"
+
+	"driftbench/bench/whole"
 )
 
 // WriteSplits writes dir/splits/<split>.csv for every split, with the columns
@@ -23,15 +23,12 @@ func (c *Corpus) WriteSplits(dir string) error {
 	}
 	root := root{dir: absRoot}
 	dir = filepath.Join(dir, "splits")
-	if err := os.MkdirAll(dir, 0o777); err != nil {
-		return fmt.Errorf("dataset: writing the splits: %w", err)
-	}
 	for _, s := range c.Splits {
 		records := [][]string{{"name", "label", "first_seen", "path"}}
 		for _, r := range s.Rows {
 			records = append(records, []string{r.Name, r.Label, r.FirstSeen, root.path(r.Name)})
 		}
-		err := writeWhole(filepath.Join(dir, s.Name+".csv"), func(w io.Writer) error {
+		err := whole.Write(filepath.Join(dir, s.Name+".csv"), func(w io.Writer) error {
 			return csv.NewWriter(w).WriteAll(records)
 		})
 		if err != nil {
@@ -39,27 +36,4 @@ func (c *Corpus) WriteSplits(dir string) error {
 		}
 	}
 	return nil
-}
-
-// writeWhole writes a file under a temporary name and renames it when all of
-// it is on the disk.
-func writeWhole(path string, write func(io.Writer) error) error {
-	f, err := os.OpenFile(path+".tmp"+strconv.Itoa(os.Getpid()), os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o666)
-	if err != nil {
-		return err
-	}
-	err = write(f)
-	if err == nil {
-		err = f.Sync()
-	}
-	if e := f.Close(); err == nil {
-		err = e
-	}
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		os.Remove(f.Name())
-	}
-	return err
 }
