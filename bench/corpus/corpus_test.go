@@ -1,0 +1,277 @@
+package corpus
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io/fs"
+	"math"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"driftbench/bench/dataset"
+)
+
+// digest is over the names and bytes of all files below dir, in order; of some
+// of them when keep is not nil.
+func digest(t *testing.T, dir string, keep func(name string) bool) string {
+	t.Helper()
+	h := sha256.New()
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		name, err := filepath.Rel(dir, path)
+		if err != nil || keep != nil && !keep(name) {
+			return err
+		}
+		b, err := os.ReadFile(path)
+		fmt.Fprintf(h, "%s %d\n", name, len(b))
+		h.Write(b)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+func synth(t *testing.T, opt Options) string {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "parent", "corpus")
+	if err := Synth(dir, opt); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+func TestSynthIsDeterministic(t *testing.T) {
+	a := digest(t, synth(t, Options{Files: 60, Seed: 1, Drift: 1}), nil)
+	b := digest(t, synth(t, Options{Files: 60, Seed: 1, Drift: 1}), nil)
+	if a != b {
+		t.Error("the same options gave other bytes")
+	}
+	if c := digest(t, synth(t, Options{Files: 60, Seed: 2, Drift: 1}), nil); c == a {
+		t.Error("another seed gave the same bytes")
+	}
+	// The committed model was trained on these bytes: whoever changes them
+	// trains it again.
+	if want := "3d7cba50ffc59ddc921c6a9ef02b0977780eb4fe25672af6034c1a81cf12a56c"; a != want {
+		t.Errorf("digest %s, want %s", a, want)
+	}
+}
+
+func TestDriftLeavesTheTrainingSpanAlone(t *testing.T) {
+	in2017 := func(name string) bool { return strings.Contains(name, "/2017-") }
+	later := func(name string) bool { return strings.HasSuffix(name, ".exe") && !in2017(name) }
+	none, some := synth(t, Options{Files: 60}), synth(t, Options{Files: 60, Drift: 0.5})
+	if digest(t, none, in2017) != digest(t, some, in2017) {
+		t.Error("drift changes files of 2017")
+	}
+	if digest(t, none, later) == digest(t, some, later) {
+		t.Error("drift changes no later file")
+	}
+}
+
+// Without drift the month of a file shows nowhere but in its time stamp, so
+// all months are one distribution.
+func TestNoDriftIsNone(t *testing.T) {
+	w := newWorld()
+	for family := range labels {
+		content := func(year int, month time.Month) []byte {
+			return w.file(planned{
+				family: family,
+				seen:   time.Date(year, month, 3, 0, 0, 0, 0, time.UTC),
+				rng:    rand.New(rand.NewPCG(1, uint64(family))),
+			})
+		}
+		a, b := content(2017, time.March), content(2019, time.November)
+		differ := 0
+		for i := range a {
+			if a[i] != b[i] {
+				differ++
+			}
+		}
+		if len(a) != len(b) || differ == 0 || differ > 4 {
+			t.Errorf("family %d: %d bytes of %d differ", family, differ, len(a))
+		}
+	}
+	for _, f := range newPlan(Options{Files: 1200}) {
+		if f.strength != 0 {
+			t.Fatalf("%s has strength %v", f.name, f.strength)
+		}
+	}
+}
+
+// The share of files that hold a string of the later bank grows over the
+// spans, with drift, and is 0 where there is none.
+func TestDriftGrows(t *testing.T) {
+	w := newWorld()
+	share := func(drift float64) (share [len(spans)]float64) {
+		var files [len(spans)]float64
+		for i, f := range newPlan(Options{Files: 1200, Drift: drift}) {
+			if i%4 != 0 {
+				continue
+			}
+			span := 0
+			for j, s := range spans {
+				if !f.seen.Before(time.Date(s.year, time.Month(s.month), 1, 0, 0, 0, 0, time.UTC)) {
+					span = j
+				}
+			}
+			content := w.file(f)
+			count := 0
+			for _, s := range laterStrings {
+				count += bytes.Count(content, append([]byte(s), 0))
+			}
+			files[span]++
+			share[span] += float64(count)
+		}
+		for i := range share {
+			share[i] /= files[i]
+		}
+		return share
+	}
+	if got := share(0); got != [len(spans)]float64{} {
+		t.Errorf("later strings in a file without drift: %v", got)
+	}
+	half, one := share(0.5), share(1)
+	for i := range spans {
+		if i == 0 {
+			if half[0] != 0 || one[0] != 0 {
+				t.Errorf("later strings in a file of 2017: %v, %v", half[0], one[0])
+			}
+			continue
+		}
+		if !(half[i] > half[i-1] && one[i] > one[i-1] && one[i] > half[i]) {
+			t.Errorf("later strings in a file, by span: drift 0.5 %v, drift 1 %v", half, one)
+		}
+	}
+}
+
+func TestPlanFillsTheSplits(t *testing.T) {
+	for _, c := range []struct {
+		files int
+		want  []int // rows of each split
+	}{
+		{1200, []int{356, 144, 66, 72, 72}},
+		{50, []int{14, 6, 3, 3, 3}},
+	} {
+		dir := t.TempDir()
+		opt := Options{Files: c.files}
+		if err := os.WriteFile(filepath.Join(dir, "dataset.csv"), index(newPlan(opt)), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, "corpus.yaml"), config(opt), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		corpus, err := dataset.Load(dir, dataset.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []int
+		for _, s := range corpus.Splits {
+			got = append(got, len(s.Rows))
+		}
+		if !reflect.DeepEqual(got, c.want) || len(corpus.Warnings) != 0 {
+			t.Errorf("%d files: splits of %v, want %v; %q", c.files, got, c.want, corpus.Warnings)
+		}
+		want := dataset.DefaultConfig()
+		want.Dir = dir
+		if !reflect.DeepEqual(corpus.Config, want) {
+			t.Errorf("configuration %+v, want the default", corpus.Config)
+		}
+	}
+}
+
+func TestSynthMakesWhatTheIndexSays(t *testing.T) {
+	corpus, err := dataset.Load(synth(t, Options{Files: 60}), dataset.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	dropped, err := corpus.Check(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, d := range dropped {
+		if len(d) != 0 {
+			t.Errorf("%s: dropped %v", corpus.Splits[i].Name, d)
+		}
+	}
+	if len(corpus.Rows) != 60 {
+		t.Errorf("%d rows", len(corpus.Rows))
+	}
+}
+
+func TestSynthReplacesOnlyItsOwn(t *testing.T) {
+	opt := Options{Files: 50}
+	dir := synth(t, opt)
+	if err := Synth(dir, Options{Files: 50, Seed: 7}); err != nil {
+		t.Errorf("a corpus of its own: %v", err)
+	}
+	link := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink(dir, link); err != nil {
+		t.Fatal(err)
+	}
+	if err := Synth(link, opt); err != nil {
+		t.Errorf("a link to a corpus of its own: %v", err)
+	}
+	if info, err := os.Lstat(link); err != nil || info.Mode()&os.ModeSymlink == 0 {
+		t.Errorf("the link became %v, %v", info, err)
+	}
+	if err := Synth(t.TempDir(), opt); err != nil {
+		t.Errorf("an empty folder: %v", err)
+	}
+	if left, err := os.ReadDir(filepath.Dir(dir)); err != nil || len(left) != 1 {
+		t.Errorf("left beside the corpus: %v, %v", left, err)
+	}
+
+	foreign := t.TempDir()
+	file := filepath.Join(foreign, "thesis.tex")
+	if err := os.WriteFile(file, []byte("x"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for where, want := range map[string]string{foreign: "choose another folder", file: "not a directory"} {
+		if err := Synth(where, opt); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q in it", where, err, want)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(dir, "notes"), []byte("x"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	before := digest(t, dir, nil)
+	if err := Synth(dir, Options{Files: 50, Seed: 9}); err == nil || !strings.Contains(err.Error(), `holds "notes"`) {
+		t.Errorf("a corpus with a file of the user: %v", err)
+	}
+	if digest(t, dir, nil) != before || digest(t, foreign, nil) == "" {
+		t.Error("a refused folder was changed")
+	}
+}
+
+func TestSynthRefusesOptions(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "corpus")
+	for _, opt := range []Options{{Files: 49}, {Files: -1}, {Drift: -0.1}, {Drift: math.NaN()}, {Drift: math.Inf(1)}} {
+		if err := Synth(dir, opt); err == nil {
+			t.Errorf("%+v: no error", opt)
+		}
+		if _, err := os.Stat(dir); err == nil {
+			t.Errorf("%+v: a folder", opt)
+		}
+	}
+}
+
+func BenchmarkFile(b *testing.B) {
+	w := newWorld()
+	plan := newPlan(Options{Files: 1200})
+	total := 0
+	for i := 0; b.Loop(); i++ {
+		total += len(w.file(plan[i%len(plan)]))
+	}
+	b.SetBytes(int64(total / b.N))
+}
