@@ -8,7 +8,8 @@ import (
 // rankEnsemble averages over the layers the rank of a Mahalanobis score among
 // those of held-out In rows: its share of lower scores, plus half that of equal
 // ones. Layers so count alike whatever their width, and nothing is learnt from
-// Out files.
+// Out files. The In rows may be scored by it too: for each layer it is a
+// monotone map that leaves every comparison with an Out row as it was.
 type rankEnsemble struct {
 	layers  []mahalanobis
 	heldOut [][]float64 // sorted scores of the In rows, for each layer

@@ -31,8 +31,8 @@ type TiedGaussian struct {
 	// Condition is the largest over the smallest of these eigenvalues.
 	Condition float64
 
-	unit   bool           // rows are scaled to unit length first
-	width  int            //
+	unit   bool // rows are scaled to unit length first
+	width  int
 	center []float64      // mean of all rows, taken off first to keep digits
 	whiten blas64.General // width×Rank, L of P = L·Lᵀ
 	means  [][]float64    // of the classes, [class][width]

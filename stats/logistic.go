@@ -119,20 +119,24 @@ func fitLogistic(x [][]float64, y []bool, c float64) logistic {
 	const iterations = 200
 	now := loss(w)
 	for range iterations {
-		gradient := mat.NewVecDense(d+1, nil)
-		hessian := mat.NewSymDense(d+1, nil)
+		gradient, hessian := mat.NewVecDense(d+1, nil), mat.NewSymDense(d+1, nil)
+		g, h := gradient.RawVector().Data, hessian.RawSymmetric()
 		for j, v := range w[:d] {
-			gradient.SetVec(j, v)
-			hessian.SetSym(j, j, 1)
+			g[j] = v
+			h.Data[j*h.Stride+j] = 1
 		}
 		for i, row := range z {
 			p := expit(dot(w, row))
-			r := mat.NewVecDense(d+1, row)
-			hessian.SymRankOne(hessian, c*p*(1-p), r)
+			curvature, slope := c*p*(1-p), c*p
 			if y[i] {
-				p--
+				slope = c * (p - 1)
 			}
-			gradient.AddScaledVec(gradient, c*p, r)
+			for j, v := range row {
+				g[j] += slope * v
+				for k := j; k <= d; k++ {
+					h.Data[j*h.Stride+k] += curvature * v * row[k]
+				}
+			}
 		}
 		var chol mat.Cholesky
 		var step mat.VecDense
@@ -141,19 +145,19 @@ func fitLogistic(x [][]float64, y []bool, c float64) logistic {
 		}
 		// The loss is convex and the step downhill: halve it until it is no
 		// overshoot.
-		t, moved := 1.0, false
+		next, t := make([]float64, d+1), 1.0
 		for ; t > 1e-10; t /= 2 {
-			next := make([]float64, d+1)
 			for j := range next {
 				next[j] = w[j] - t*step.AtVec(j)
 			}
 			if l := loss(next); l <= now {
-				moved = l < now
 				w, now = next, l
 				break
 			}
 		}
-		if !moved {
+		// The decrement is twice what is left to gain, and the step just taken
+		// has gained it.
+		if t <= 1e-10 || mat.Dot(gradient, &step) < 1e-12*(1+now) {
 			break
 		}
 	}

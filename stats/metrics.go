@@ -18,16 +18,6 @@ type Metric struct {
 }
 
 // The metrics, in the order of [Metrics].
-//
-//   - AUROC: ties count one half.
-//   - AUPR-In, AUPR-Out: average precision Σ (R_k−R_{k−1})·P_k with In or Out as
-//     the positives, as in scikit-learn.
-//   - FPR@95TPR: share of Out kept at the first threshold that keeps 95% of In.
-//   - FPR@95TPR-Out: share of In rejected at the first threshold that rejects
-//     95% of Out, as in OpenOOD and pytorch-ood.
-//   - TNR@TPR95: share of Out rejected where the share of In kept is nearest to
-//     95%, the larger one of two equally near, as in Lee et al. (2018).
-//   - DTACC: the best ½(TPR+TNR) over all thresholds.
 const (
 	auroc = iota
 	auprIn
@@ -54,8 +44,21 @@ type Bootstrap struct {
 // themselves. The percentiles are corrected for bias (Efron 1981), because a
 // metric that takes the best threshold, as DTACC does, finds a better one in
 // every resample. Resample i has its own random numbers, from the seed and
-// i, so that the intervals do not depend on the number of processors. Values
-// are NaN when a side is empty. It panics when a score is NaN.
+// i, so that the intervals do not depend on the number of processors. Time
+// grows with resamples times files: 2000 of 4,000 files take a few tenths of a
+// second. Values are NaN when a side is empty. It panics when a score is NaN.
+//
+// They are, in this order:
+//
+//   - AUROC: ties count one half.
+//   - AUPR-In, AUPR-Out: average precision Σ (R_k−R_{k−1})·P_k with In or Out as
+//     the positives, as in scikit-learn.
+//   - FPR@95TPR: share of Out kept at the first threshold that keeps 95% of In.
+//   - FPR@95TPR-Out: share of In rejected at the first threshold that rejects
+//     95% of Out, as in OpenOOD and pytorch-ood.
+//   - TNR@TPR95: share of Out rejected where the share of In kept is nearest to
+//     95%, the larger one of two equally near, as in Lee et al. (2018).
+//   - DTACC: the best ½(TPR+TNR) over all thresholds.
 func Metrics(in, out []float64, b Bootstrap) []Metric {
 	r := newRanking(sortBoth(in, out))
 	values := r.metrics(r.groups)

@@ -44,10 +44,8 @@ func fitViM(t *Training) (detector, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := eachRow(x, func(int, []float64) {}); err != nil {
-		return nil, inLayer(layer, err)
-	}
-	if err := eachRow(z, func(int, []float64) {}); err != nil {
+	largest := make([]float64, z.Rows)
+	if err := eachRow(z, func(i int, row []float64) { largest[i], _ = maxAndEnergy(row) }); err != nil {
 		return nil, inLayer(Logits, err)
 	}
 	d, k := x.Cols, z.Cols
@@ -59,7 +57,7 @@ func fitViM(t *Training) (detector, error) {
 	}
 	m := NewMoments(1, d+k)
 	if err := m.Add(joint, make([]int, x.Rows)); err != nil {
-		return nil, err
+		return nil, inLayer(layer, err) // the logits are finite, see above
 	}
 	center := m.Mean(0)
 	weights, err := leastSquares(m.Scatter(0), d, k)
@@ -82,10 +80,6 @@ func fitViM(t *Training) (detector, error) {
 
 	residual := make([]float64, x.Rows)
 	if err := v.norms(residual, x); err != nil {
-		return nil, err
-	}
-	largest := make([]float64, x.Rows)
-	if err := eachRow(z, func(i int, row []float64) { largest[i], _ = maxAndEnergy(row) }); err != nil {
 		return nil, err
 	}
 	v.alpha = mean(largest) / mean(residual)
