@@ -118,3 +118,31 @@ func (shareTicks) Ticks(lo, hi float64) []plot.Tick {
 	}
 	return ticks
 }
+
+// scoreTicks labels an axis of scores with as many decimals as its ticks need:
+// the default ticks round some of them to the same label.
+type scoreTicks struct{}
+
+// Ticks implements plot.Ticker.
+func (scoreTicks) Ticks(lo, hi float64) []plot.Tick {
+	ticks := plot.DefaultTicks{}.Ticks(lo, hi)
+	decimals := 0
+	for _, t := range ticks {
+		for !t.IsMinor() && decimals < 12 {
+			shown, _ := strconv.ParseFloat(strconv.FormatFloat(t.Value, 'f', decimals, 64), 64)
+			if math.Abs(shown-t.Value) < 1e-6*(hi-lo) {
+				break
+			}
+			decimals++
+		}
+	}
+	for i, t := range ticks {
+		if !t.IsMinor() {
+			ticks[i].Label = fixed(Num(t.Value), decimals)
+			if math.Abs(t.Value) >= 1e6 {
+				ticks[i].Label = strconv.FormatFloat(t.Value, 'g', 4, 64)
+			}
+		}
+	}
+	return ticks
+}

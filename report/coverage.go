@@ -40,18 +40,21 @@ func coverageFigure(v view) figure {
 		return f
 	}
 	ds := v.main()
-	lowest := 1.0
+	lowest, highest := 1.0, 0.0
 	for _, name := range v.outNames() {
 		any := false
 		for _, d := range ds {
 			if r := v.rejection(d.Name, name); r != nil {
 				for _, q := range pairs(r.Curve) {
-					lowest, any = min(lowest, q.Y), true
+					lowest, highest, any = min(lowest, q.Y), max(highest, q.Y), true
+				}
+				if r.Accuracy.OK() {
+					lowest, highest = min(lowest, float64(r.Accuracy)), max(highest, float64(r.Accuracy))
 				}
 			}
 		}
 		if any {
-			f.panels = append(f.panels, func(vg.Length) *plot.Plot { return coveragePanel(v, ds, name, lowest) })
+			f.panels = append(f.panels, func(vg.Length) *plot.Plot { return coveragePanel(v, ds, name, lowest, highest) })
 		}
 	}
 	if len(f.panels) == 0 {
@@ -66,7 +69,9 @@ func coverageFigure(v view) figure {
 	return f
 }
 
-func coveragePanel(v view, ds []Detector, name string, lowest float64) *plot.Plot {
+// coveragePanel draws one split; lowest and highest are the accuracies of all
+// of them, for one scale.
+func coveragePanel(v view, ds []Detector, name string, lowest, highest float64) *plot.Plot {
 	p := newPanel(fmt.Sprintf("%s (n %d)", shorten(clean(name), 24), v.outFiles(name)), "coverage: share of files decided", "accuracy")
 	for _, d := range ds {
 		r := v.rejection(d.Name, name)
@@ -80,11 +85,10 @@ func coveragePanel(v view, ds []Detector, name string, lowest float64) *plot.Plo
 		}
 		if r.Coverage.OK() && r.Accuracy.OK() {
 			p.Add(operatingPoint{float64(r.Coverage), float64(r.Accuracy), v.styles[d.Name]})
-			lowest = min(lowest, float64(r.Accuracy))
 		}
 	}
 	p.X.Min, p.X.Max = 0, 1
-	p.Y.Min, p.Y.Max = max(0, lowest-0.03), 1
+	p.Y.Min, p.Y.Max = max(0, lowest-0.03), min(1, highest+0.03)
 	p.X.Tick.Marker, p.Y.Tick.Marker = quarters{}, shareTicks{}
 	return p
 }

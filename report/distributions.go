@@ -110,6 +110,7 @@ func ridges(v view, d Detector) *plot.Plot {
 	if d.Threshold.OK() {
 		p.Add(rule{at: float64(d.Threshold), vertical: true, note: "keeps 95%"})
 	}
+	p.X.Tick.Marker = scoreTicks{}
 	p.Y.Tick.Marker = plot.ConstantTicks(ticks)
 	p.Y.Tick.Length = 0
 	p.Y.Width = 0

@@ -52,18 +52,18 @@ func (v view) answer(d Detector, last DetectorSplit) string {
 
 // accuracyChange compares the accuracy on a split with that on In.
 func (v view) accuracyChange(split string) string {
-	in, out := v.accuracy(v.in().Name), v.accuracy(split)
-	if in == nil || out == nil || !in.Accuracy.Value.OK() || !out.Accuracy.Value.OK() {
+	in, out := v.accuracyOrNone(v.in().Name).Accuracy, v.accuracyOrNone(split).Accuracy
+	if !in.Value.OK() || !out.Value.OK() {
 		return ""
 	}
-	a, b := percent(in.Accuracy.Value), percent(out.Accuracy.Value)
+	a, b := percent(in.Value), percent(out.Value)
 	switch {
-	case a == b:
-		return "accuracy stayed at " + a
-	case out.Accuracy.Value < in.Accuracy.Value:
+	case out.Hi < in.Lo:
 		return fmt.Sprintf("accuracy fell from %s to %s", a, b)
+	case out.Lo > in.Hi:
+		return fmt.Sprintf("accuracy rose from %s to %s", a, b)
 	}
-	return fmt.Sprintf("accuracy rose from %s to %s", a, b)
+	return fmt.Sprintf("accuracy is %s, against %s", b, a)
 }
 
 // verdict is where an AUROC lies against its null band.
@@ -155,8 +155,12 @@ func (v view) savings(d Detector, last DetectorSplit) string {
 	if r == nil || all == nil || !r.Coverage.OK() || !r.Accuracy.OK() || !all.Accuracy.Value.OK() {
 		return ""
 	}
-	return fmt.Sprintf("Rejecting the files of %s that score below the threshold set on In (%s of them) takes the accuracy on the rest from %s to %s.",
-		shorten(clean(last.Split), 40), percent(1-r.Coverage), percent(all.Accuracy.Value), percent(r.Accuracy))
+	before, after := percent(all.Accuracy.Value), percent(r.Accuracy)
+	text := fmt.Sprintf("Rejecting the files of %s that score below the threshold set on In (%s of them) ", shorten(clean(last.Split), 40), percent(1-r.Coverage))
+	if before == after {
+		return text + "leaves the accuracy on the rest at " + after + "."
+	}
+	return text + fmt.Sprintf("takes the accuracy on the rest from %s to %s.", before, after)
 }
 
 // advice is a recommendation with the rule it follows.

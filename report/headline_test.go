@@ -24,7 +24,7 @@ func TestHeadline(t *testing.T) {
 			}
 		}, []string{"2019 files are not told from 2017", "not above the no-drift band at the end", "Recommendation: keep the model."}, "most of it"},
 		{"drift, accuracy holds", func(r *Results) { r.Classifier.Splits[4].Accuracy = Interval{0.96, 0.92, 0.98} },
-			[]string{"accuracy fell from 97% to 96%", "Recommendation: keep the model for now, and label a sample"}, "retrain."},
+			[]string{"accuracy is 96%, against 97%", "Recommendation: keep the model for now, and label a sample"}, "retrain."},
 		{"drift, accuracy unknown", func(r *Results) { r.Classifier = nil },
 			[]string{"Recommendation: label a sample", "not known here"}, "accuracy fell"},
 		{"too few files", func(r *Results) { last(r).AUROCLo, last(r).AUROCHi = nan, nan },

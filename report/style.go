@@ -15,8 +15,10 @@ type style struct {
 	glyph  draw.GlyphDrawer
 }
 
-// The palette of Okabe and Ito (2008), told apart by colour-blind readers,
-// without its yellow, which vanishes on white.
+// palette is that of Okabe and Ito (2008), told apart by colour-blind readers,
+// without its yellow, which vanishes on white. Five of Tol's muted colours
+// (2021) follow for runs with more detectors than anyone tells apart by colour
+// alone.
 func palette() []color.NRGBA {
 	return []color.NRGBA{
 		rgb(0x000000), // black
@@ -26,6 +28,11 @@ func palette() []color.NRGBA {
 		rgb(0xCC79A7), // reddish purple
 		rgb(0xE69F00), // orange
 		rgb(0x56B4E9), // sky blue
+		rgb(0x882255), // wine
+		rgb(0x999933), // olive
+		rgb(0x332288), // indigo
+		rgb(0x777777), // grey
+		rgb(0x44AA99), // teal
 	}
 }
 
@@ -47,13 +54,20 @@ func (s style) point() draw.GlyphStyle {
 	return draw.GlyphStyle{Color: s.color, Radius: vg.Points(2.6), Shape: s.glyph}
 }
 
-// seriesStyle is the i-th style. Five dashes, seven colours and four glyphs
-// repeat together only after 140 series.
+// usual is how many of the styles belong to the usual detectors alone.
+const usual = 3
+
+// seriesStyle is the i-th style. Nine colours, five dashes and four glyphs
+// repeat together only after 180 series.
 func seriesStyle(i int) style {
 	dashes := [][]vg.Length{nil, {5, 2.5}, {1.5, 2}, {8, 2, 1.5, 2}, {3, 1.5}}
 	glyphs := []draw.GlyphDrawer{draw.CircleGlyph{}, draw.BoxGlyph{}, draw.PyramidGlyph{}, diamondGlyph{}}
 	colors := palette()
-	return style{color: colors[i%len(colors)], dashes: dashes[i%len(dashes)], glyph: glyphs[i%len(glyphs)]}
+	c := i
+	if i >= usual {
+		c = usual + (i-usual)%(len(colors)-usual)
+	}
+	return style{color: colors[c], dashes: dashes[i%len(dashes)], glyph: glyphs[i%len(glyphs)]}
 }
 
 // detectorStyles gives every detector its style. The usual detectors have
@@ -64,7 +78,7 @@ func detectorStyles(ds []Detector) map[string]style {
 		"mahalanobis/layer8":   seriesStyle(1),
 		"mahalanobis/layer7":   seriesStyle(2),
 	}
-	next := len(styles)
+	next := usual
 	for _, d := range ds {
 		if _, ok := styles[d.Name]; !ok {
 			styles[d.Name] = seriesStyle(next)

@@ -84,7 +84,7 @@ func throughputFigure(rows []ThroughputRow) figure {
 	f.cols, f.least, f.height = 1, 3*vg.Inch, tall(3.2)
 	styles := map[string]style{}
 	for i, name := range lines {
-		styles[name] = seriesStyle(i + 3) // not the colours of the usual detectors
+		styles[name] = seriesStyle(usual + i)
 		f.legend = append(f.legend, entry{name, styles[name]})
 	}
 	f.panels = []panel{func(vg.Length) *plot.Plot {
