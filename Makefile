@@ -67,9 +67,10 @@ help: ## this list
 
 ## Set-up
 
+TENSORFLOW_WHEEL := scripts/requirements-tensorflow-$(if $(GPU),gpu,cpu).txt
 TENSORFLOW := $(if $(TENSORFLOW_ROOT),,$(VENV)/.tensorflow)
 
-$(VENV)/.tensorflow: scripts/requirements-tensorflow-$(if $(GPU),gpu,cpu).txt
+$(VENV)/.tensorflow: $(TENSORFLOW_WHEEL)
 	@$(PYTHON) -c 'import sys, venv; v = sys.version_info; (3, 10) <= v < (3, 14) or sys.exit("TensorFlow 2.21 has wheels for Python 3.10 to 3.13, this is %d.%d: set PYTHON=python3.12, or TENSORFLOW_ROOT" % v[:2])'
 	@echo "fetching libtensorflow into $(VENV)" >&2
 	@$(PYTHON) -m venv $(VENV)
@@ -78,7 +79,7 @@ $(VENV)/.tensorflow: scripts/requirements-tensorflow-$(if $(GPU),gpu,cpu).txt
 
 $(VENV)/.scripts: scripts/requirements.txt $(VENV)/.tensorflow
 	@echo "fetching Keras and the reference libraries into $(VENV)" >&2
-	@$(PIP) -r $<
+	@$(PIP) -r $(TENSORFLOW_WHEEL) -r $<
 	@touch $@
 
 python: $(VENV)/.scripts

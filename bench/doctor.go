@@ -9,7 +9,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"driftbench/stats"
 	"driftbench/tfmodel"
 )
 
@@ -38,7 +37,7 @@ func (a *app) doctorCommand() *cobra.Command {
 			say("devices", strings.Join(devices, ", "), "")
 			say("gpu", state, mend)
 
-			blas, mend := stats.UseBLAS(), ""
+			blas, mend := a.blas, ""
 			if blas == "gonum" {
 				mend = "for faster scores run `make deps` as root (or install libopenblas-dev and liblapacke-dev), then `make build`"
 			} else {

@@ -18,6 +18,8 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"driftbench/stats"
 )
 
 // Exit statuses. Scripts rely on them.
@@ -36,7 +38,7 @@ func main() {
 
 // command runs one driftbench command line and returns its exit status.
 func command(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	a := &app{out: stdout, err: stderr}
+	a := &app{out: stdout, err: stderr, blas: stats.UseBLAS()}
 	a.log = slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{ReplaceAttr: plainLog}))
 	root := a.root()
 	root.SetArgs(args)
@@ -65,6 +67,7 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 type app struct {
 	out, err io.Writer // results; progress, logs and warnings
 	log      *slog.Logger
+	blas     string // what every product runs on
 	bar      *bar
 	started  bool   // the command line was understood
 	kept     string // what an interruption leaves behind, a sentence

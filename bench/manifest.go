@@ -14,7 +14,6 @@ import (
 	"driftbench/bench/dataset"
 	"driftbench/bench/whole"
 	"driftbench/report"
-	"driftbench/stats"
 	"driftbench/tfmodel"
 )
 
@@ -58,13 +57,13 @@ type droppedFile struct {
 }
 
 // newManifest holds what is known when a command starts.
-func newManifest() *manifest {
+func (a *app) newManifest() *manifest {
 	return &manifest{
 		Command:     os.Args,
 		Started:     time.Now().UTC().Truncate(time.Second),
 		Driftbench:  version(),
 		Go:          runtime.Version(),
-		BLAS:        stats.UseBLAS(),
+		BLAS:        a.blas,
 		BLASThreads: os.Getenv("OPENBLAS_NUM_THREADS"),
 		CPU:         cpuName(),
 		Cores:       runtime.NumCPU(),

@@ -44,7 +44,7 @@ func (f *extractFlags) extract(ctx context.Context, a *app) (*dataset.Corpus, *t
 	if err := prepareOut(f.out); err != nil {
 		return fail(err)
 	}
-	man := newManifest()
+	man := a.newManifest()
 	model, err := tfmodel.Inspect(f.model.dir)
 	if err != nil {
 		return fail(err)
