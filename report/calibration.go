@@ -85,7 +85,7 @@ func calibrationTable(v view) table {
 		}
 		row := []cell{textCell(d.Name), numCell(d.Threshold, significant), intervalCell(d.Gap.Value, d.Gap.Lo, d.Gap.Hi, auroc3)}
 		for _, name := range names {
-			x := Num(absent(0).y)
+			x := none()
 			if s := d.split(name); s != nil {
 				x = s.Rejected
 			}

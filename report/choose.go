@@ -122,9 +122,16 @@ func (v view) accuracy(name string) *Accuracy {
 	return nil
 }
 
+// accuracyOrNone is accuracy with missing numbers in place of nil.
 func (v view) accuracyOrNone(name string) Accuracy {
 	if a := v.accuracy(name); a != nil {
 		return *a
 	}
 	return noAccuracy(name)
+}
+
+func noInterval() Interval { return Interval{none(), none(), none()} }
+
+func noAccuracy(name string) Accuracy {
+	return Accuracy{Name: name, Accuracy: noInterval(), MacroF1: none()}
 }

@@ -145,7 +145,7 @@ func (c comparison) aurocTable() table {
 	for _, k := range keys {
 		row := []cell{textCell(k.detector), textCell(k.split)}
 		for _, v := range []view{c.a, c.b} {
-			x := noAccuracy("").Accuracy
+			x := noInterval()
 			if s := v.of(k.detector, k.split); s != nil {
 				x = Interval{s.AUROC, s.AUROCLo, s.AUROCHi}
 			}

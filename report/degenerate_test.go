@@ -18,7 +18,7 @@ const hostile = "=cmd|' /C calc'!A0\"><script>alert(1)</script>\xff\xfe\n\r\t\x0
 
 // degenerates are runs that lack, or have too much of, one thing each.
 func degenerates() map[string]Input {
-	none := Num(math.NaN())
+	none := none()
 	runs := map[string]Input{"nothing": {}}
 	add := func(name string, change func(*Input)) {
 		in := inventedInput()
@@ -135,6 +135,17 @@ func degenerates() map[string]Input {
 		in.Results.Detectors[0].Months[0].Month = "yesterday"
 		in.Results.Detectors[0].Months[1].Month = "2018-13"
 		in.Results.Detectors[0].Months[2].Month = "9999-12"
+	})
+	add("months without numbers", func(in *Input) {
+		for i := range in.Results.Detectors {
+			for j := range in.Results.Detectors[i].Months {
+				in.Results.Detectors[i].Months[j].AUROC = none
+			}
+		}
+		for j := range in.Results.Classifier.Months {
+			in.Results.Classifier.Months[j].Accuracy = Interval{none, none, none}
+			in.Results.Classifier.Months[j].MacroF1 = none
+		}
 	})
 	add("drift below", func(in *Input) {
 		outs(&in.Results, func(_ int, s *DetectorSplit) bool { s.AUROC, s.AUROCLo, s.AUROCHi = 0, 0, 0; return true })

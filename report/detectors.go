@@ -43,7 +43,12 @@ func detectorFigure(v view) figure {
 	f.caption = "Bars are 95% intervals, the grey band is where the AUROC falls 95 times in 100 without drift."
 	f.cols, f.least, f.height = 3, widest+1.5*vg.Inch, tall(0.8+0.19*vg.Length(len(ds)))
 	for _, name := range v.outNames() {
-		f.panels = append(f.panels, func(vg.Length) *plot.Plot { return detectorPanel(v, ds, name) })
+		if slices.ContainsFunc(ds, func(d Detector) bool { s := d.split(name); return s != nil && s.AUROC.OK() }) {
+			f.panels = append(f.panels, func(vg.Length) *plot.Plot { return detectorPanel(v, ds, name) })
+		}
+	}
+	if missed := len(v.outNames()) - len(f.panels); missed > 0 {
+		f.caption += fmt.Sprintf(" %s without an AUROC: too few files.", count(missed, "split"))
 	}
 	return f
 }
@@ -128,7 +133,7 @@ func metricTable(v view) table {
 		for _, s := range d.Splits {
 			row := []cell{textCell(d.Name), textCell(s.Split)}
 			for _, name := range names {
-				x := noAccuracy("").Accuracy
+				x := noInterval()
 				if i := slices.IndexFunc(s.Metrics, func(m Metric) bool { return m.Name == name }); i >= 0 {
 					x = s.Metrics[i].Interval
 				}

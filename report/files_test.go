@@ -2,12 +2,15 @@ package report
 
 import (
 	"bytes"
+	"image/png"
 	"math"
 	"os"
 	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
+
+	"gonum.org/v1/plot/vg"
 )
 
 func TestWriteResultsRoundTrip(t *testing.T) {
@@ -54,11 +57,47 @@ func TestReadResultsNamesVersions(t *testing.T) {
 	}
 }
 
+// Write gives every picture as SVG and as PNG of 300 dots per inch.
+func TestWrite(t *testing.T) {
+	dir := t.TempDir()
+	if err := Write(dir, inventedInput()); err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range sections(inventedInput()) {
+		for _, f := range s.figures {
+			b, err := os.ReadFile(filepath.Join(dir, "report", f.name+".png"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			config, err := png.DecodeConfig(bytes.NewReader(b))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if want := int(wideWidth / vg.Inch * 300); config.Width != want {
+				t.Errorf("%s.png is %d pixels wide, want %d", f.name, config.Width, want)
+			}
+			// 300 dots an inch are 11811 a metre.
+			if !bytes.Contains(b[:64], []byte("pHYs\x00\x00\x2e\x23\x00\x00\x2e\x23\x01")) {
+				t.Errorf("%s.png does not say its resolution", f.name)
+			}
+			if _, err := os.Stat(filepath.Join(dir, "report", f.name+".svg")); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+}
+
 // Drawing twice gives the same bytes, and a picture that can no longer be
 // drawn does not stay from the run before.
-func TestWriteIsDeterministicAndTidy(t *testing.T) {
+func TestDrawingIsDeterministicAndTidy(t *testing.T) {
 	dir := t.TempDir()
 	in := inventedInput()
+	draw := func() {
+		t.Helper()
+		if err := runPage(in).write(dir, "index.html", 30); err != nil {
+			t.Fatal(err)
+		}
+	}
 	read := func() map[string][]byte {
 		out := map[string][]byte{}
 		paths, err := filepath.Glob(filepath.Join(dir, "report", "*"))
@@ -74,17 +113,13 @@ func TestWriteIsDeterministicAndTidy(t *testing.T) {
 		}
 		return out
 	}
-	if err := Write(dir, in); err != nil {
-		t.Fatal(err)
-	}
+	draw()
 	first := read()
 	mine := filepath.Join(dir, "report", "mine.txt")
 	if err := os.WriteFile(mine, nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if err := Write(dir, in); err != nil {
-		t.Fatal(err)
-	}
+	draw()
 	second := read()
 	delete(second, "mine.txt")
 	for name := range second {
@@ -98,9 +133,7 @@ func TestWriteIsDeterministicAndTidy(t *testing.T) {
 		}
 	}
 	in.Throughput = nil
-	if err := Write(dir, in); err != nil {
-		t.Fatal(err)
-	}
+	draw()
 	third := read()
 	for _, name := range []string{"throughput-by-batch.png", "throughput-by-batch.svg", "throughput.csv"} {
 		if _, stale := third[name]; stale {

@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"unicode"
@@ -31,6 +32,9 @@ func shorten(s string, most int) string {
 
 // missing stands for a number that could not be computed.
 const missing = "–"
+
+// none is the number that could not be computed.
+func none() Num { return Num(math.NaN()) }
 
 // fixed formats x with a fixed number of decimals, or as missing.
 func fixed(x Num, decimals int) string {

@@ -3,7 +3,6 @@ package report
 import (
 	"bytes"
 	_ "embed"
-	"encoding/base64"
 	"fmt"
 	"html/template"
 	"maps"
@@ -11,7 +10,6 @@ import (
 	"runtime"
 
 	"golang.org/x/sync/errgroup"
-	"gonum.org/v1/plot/vg"
 )
 
 // Input is what a report is drawn from.
@@ -114,16 +112,6 @@ func (p page) files(index string, dpi int) (files, error) {
 	return set, err
 }
 
-// inline is the picture as it stands in the page: SVG, which stays sharp, or
-// where that grows very large, PNG.
-func (f figure) inline(width vg.Length) template.URL {
-	const large, screenDPI = 600_000, 96
-	if b := f.svg(width); len(b) <= large {
-		return dataURL("image/svg+xml", b)
-	}
-	return dataURL("image/png", f.png(width, screenDPI))
-}
-
 // each runs f on every figure, on all cores.
 func each(figures []figure, f func(int, figure)) {
 	var g errgroup.Group
@@ -132,10 +120,6 @@ func each(figures []figure, f func(int, figure)) {
 		g.Go(func() error { f(i, fig); return nil })
 	}
 	g.Wait()
-}
-
-func dataURL(kind string, data []byte) template.URL {
-	return template.URL("data:" + kind + ";base64," + base64.StdEncoding.EncodeToString(data))
 }
 
 var (

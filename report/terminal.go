@@ -29,17 +29,13 @@ func Table(w io.Writer, r Results) error {
 			rows = append(rows, d)
 		}
 	}
-	first := []string{"detector", "files", "no-drift band"}
+	labels := []string{"detector", "files", "no-drift band"}
 	for _, d := range rows {
-		name := clean(d.Name)
-		if d.UsesOutLabels {
-			name += " (tuned)"
-		}
-		first = append(first, name)
+		labels = append(labels, clean(d.Name))
 	}
-	const most, perBlock = 28, 3 // 28 + 3·(2+22) = 100
+	const first, rest, perBlock = 31, 21, 3 // 31 + 3·(2+21) = 100
 	for ; len(names) > 0; names = names[min(perBlock, len(names)):] {
-		grid := [][]string{first}
+		grid := [][]string{labels}
 		for _, name := range names[:min(perBlock, len(names))] {
 			column := []string{clean(name), fmt.Sprint(v.outFiles(name)), missing}
 			if lo, hi, ok := v.null(name); ok {
@@ -51,17 +47,22 @@ func Table(w io.Writer, r Results) error {
 			grid = append(grid, column)
 		}
 		b.WriteString("\n")
-		writeColumns(&b, grid, most, 22)
+		writeColumns(&b, grid, first, rest)
 	}
-	notes := false
+	var notes []string
 	for _, d := range v.Detectors {
-		if d.Skipped != "" {
-			if !notes {
-				b.WriteString("\n")
-				notes = true
-			}
-			b.WriteString(crop(fmt.Sprintf("%s: skipped: %s", clean(d.Name), clean(d.Skipped)), terminalWidth) + "\n")
+		switch {
+		case d.Skipped != "":
+			notes = append(notes, fmt.Sprintf("%s: skipped: %s", clean(d.Name), clean(d.Skipped)))
+		case d.UsesOutLabels:
+			notes = append(notes, fmt.Sprintf("%s: tuned on later files, so optimistic", clean(d.Name)))
 		}
+	}
+	if len(notes) > 0 {
+		b.WriteString("\n")
+	}
+	for _, note := range notes {
+		b.WriteString(crop(note, terminalWidth) + "\n")
 	}
 	_, err := io.WriteString(w, b.String())
 	return err

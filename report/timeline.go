@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/vg"
@@ -28,97 +27,22 @@ func timelineSection(v view) section {
 	return s
 }
 
-// calendar is a run of months, one after the other without a hole.
-type calendar struct{ first, last int } // year·12 + month
-
-// parseMonth reads YYYY-MM.
-func parseMonth(s string) (int, bool) {
-	t, err := time.Parse("2006-01", s)
-	return t.Year()*12 + int(t.Month()) - 1, err == nil
-}
-
-func monthName(m int) string { return fmt.Sprintf("%04d-%02d", m/12, m%12+1) }
-
-// calendar spans every month that has a number.
-func (v view) calendar() (calendar, bool) {
-	c := calendar{first: 1 << 30}
-	see := func(name string) {
-		if m, ok := parseMonth(name); ok {
-			c.first, c.last = min(c.first, m), max(c.last, m)
-		}
-	}
-	for _, d := range v.main() {
-		for _, m := range d.Months {
-			see(m.Month)
-		}
-	}
-	if v.Classifier != nil {
-		for _, a := range v.Classifier.Months {
-			see(a.Name)
-		}
-	}
-	const century = 100 * 12 // a mistyped year must not draw a million months
-	return c, c.first <= c.last && c.last-c.first < century
-}
-
-func (c calendar) months() int { return c.last - c.first + 1 }
-
-// at is the place of a month on the axis.
-func (c calendar) at(month string) (float64, bool) {
-	m, ok := parseMonth(month)
-	return float64(m - c.first), ok && m >= c.first && m <= c.last
-}
-
-// set labels as many months as fit: all, or every third from January, or
-// every twelfth.
-func (c calendar) set(p *plot.Plot, width vg.Length) {
-	most := int((width - side) / (tickStyle().Width("2018-01") + 8))
-	step := 240
-	for _, s := range []int{120, 60, 24, 12, 6, 3, 2, 1} {
-		if c.months()/s <= max(1, most) {
-			step = s
-		}
-	}
-	var ticks []plot.Tick
-	for m := c.first; m <= c.last; m++ {
-		t := plot.Tick{Value: float64(m - c.first)}
-		if m%step == 0 || m == c.first && step > c.months() {
-			t.Label = monthName(m)
-		}
-		ticks = append(ticks, t)
-	}
-	p.X.Tick.Marker = plot.ConstantTicks(ticks)
-	p.X.Min, p.X.Max = -0.6, float64(c.months())-0.4
-}
-
-// points makes one point a month; months without a number stay gaps.
-func (c calendar) points() []point {
-	ps := make([]point, c.months())
-	for i := range ps {
-		ps[i] = absent(float64(i))
-	}
-	return ps
-}
-
 func accuracyStyle() style { return style{color: rgb(0x117733), glyph: seriesStyle(3).glyph} }
 func macroF1Style() style {
 	return style{color: rgb(0xAA4499), dashes: seriesStyle(1).dashes, glyph: seriesStyle(1).glyph}
 }
 
-const noMonths = "There are no numbers by month: the run holds splits alone."
-
 func timelineFigure(v view) figure {
 	f := figure{name: "timeline-by-month", title: "AUROC, classification quality and files by month"}
-	cal, ok := v.calendar()
-	if !ok {
-		f.gap = noMonths
+	var cal calendar
+	if cal, f.gap = v.calendar(); f.gap != "" {
 		return f
 	}
 	f.cols, f.least, f.height = 1, 3*vg.Inch, tall(2)
 	f.alt = fmt.Sprintf("Monthly AUROC, accuracy and number of files from %s to %s; the table holds the numbers.", monthName(cal.first), monthName(cal.last))
 	f.caption = "Shaded around a line: its 95% interval"
 	ds := v.main()
-	if len(ds) > 0 {
+	if slices.ContainsFunc(ds, Detector.hasMonths) {
 		f.legend = v.legend(ds)
 		f.panels = append(f.panels, func(width vg.Length) *plot.Plot { return monthlyAUROC(v, cal, width) })
 		f.caption += "; grey: where a month's AUROC falls 95 times in 100 without drift"
@@ -129,7 +53,7 @@ func timelineFigure(v view) figure {
 		}
 	}
 	f.caption += ". A line breaks at months without files or with too few."
-	if v.Classifier != nil && len(v.Classifier.Months) > 0 {
+	if v.Classifier != nil && slices.ContainsFunc(v.Classifier.Months, func(a Accuracy) bool { return a.Accuracy.Value.OK() || a.MacroF1.OK() }) {
 		f.legend = append(f.legend, entry{"accuracy", accuracyStyle()}, entry{"macro-F1", macroF1Style()})
 		if in := v.accuracy(v.in().Name); in != nil && in.Accuracy.Value.OK() {
 			f.legend = append(f.legend, entry{fmt.Sprintf("accuracy on %s: %s", shorten(v.inName(), 16), percent(in.Accuracy.Value)), ruleStyle()})
@@ -140,6 +64,10 @@ func timelineFigure(v view) figure {
 	}
 	f.panels = append(f.panels, func(width vg.Length) *plot.Plot { return monthlyFiles(v, cal, width) })
 	return f
+}
+
+func (d Detector) hasMonths() bool {
+	return slices.ContainsFunc(d.Months, func(m DetectorMonth) bool { return m.AUROC.OK() })
 }
 
 func monthlyAUROC(v view, cal calendar, width vg.Length) *plot.Plot {
@@ -172,9 +100,7 @@ func monthlyAUROC(v view, cal calendar, width vg.Length) *plot.Plot {
 			addBand(p, v.styles[d.Name], ps)
 			all = append(all, ps...)
 		}
-		for i := range ps {
-			ps[i].lo, ps[i].hi = absent(0).lo, absent(0).hi
-		}
+		ps = bare(ps)
 		addLine(p, v.styles[d.Name], ps)
 		addPoints(p, v.styles[d.Name], ps)
 		all = append(all, ps...)
@@ -202,9 +128,7 @@ func monthlyAccuracy(v view, cal calendar, width vg.Length) *plot.Plot {
 		}
 	}
 	addBand(p, accuracyStyle(), accuracy)
-	for i := range accuracy {
-		accuracy[i].lo, accuracy[i].hi = absent(0).lo, absent(0).hi
-	}
+	accuracy = bare(accuracy)
 	if in := v.accuracy(v.in().Name); in != nil && in.Accuracy.Value.OK() {
 		p.Add(rule{at: float64(in.Accuracy.Value)})
 		lowest = min(lowest, float64(in.Accuracy.Value))
@@ -237,79 +161,6 @@ func monthlyFiles(v view, cal calendar, width vg.Length) *plot.Plot {
 	cal.set(p, width)
 	p.Y.Min, p.Y.Max = 0, max(1, most*1.1)
 	return p
-}
-
-// monthFiles is the number of files of each month.
-func (v view) monthFiles() map[string]int {
-	files := map[string]int{}
-	for _, d := range v.main() {
-		for _, m := range d.Months {
-			files[m.Month] = max(files[m.Month], m.Out)
-		}
-	}
-	if v.Classifier != nil {
-		for _, a := range v.Classifier.Months {
-			files[a.Name] = max(files[a.Name], a.Files)
-		}
-	}
-	return files
-}
-
-// monthTable is the timeline in numbers, months without files too.
-func monthTable(v view) table {
-	t := table{name: "timeline-by-month", caption: "AUROC and classification quality by month",
-		columns: []column{textColumn("Month", "month"), numColumn("Files", "files")}}
-	cal, ok := v.calendar()
-	if !ok {
-		t.gap = noMonths
-		return t
-	}
-	ds := v.main()
-	for _, d := range ds {
-		t.columns = append(t.columns, intervalColumn("AUROC "+clean(d.Name), "auroc "+clean(d.Name)))
-	}
-	if d := v.chosen(); d != nil {
-		t.columns = append(t.columns, column{title: "No-drift band " + clean(d.Name), csv: []string{"null_lo", "null_hi"}, numeric: true})
-	}
-	if v.Classifier != nil {
-		t.columns = append(t.columns, intervalColumn("Accuracy (95% interval)", "accuracy"), numColumn("Macro-F1", "macro_f1"))
-	}
-	files := v.monthFiles()
-	for m := cal.first; m <= cal.last; m++ {
-		name := monthName(m)
-		row := []cell{textCell(name), countCell(files[name])}
-		for _, d := range ds {
-			x := d.month(name)
-			row = append(row, intervalCell(x.AUROC, x.AUROCLo, x.AUROCHi, auroc3))
-		}
-		if d := v.chosen(); d != nil {
-			x := d.month(name)
-			row = append(row, bandCell(x.NullLo, x.NullHi))
-		}
-		if v.Classifier != nil {
-			a := noAccuracy(name)
-			if i := slices.IndexFunc(v.Classifier.Months, func(a Accuracy) bool { return a.Name == name }); i >= 0 {
-				a = v.Classifier.Months[i]
-			}
-			row = append(row, intervalCell(a.Accuracy.Value, a.Accuracy.Lo, a.Accuracy.Hi, percent), numCell(a.MacroF1, auroc3))
-		}
-		t.rows = append(t.rows, row)
-	}
-	return t
-}
-
-// month returns the numbers of d in a month, none when it has none.
-func (d Detector) month(name string) DetectorMonth {
-	if i := slices.IndexFunc(d.Months, func(m DetectorMonth) bool { return m.Month == name }); i >= 0 {
-		return d.Months[i]
-	}
-	x := Num(absent(0).y)
-	return DetectorMonth{Month: name, AUROC: x, AUROCLo: x, AUROCHi: x, NullLo: x, NullHi: x}
-}
-
-func noAccuracy(name string) Accuracy {
-	x := Num(absent(0).y)
-	return Accuracy{Name: name, Accuracy: Interval{x, x, x}, MacroF1: x}
 }
 
 const noAccuracyKnown = "Accuracy is not known: the model's classes are not the corpus's labels."
