@@ -41,9 +41,10 @@ func newWorld() *world {
 	for range 48 {
 		w.banks[1].idioms = append(w.banks[1].idioms, newIdiom(r, slices.Concat(plainForms, laterForms, laterForms)))
 	}
-	for i, n := range []int{48, 48} {
-		for range n {
-			w.banks[i].objects = append(w.banks[i].objects, newObject(r, w.banks[i].idioms))
+	for i := range w.banks {
+		b := &w.banks[i]
+		for range 48 {
+			b.objects = append(b.objects, newObject(r, b.idioms))
 		}
 	}
 	keys := r.Perm(255) // but 0, which hides nothing

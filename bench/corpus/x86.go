@@ -53,23 +53,23 @@ var plainForms = []form{
 		m, d := local(r)
 		return instruction{[]byte{one(r, 0x8b, 0x8b, 0x89, 0x8d), m, d}, none}
 	},
-	func(r *rand.Rand) instruction { return instruction{[]byte{0xb8 + reg(r)}, small} },              // mov r, n
-	func(r *rand.Rand) instruction { return instruction{[]byte{0x8b, 0x05 | reg(r)<<3}, address} },   // mov r, [data]
-	func(r *rand.Rand) instruction { return instruction{[]byte{0x50 + reg(r)}, none} },               // push r
-	func(r *rand.Rand) instruction { return instruction{[]byte{0x58 + reg(r)}, none} },               // pop r
-	func(r *rand.Rand) instruction { return instruction{[]byte{0x6a}, byte8} },                       // push n
-	func(r *rand.Rand) instruction { return instruction{[]byte{0x68}, address} },                     // push data
-	func(r *rand.Rand) instruction { return instruction{[]byte{0xe8}, near} },                        // call f
-	func(r *rand.Rand) instruction { return instruction{[]byte{0xff, 0x15}, slot} },                  // call [import]
-	func(r *rand.Rand) instruction { return instruction{[]byte{0x70 + byte(r.IntN(16))}, short} },    // jcc
-	func(r *rand.Rand) instruction { return instruction{[]byte{0xeb}, short} },                       // jmp
-	func(r *rand.Rand) instruction { return instruction{[]byte{0x40 + reg(r)}, none} },               // inc r
-	func(r *rand.Rand) instruction { return instruction{[]byte{0x83, 0xc0 | reg(r)}, byte8} },        // add r, n
-	func(r *rand.Rand) instruction { return instruction{[]byte{0x83, 0xf8 | reg(r)}, byte8} },        // cmp r, n
-	func(r *rand.Rand) instruction { return instruction{[]byte{0xc1, 0xe0 | reg(r)}, byte8} },        // shl r, n
-	func(r *rand.Rand) instruction { return instruction{[]byte{0x0f, 0xb6, reg(r)<<3 | 6}, none} },   // movzx r, [esi]
-	func(r *rand.Rand) instruction { return instruction{[]byte{0x8d, 0x04, 0x80 | reg(r)}, none} },   // lea eax, [r+eax*4]
-	func(r *rand.Rand) instruction { return instruction{[]byte{0xf3, one(r, 0xa4, 0xa5, 0xab)}, 0} }, // rep movs, stos
+	func(r *rand.Rand) instruction { return instruction{[]byte{0xb8 + reg(r)}, small} },                 // mov r, n
+	func(r *rand.Rand) instruction { return instruction{[]byte{0x8b, 0x05 | reg(r)<<3}, address} },      // mov r, [data]
+	func(r *rand.Rand) instruction { return instruction{[]byte{0x50 + reg(r)}, none} },                  // push r
+	func(r *rand.Rand) instruction { return instruction{[]byte{0x58 + reg(r)}, none} },                  // pop r
+	func(r *rand.Rand) instruction { return instruction{[]byte{0x6a}, byte8} },                          // push n
+	func(r *rand.Rand) instruction { return instruction{[]byte{0x68}, address} },                        // push data
+	func(r *rand.Rand) instruction { return instruction{[]byte{0xe8}, near} },                           // call f
+	func(r *rand.Rand) instruction { return instruction{[]byte{0xff, 0x15}, slot} },                     // call [import]
+	func(r *rand.Rand) instruction { return instruction{[]byte{0x70 + byte(r.IntN(16))}, short} },       // jcc
+	func(r *rand.Rand) instruction { return instruction{[]byte{0xeb}, short} },                          // jmp
+	func(r *rand.Rand) instruction { return instruction{[]byte{0x40 + reg(r)}, none} },                  // inc r
+	func(r *rand.Rand) instruction { return instruction{[]byte{0x83, 0xc0 | reg(r)}, byte8} },           // add r, n
+	func(r *rand.Rand) instruction { return instruction{[]byte{0x83, 0xf8 | reg(r)}, byte8} },           // cmp r, n
+	func(r *rand.Rand) instruction { return instruction{[]byte{0xc1, 0xe0 | reg(r)}, byte8} },           // shl r, n
+	func(r *rand.Rand) instruction { return instruction{[]byte{0x0f, 0xb6, reg(r)<<3 | 6}, none} },      // movzx r, [esi]
+	func(r *rand.Rand) instruction { return instruction{[]byte{0x8d, 0x04, 0x80 | reg(r)}, none} },      // lea eax, [r+eax*4]
+	func(r *rand.Rand) instruction { return instruction{[]byte{0xf3, one(r, 0xa4, 0xa5, 0xab)}, none} }, // rep movs, stos
 	func(r *rand.Rand) instruction { // add, sub, xor, and, or, cmp, test r, r
 		return instruction{[]byte{one(r, 0x01, 0x29, 0x31, 0x21, 0x09, 0x39, 0x85), pair(r)}, none}
 	},
