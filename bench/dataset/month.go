@@ -36,6 +36,15 @@ func (m Month) String() string { return fmt.Sprintf("%04d-%02d", m/12, m%12+1) }
 // MarshalText writes the month as YYYY-MM, in JSON too.
 func (m Month) MarshalText() ([]byte, error) { return []byte(m.String()), nil }
 
+// UnmarshalText reads YYYY-MM.
+func (m *Month) UnmarshalText(text []byte) error {
+	v, err := ParseMonth(string(text))
+	if err == nil {
+		*m = v
+	}
+	return err
+}
+
 // UnmarshalYAML reads YYYY-MM.
 func (m *Month) UnmarshalYAML(node *yaml.Node) error {
 	v, err := ParseMonth(node.Value)
