@@ -132,20 +132,45 @@ func (c Config) resolve(path string) string {
 
 // parseConfig decodes and validates the content of the file at path.
 func parseConfig(b []byte, path string) (Config, error) {
-	c := DefaultConfig()
 	dec := yaml.NewDecoder(bytes.NewReader(b))
-	dec.KnownFields(true)
-	if err := dec.Decode(&c); err != nil && err != io.EOF { // EOF: an empty file
+	var doc yaml.Node
+	if err := dec.Decode(&doc); err != nil && err != io.EOF { // EOF: an empty file
 		return Config{}, yamlError(path, err)
 	}
 	if err := dec.Decode(new(yaml.Node)); err != io.EOF {
 		return Config{}, fmt.Errorf("dataset: %s: more than one YAML document", path)
+	}
+	if n := fancy(&doc); n != nil {
+		return Config{}, fmt.Errorf("dataset: %s:%d: aliases, merges and keys that are no plain words are not for a corpus.yaml: write the values out", path, n.Line)
+	}
+	c := DefaultConfig()
+	dec = yaml.NewDecoder(bytes.NewReader(b))
+	dec.KnownFields(true)
+	if err := dec.Decode(&c); err != nil && err != io.EOF {
+		return Config{}, yamlError(path, err)
 	}
 	if err := c.validate(); err != nil {
 		return Config{}, fmt.Errorf("dataset: %s: %w", path, err)
 	}
 	slices.SortFunc(c.Tests, func(a, b Test) int { return cmp.Compare(a.From, b.From) })
 	return c, nil
+}
+
+// fancy returns the first node that is of the parts of YAML that no
+// configuration needs, or nil. The decoder panics on some of their uses.
+func fancy(n *yaml.Node) *yaml.Node {
+	if n.Kind == yaml.AliasNode {
+		return n
+	}
+	for i, child := range n.Content {
+		if key := n.Kind == yaml.MappingNode && i%2 == 0; key && (child.Kind != yaml.ScalarNode || child.Value == "<<") {
+			return child
+		}
+		if f := fancy(child); f != nil {
+			return f
+		}
+	}
+	return nil
 }
 
 var (
