@@ -7,6 +7,7 @@ import (
 
 	"gonum.org/v1/gonum/blas"
 	"gonum.org/v1/gonum/blas/blas64"
+	"gonum.org/v1/gonum/lapack/lapack64"
 	"gonum.org/v1/gonum/mat"
 )
 
@@ -34,7 +35,7 @@ type TiedGaussian struct {
 	unit   bool // rows are scaled to unit length first
 	width  int
 	center []float64      // mean of all rows, taken off first to keep digits
-	whiten blas64.General // width×Rank, L of P = L·Lᵀ
+	whiten blas64.General // width×Rank, L of P = L·Lᵀ, lower triangular
 	means  [][]float64    // of the classes, [class][width]
 	white  []float64      // the centred means times L, classes×Rank
 }
@@ -83,13 +84,7 @@ func NewTiedGaussian(m *Moments) (*TiedGaussian, error) {
 		width:     d,
 		center:    m.Pooled().Mean(0),
 	}
-	g.whiten = blas64.General{Rows: d, Cols: g.Rank, Stride: g.Rank, Data: make([]float64, d*g.Rank)}
-	for j := range g.Rank {
-		scale := 1 / math.Sqrt(values[first+j])
-		for i := range d {
-			g.whiten.Data[i*g.Rank+j] = vectors.At(i, first+j) * scale
-		}
-	}
+	g.whiten = triangular(values[first:], vectors.Slice(0, d, first, d))
 	k := len(m.classes)
 	centred := make([]float64, 0, k*d)
 	for c := range m.classes {
@@ -102,6 +97,31 @@ func NewTiedGaussian(m *Moments) (*TiedGaussian, error) {
 	g.white = make([]float64, k*g.Rank)
 	g.project(g.white, centred, k)
 	return g, nil
+}
+
+// triangular returns L, d×r and lower triangular, with L·Lᵀ = V·diag(1/λ)·Vᵀ:
+// the transpose of R in diag(λ^−½)·Vᵀ = Q·R. Its zeros spare a third of the
+// products.
+func triangular(values []float64, vectors mat.Matrix) blas64.General {
+	d, r := vectors.Dims()
+	scaled := mat.NewDense(r, d, nil)
+	for j, l := range values {
+		for i := range d {
+			scaled.Set(j, i, vectors.At(i, j)/math.Sqrt(l))
+		}
+	}
+	tau, work := make([]float64, r), make([]float64, 1)
+	raw := scaled.RawMatrix()
+	lapack64.Geqrf(raw, tau, work, -1)
+	work = make([]float64, int(work[0]))
+	lapack64.Geqrf(raw, tau, work, len(work))
+	l := mat.NewDense(d, r, nil)
+	for j := range r {
+		for i := j; i < d; i++ {
+			l.Set(i, j, scaled.At(j, i)) // below the diagonal is Q
+		}
+	}
+	return l.RawMatrix()
 }
 
 // epsilon is the distance from 1 to the next float64.
@@ -134,24 +154,19 @@ func (g *TiedGaussian) distances(dst []float64, x Matrix, f func(score, squared 
 		return err
 	}
 	d, r := g.width, g.Rank
-	block := min(x.Rows, blockRows)
-	centred := make([]float64, block*d)
-	white := make([]float64, block*r)
-	for lo := 0; lo < x.Rows; lo += block {
-		n := min(block, x.Rows-lo)
-		err := inParallel(n, func(a, b int) error { return g.load(centred[a*d:b*d], x, lo+a, lo+b) })
-		if err != nil {
+	type buffers struct{ centred, white []float64 }
+	return eachBlock(x.Rows, smallBlock, func() buffers {
+		return buffers{make([]float64, smallBlock*d), make([]float64, smallBlock*r)}
+	}, func(b buffers, lo, hi int) error {
+		if err := g.load(b.centred[:(hi-lo)*d], x, lo, hi); err != nil {
 			return err
 		}
-		g.project(white[:n*r], centred[:n*d], n)
-		inParallel(n, func(a, b int) error {
-			for i := a; i < b; i++ {
-				dst[lo+i] = f(dst[lo+i], g.nearest(white[i*r:(i+1)*r]))
-			}
-			return nil
-		})
-	}
-	return nil
+		g.project(b.white, b.centred, hi-lo)
+		for i := lo; i < hi; i++ {
+			dst[i] = f(dst[i], g.nearest(b.white[(i-lo)*r:(i-lo+1)*r]))
+		}
+		return nil
+	})
 }
 
 // load writes rows lo to hi of x to dst, of unit length where the fit is, less
@@ -173,11 +188,17 @@ func (g *TiedGaussian) load(dst []float64, x Matrix, lo, hi int) error {
 	return nil
 }
 
-// project writes x·L to dst, n×Rank.
+// project writes x·L to dst, n×Rank. Column j of L begins at row j, and the
+// columns are taken in groups that leave out the zeros which they share.
 func (g *TiedGaussian) project(dst, x []float64, n int) {
-	blas64.Gemm(blas.NoTrans, blas.NoTrans,
-		1, blas64.General{Rows: n, Cols: g.width, Stride: g.width, Data: x}, g.whiten,
-		0, blas64.General{Rows: n, Cols: g.Rank, Stride: g.Rank, Data: dst})
+	const group = 64
+	for j := 0; j < g.Rank; j += group {
+		cols := min(group, g.Rank-j)
+		blas64.Gemm(blas.NoTrans, blas.NoTrans,
+			1, blas64.General{Rows: n, Cols: g.width - j, Stride: g.width, Data: x[j:]},
+			blas64.General{Rows: g.width - j, Cols: cols, Stride: g.Rank, Data: g.whiten.Data[j*g.Rank+j:]},
+			0, blas64.General{Rows: n, Cols: cols, Stride: g.Rank, Data: dst[j:]})
+	}
 }
 
 // nearest is the least squared distance of z to a whitened mean. Differences

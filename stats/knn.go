@@ -42,7 +42,7 @@ func newKNN(layer string, x Matrix, zeros int) (*knn, error) {
 		return nil, fmt.Errorf("stats: %d neighbours need as many rows, there are %d", neighbours, x.Rows+zeros)
 	}
 	norms, unit := make([]float64, x.Rows), make([]float32, len(x.Data))
-	if err := unitRows(norms, unit, x); err != nil {
+	if err := unitRows(norms, unit, x, 0, x.Rows); err != nil {
 		return nil, inLayer(layer, err)
 	}
 	k := &knn{layer: layer, bank: Matrix{Cols: x.Cols}, zeros: zeros}
@@ -60,21 +60,26 @@ func newKNN(layer string, x Matrix, zeros int) (*knn, error) {
 	return k, nil
 }
 
-// unitRows writes the length of every row and the row at unit length.
-func unitRows(norms []float64, unit []float32, x Matrix) error {
-	return eachRow(x, func(i int, row []float64) {
-		norms[i] = toUnit(row)
-		for j, v := range row {
-			unit[i*x.Cols+j] = float32(v)
+// unitRows writes the lengths of rows lo to hi, and the rows at unit length.
+func unitRows(norms []float64, unit []float32, x Matrix, lo, hi int) error {
+	row := make([]float64, x.Cols)
+	for i := lo; i < hi; i++ {
+		if err := load(row, x, i, i+1, nil); err != nil {
+			return err
 		}
-	})
+		norms[i-lo] = toUnit(row)
+		for j, v := range row {
+			unit[(i-lo)*x.Cols+j] = float32(v)
+		}
+	}
+	return nil
 }
 
-// The products of knnQueries rows with knnBank training rows are 4 MB, which
-// caches hold.
+// The products of knnQueries rows with knnBank training rows are 1 MB, which
+// a cache holds.
 const (
-	knnQueries = 256
-	knnBank    = 4096
+	knnQueries = 128
+	knnBank    = 2048
 )
 
 func (k *knn) score(dst []float64, x Features) error {
@@ -86,48 +91,48 @@ func (k *knn) score(dst []float64, x Features) error {
 	if err := checkScores(dst, rows, d); err != nil {
 		return inLayer(k.layer, err)
 	}
-	norms, unit := make([]float64, knnQueries), make([]float32, knnQueries*d)
-	products := make([]float32, knnQueries*min(knnBank, k.bank.Rows))
-	nearest := make([]candidates, knnQueries)
-	for lo := 0; lo < rows.Rows; lo += knnQueries {
-		n := min(knnQueries, rows.Rows-lo)
-		if err := unitRows(norms, unit, rows.Slice(lo, lo+n)); err != nil {
-			return inLayer(k.layer, atRow(err, lo))
+	return inLayer(k.layer, eachBlock(rows.Rows, knnQueries, k.newSearch, func(s *search, lo, hi int) error {
+		n := hi - lo
+		if err := unitRows(s.norms, s.unit, rows, lo, hi); err != nil {
+			return err
 		}
 		for q := range n {
-			nearest[q].reset(d)
+			s.nearest[q].reset(d)
 		}
 		for b := 0; b < k.bank.Rows; b += knnBank {
 			m := min(knnBank, k.bank.Rows-b)
 			blas32.Gemm(blas.NoTrans, blas.Trans,
-				1, blas32.General{Rows: n, Cols: d, Stride: d, Data: unit},
+				1, blas32.General{Rows: n, Cols: d, Stride: d, Data: s.unit},
 				blas32.General{Rows: m, Cols: d, Stride: d, Data: k.unit[b*d:]},
-				0, blas32.General{Rows: n, Cols: m, Stride: m, Data: products})
-			inParallel(n, func(from, to int) error {
-				for q := from; q < to; q++ {
-					if norms[q] > 0 {
-						nearest[q].add(products[q*m:(q+1)*m], b)
-					}
+				0, blas32.General{Rows: n, Cols: m, Stride: m, Data: s.products})
+			for q := range n {
+				if s.norms[q] > 0 {
+					s.nearest[q].add(s.products[q*m:(q+1)*m], b)
 				}
-				return nil
-			})
-		}
-		inParallel(n, func(from, to int) error {
-			for q := from; q < to; q++ {
-				dst[lo+q] = -k.distance(rows.Row(lo+q), norms[q], &nearest[q])
 			}
-			return nil
-		})
-	}
-	return nil
+		}
+		for q := range n {
+			dst[lo+q] = -k.distance(rows.Row(lo+q), s.norms[q], &s.nearest[q])
+		}
+		return nil
+	}))
 }
 
-// atRow counts the row of a NotFiniteError from further up.
-func atRow(err error, offset int) error {
-	if e, ok := err.(*NotFiniteError); ok {
-		e.Row += offset
+// search is the memory of one goroutine.
+type search struct {
+	norms    []float64 // knnQueries
+	unit     []float32 // knnQueries×width
+	products []float32 // knnQueries×knnBank
+	nearest  []candidates
+}
+
+func (k *knn) newSearch() *search {
+	return &search{
+		norms:    make([]float64, knnQueries),
+		unit:     make([]float32, knnQueries*k.bank.Cols),
+		products: make([]float32, knnQueries*min(knnBank, k.bank.Rows)),
+		nearest:  make([]candidates, knnQueries),
 	}
-	return err
 }
 
 // distance is that of f to its k-th neighbour, one of the candidates or of the

@@ -58,17 +58,3 @@ func maxAndEnergy(z []float64) (largest, energy float64) {
 	}
 	return largest, largest + math.Log(sum)
 }
-
-// eachRow calls f with every row of x in float64, from several goroutines.
-func eachRow(x Matrix, f func(i int, row []float64)) error {
-	return inParallel(x.Rows, func(lo, hi int) error {
-		row := make([]float64, x.Cols)
-		for i := lo; i < hi; i++ {
-			if err := load(row, x, i, i+1, nil); err != nil {
-				return err
-			}
-			f(i, row)
-		}
-		return nil
-	})
-}

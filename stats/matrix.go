@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"runtime"
 	"sync"
+	"sync/atomic"
 
 	"gonum.org/v1/gonum/blas/blas64"
 )
@@ -47,9 +48,10 @@ func (e *WidthError) Error() string {
 	return fmt.Sprintf("stats: rows have %d features, the fit has %d", e.Got, e.Want)
 }
 
-// blockRows bounds the working memory of every pass over rows: 2048 rows of
-// 128 float64 are 2 MB.
-const blockRows = 2048
+// smallBlock is the number of rows that a goroutine works on at a time: 192 rows
+// of 128 float64 stay in its cache, and gonum's product of them with up to 64
+// columns is too small to start goroutines of its own.
+const smallBlock = 192
 
 // load writes rows lo to hi of x to dst in float64, minus shift when that is
 // not nil.
@@ -84,23 +86,53 @@ func notFinite(row []float32, i int) error {
 	return nil
 }
 
-// inParallel calls f on [0, n) cut into one part a processor. It returns the
-// error of the first part that has one.
-func inParallel(n int, f func(lo, hi int) error) error {
-	const leastRows = 64 // fewer are not worth a goroutine
-	parts := max(1, min(runtime.GOMAXPROCS(0), n/leastRows))
-	errs := make([]error, parts)
+// eachBlock calls f with all rows in blocks lo to hi, from one goroutine a
+// processor, each with buffers of its own. It stops at an error, and returns
+// that of the first row that has one.
+func eachBlock[B any](rows, block int, buffers func() B, f func(b B, lo, hi int) error) error {
+	blocks := (rows + block - 1) / block
+	var next atomic.Int64
+	var mu sync.Mutex // guards the two below
+	var first error
+	firstBlock := blocks
 	var wg sync.WaitGroup
-	for p := range parts {
-		wg.Go(func() { errs[p] = f(n*p/parts, n*(p+1)/parts) })
+	for range min(runtime.GOMAXPROCS(0), blocks) {
+		wg.Go(func() {
+			b := buffers()
+			for {
+				// Blocks start in order, so that all before one that fails have
+				// been looked at.
+				i := int(next.Add(1)) - 1
+				if i >= blocks {
+					return
+				}
+				if err := f(b, i*block, min(rows, (i+1)*block)); err != nil {
+					next.Store(int64(blocks)) // let no other start
+					mu.Lock()
+					if i < firstBlock {
+						first, firstBlock = err, i
+					}
+					mu.Unlock()
+				}
+			}
+		})
 	}
 	wg.Wait()
-	for _, err := range errs {
-		if err != nil {
-			return err
+	return first
+}
+
+// eachRow calls f with every row of x in float64, from several goroutines.
+func eachRow(x Matrix, f func(i int, row []float64)) error {
+	buffer := func() []float64 { return make([]float64, x.Cols) }
+	return eachBlock(x.Rows, smallBlock, buffer, func(row []float64, lo, hi int) error {
+		for i := lo; i < hi; i++ {
+			if err := load(row, x, i, i+1, nil); err != nil {
+				return err
+			}
+			f(i, row)
 		}
-	}
-	return nil
+		return nil
+	})
 }
 
 // toUnit scales v to length 1 and returns the length it had. Zeros have no

@@ -91,6 +91,7 @@ func (m *Moments) add(x Matrix, classes []int, unit bool) error {
 			panic(fmt.Sprintf("stats: row %d has class %d of %d", i, c, len(m.classes)))
 		}
 	}
+	const blockRows = 2048 // bounds the working memory: 2 MB for 128 features
 	d := m.width
 	rows := make([]float64, min(x.Rows, blockRows)*d)
 	perClass := make([]float64, len(rows))

@@ -186,21 +186,22 @@ func origin(w *mat.Dense, b *mat.VecDense) ([]float64, error) {
 func (v *vim) norms(dst []float64, x Matrix) error {
 	d := len(v.origin)
 	_, r := v.residual.Dims()
-	block := min(x.Rows, blockRows)
-	centred, parts := make([]float64, block*d), make([]float64, block*r)
-	for lo := 0; lo < x.Rows; lo += block {
-		n := min(block, x.Rows-lo)
-		if err := load(centred, x, lo, lo+n, v.origin); err != nil {
-			return inLayer(v.layer, err)
+	type buffers struct{ centred, parts []float64 }
+	return inLayer(v.layer, eachBlock(x.Rows, smallBlock, func() buffers {
+		return buffers{make([]float64, smallBlock*d), make([]float64, smallBlock*r)}
+	}, func(b buffers, lo, hi int) error {
+		if err := load(b.centred, x, lo, hi, v.origin); err != nil {
+			return err
 		}
+		n := hi - lo
 		blas64.Gemm(blas.NoTrans, blas.NoTrans,
-			1, blas64.General{Rows: n, Cols: d, Stride: d, Data: centred}, v.residual.RawMatrix(),
-			0, blas64.General{Rows: n, Cols: r, Stride: r, Data: parts})
+			1, blas64.General{Rows: n, Cols: d, Stride: d, Data: b.centred}, v.residual.RawMatrix(),
+			0, blas64.General{Rows: n, Cols: r, Stride: r, Data: b.parts})
 		for i := range n {
-			dst[lo+i] = blas64.Nrm2(blas64.Vector{N: r, Inc: 1, Data: parts[i*r : (i+1)*r]})
+			dst[lo+i] = blas64.Nrm2(blas64.Vector{N: r, Inc: 1, Data: b.parts[i*r : (i+1)*r]})
 		}
-	}
-	return nil
+		return nil
+	}))
 }
 
 func (v *vim) score(dst []float64, x Features) error {
