@@ -44,7 +44,8 @@ func (a *app) doctorCommand() *cobra.Command {
 				blas += ", OPENBLAS_NUM_THREADS=" + or(os.Getenv("OPENBLAS_NUM_THREADS"), "unset (all cores)")
 			}
 			say("blas", blas, mend)
-			say("engines", "tensorflow", "")
+			say("engines", "tensorflow; table and table16 on the CPU, kernel "+tfmodel.TableKernel(), "")
+			say("cache", defaultCache(), "")
 			return nil
 		},
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -13,23 +14,18 @@ import (
 	"driftbench/bench/dataset"
 	"driftbench/bench/features"
 	"driftbench/tfmodel"
+	"driftbench/tfmodel/cache"
 )
-
-// engine computes the outputs of a model: dst[i] receives the output of model
-// layer i for files, row-major. It is safe for concurrent use.
-type engine interface {
-	Name() string
-	Device() tfmodel.Device
-	Run(dst [][]float32, files [][]byte) error
-	Close() error
-}
 
 // extractor turns the files of a split into features.
 type extractor struct {
 	engine engine
+	cache  *cache.Cache // nil keeps nothing
 	layers []tfmodel.Layer
 	maxLen int
 	batch  int
+
+	found atomic.Int64 // files whose outputs were in the cache, in this split
 }
 
 // inFlight is how many batches are at the engine at a time: one runs while
@@ -77,9 +73,11 @@ func (x *extractor) split(ctx context.Context, c *dataset.Corpus, s dataset.Spli
 		}
 		running.Go(func() error {
 			defer b.Release()
-			if err := x.engine.Run(dst, b.Files); err != nil {
+			found, err := x.cache.Run(dst, b.SHA256, b.Files, x.engine.Run)
+			if err != nil {
 				return err
 			}
+			x.found.Add(int64(found))
 			progress(n)
 			return nil
 		})
@@ -107,6 +105,13 @@ func (a *app) extractAll(ctx context.Context, c *dataset.Corpus, x *extractor, o
 	start := time.Now()
 	dir := filepath.Join(out, "features")
 	done := new(extraction)
+	a.kept = func() string {
+		kept := fmt.Sprintf("%d of %d splits are complete in %s.", len(done.splits), len(c.Splits), dir)
+		if x.cache != nil {
+			kept += " What was computed is cached: the same command goes on from there."
+		}
+		return kept
+	}
 	for _, s := range c.Splits {
 		a.startProgress("reading and extracting "+s.Name, len(s.Rows))
 		f, dropped, err := x.split(ctx, c, s, a.advance)
@@ -116,10 +121,9 @@ func (a *app) extractAll(ctx context.Context, c *dataset.Corpus, x *extractor, o
 		if err := features.Write(dir, f); err != nil {
 			return nil, err
 		}
-		a.kept = fmt.Sprintf("The features of %d of %d splits are complete in %s.", len(done.splits)+1, len(c.Splits), dir)
 		done.splits = append(done.splits, f)
 		done.dropped = append(done.dropped, dropped)
-		a.log.Info("extracted", "split", s.Name, "files", len(f.Rows), "dropped", len(dropped))
+		a.log.Info("extracted", "split", s.Name, "files", len(f.Rows), "dropped", len(dropped), "cached", x.found.Swap(0))
 	}
 	a.closeProgress()
 	done.seconds = time.Since(start).Seconds()

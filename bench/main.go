@@ -38,7 +38,7 @@ func main() {
 
 // command runs one driftbench command line and returns its exit status.
 func command(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	a := &app{out: stdout, err: stderr, blas: stats.UseBLAS()}
+	a := &app{out: stdout, err: stderr, blas: stats.UseBLAS(), kept: func() string { return "Nothing was changed." }}
 	a.log = slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{ReplaceAttr: plainLog}))
 	root := a.root()
 	root.SetArgs(args)
@@ -52,7 +52,7 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	case err == nil:
 		return exitDone
 	case ctx.Err() != nil:
-		fmt.Fprintln(stderr, "driftbench: interrupted.", a.kept)
+		fmt.Fprintln(stderr, "driftbench: interrupted.", a.kept())
 		return exitInterrupted
 	case errors.As(err, &usage) || !a.started:
 		fmt.Fprintf(stderr, "driftbench: %v\nSee `driftbench --help`.\n", err)
@@ -69,8 +69,8 @@ type app struct {
 	log      *slog.Logger
 	blas     string // what every product runs on
 	bar      *bar
-	started  bool   // the command line was understood
-	kept     string // what an interruption leaves behind, a sentence
+	started  bool          // the command line was understood
+	kept     func() string // what an interruption leaves behind, in a sentence
 }
 
 // usageError is a command line that cannot be run.
@@ -99,7 +99,7 @@ Exit status: 0 done, 1 failed, 2 wrong usage, 130 interrupted.`,
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	for _, add := range []func() *cobra.Command{
 		a.runCommand, a.splitsCommand, a.extractCommand, a.scoreCommand, a.reportCommand,
-		a.throughputCommand, a.compareCommand, a.corpusCommand, a.doctorCommand,
+		a.throughputCommand, a.compareCommand, a.corpusCommand, a.cacheCommand, a.doctorCommand,
 	} {
 		root.AddCommand(add())
 	}

@@ -18,13 +18,15 @@ type extractFlags struct {
 	model  modelFlags
 	out    string
 	batch  int
+	cache  string
 }
 
 func (f *extractFlags) add(cmd *cobra.Command) {
 	f.corpus.add(cmd)
 	f.model.add(cmd)
 	cmd.Flags().StringVar(&f.out, "out", "", "folder to write into")
-	cmd.Flags().IntVar(&f.batch, "batch", 32, "files a batch")
+	cmd.Flags().IntVar(&f.batch, "batch", 0, "files a batch; 0 is what suits the engine")
+	cmd.Flags().StringVar(&f.cache, "cache", defaultCache(), "folder of the feature cache, or none")
 	cmd.MarkFlagRequired("corpus")
 	cmd.MarkFlagRequired("out")
 }
@@ -38,8 +40,8 @@ func (f *extractFlags) extract(ctx context.Context, a *app) (*dataset.Corpus, *t
 	if err := f.model.check(); err != nil {
 		return fail(err)
 	}
-	if f.batch < 1 {
-		return fail(usagef("--batch %d: want 1 or more", f.batch))
+	if f.batch < 0 {
+		return fail(usagef("--batch %d: want 0 or more", f.batch))
 	}
 	if err := prepareOut(f.out); err != nil {
 		return fail(err)
@@ -62,7 +64,14 @@ func (f *extractFlags) extract(ctx context.Context, a *app) (*dataset.Corpus, *t
 		return fail(err)
 	}
 	defer engine.Close()
-	x := &extractor{engine: engine, layers: model.Layers, maxLen: model.MaxLen, batch: f.batch}
+	kept, err := a.openCache(f.cache, model, engine)
+	if err != nil {
+		return fail(err)
+	}
+	if f.batch == 0 {
+		f.batch = suitedBatch(engine, model)
+	}
+	x := &extractor{engine: engine, cache: kept, layers: model.Layers, maxLen: model.MaxLen, batch: f.batch}
 	done, err := a.extractAll(ctx, c, x, f.out)
 	if err != nil {
 		return fail(err)

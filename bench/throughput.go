@@ -59,7 +59,7 @@ length. A device that is not there has no rows, and the output says why.`,
 	fl := cmd.Flags()
 	fl.StringVar(&f.model, "model", "", "folder of the converted SavedModel")
 	fl.StringVar(&f.out, "out", "", "folder to write bench.txt into")
-	fl.StringSliceVar(&f.engines, "engine", []string{"tensorflow"}, "engines to time")
+	fl.StringSliceVar(&f.engines, "engine", []string{tensorflowEngine, tableEngine}, "engines to time")
 	fl.StringSliceVar(&f.devices, "device", []string{"cpu", "gpu"}, "devices to time")
 	fl.IntSliceVar(&f.batches, "batch", []int{1, 8, 32}, "batch sizes to time")
 	fl.IntVar(&f.count, "count", 10, "repetitions of every case; an interval needs 6")
@@ -111,6 +111,9 @@ func (a *app) throughput(ctx context.Context, f throughputFlags) error {
 			}
 		}
 		for _, name := range f.engines {
+			if device == string(tfmodel.GPU) && name != tensorflowEngine {
+				continue // native engines compute on the CPU
+			}
 			flags := modelFlags{dir: f.model, engine: name, device: device, options: f.options}
 			if err := flags.check(); err != nil {
 				return err
@@ -144,7 +147,7 @@ func (a *app) throughput(ctx context.Context, f throughputFlags) error {
 	if err := throughput.WriteFile(path, f.environment(model, work), reps); err != nil {
 		return err
 	}
-	a.kept = "The measurements are complete in " + path + "."
+	a.kept = func() string { return "The measurements are complete in " + path + "." }
 
 	by := "/device"
 	if len(absent) > 0 {

@@ -1,0 +1,124 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"driftbench/tfmodel"
+	"driftbench/tfmodel/cache"
+)
+
+// noCache in place of a folder keeps no features.
+const noCache = "none"
+
+// defaultCache is the user's own cache folder, or none where there is no home.
+func defaultCache() string {
+	dir, err := os.UserCacheDir()
+	if err != nil {
+		return noCache
+	}
+	return filepath.Join(dir, "driftbench")
+}
+
+// openCache opens the features of a model as one engine computes them. Engines
+// differ in the last bits, so each has its own.
+func (a *app) openCache(dir string, m *tfmodel.Model, e engine) (*cache.Cache, error) {
+	if dir == noCache {
+		return nil, nil
+	}
+	s := cache.Scope{Model: m.Hash, Engine: e.Name() + " on " + string(e.Device())}
+	for _, l := range m.Layers {
+		s.Widths = append(s.Widths, l.Width)
+	}
+	return cache.Open(dir, s, a.log)
+}
+
+func (a *app) cacheCommand() *cobra.Command {
+	dir := defaultCache()
+	cmd := &cobra.Command{
+		Use:   "cache",
+		Short: "Look at, shrink or empty the feature cache",
+		Args:  cobra.NoArgs,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.PersistentFlags().StringVar(&dir, "cache", dir, "folder of the feature cache")
+
+	info := &cobra.Command{
+		Use:   "info",
+		Short: "Say where the cache is, how large, and what it holds",
+		Args:  cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			i, err := cache.Stat(dir)
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(a.out, "%s: %.1f MB\n", i.Path, float64(i.Bytes)/1e6)
+			for _, s := range i.Scopes {
+				fmt.Fprintf(a.out, "%8d files  model %.12s  %-18s last used %s\n", s.Entries, s.Model, s.Engine, s.LastUsed.Format(time.DateTime))
+			}
+			for _, path := range i.SetAside {
+				fmt.Fprintf(a.out, "set aside as damaged: %s\n", path)
+			}
+			return nil
+		},
+	}
+
+	var most string
+	var age time.Duration
+	prune := &cobra.Command{
+		Use:   "prune",
+		Short: "Drop what was not used lately and give space back",
+		Args:  cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			var keep cache.Keep
+			if most != "" {
+				var err error
+				if keep.Bytes, err = parseBytes(most); err != nil {
+					return err
+				}
+			}
+			if age > 0 {
+				keep.Since = time.Now().Add(-age)
+			}
+			return cache.Prune(dir, keep)
+		},
+	}
+	prune.Flags().StringVar(&most, "max-size", "", "most the file may take, such as 500MB; what was used last stays")
+	prune.Flags().DurationVar(&age, "older-than", 0, "drop models that were last used longer ago, such as 720h")
+
+	clear := &cobra.Command{
+		Use:   "clear",
+		Short: "Remove the cache",
+		Args:  cobra.NoArgs,
+		RunE:  func(*cobra.Command, []string) error { return cache.Clear(dir) },
+	}
+	cmd.AddCommand(info, prune, clear)
+	return cmd
+}
+
+// parseBytes reads a size such as 500MB.
+func parseBytes(s string) (int64, error) {
+	number, unit := strings.TrimRight(s, "kMGB"), int64(1)
+	switch strings.TrimSuffix(s[len(number):], "B") {
+	case "":
+	case "k":
+		unit = 1e3
+	case "M":
+		unit = 1e6
+	case "G":
+		unit = 1e9
+	default:
+		number = ""
+	}
+	n, err := strconv.ParseFloat(number, 64)
+	if err != nil || !(n > 0) || n*float64(unit) >= 1<<62 {
+		return 0, usagef("--max-size %q: want a size such as 500MB", s)
+	}
+	return int64(n * float64(unit)), nil
+}

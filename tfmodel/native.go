@@ -1,0 +1,148 @@
+package tfmodel
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+
+	"driftbench/tfmodel/table"
+)
+
+// Precision is how the native engine keeps its table.
+type Precision = table.Precision
+
+const (
+	Float32 = table.Float32
+	Int16   = table.Int16
+)
+
+// Table runs a model's layers on the CPU without TensorFlow, see package
+// table. It is safe for concurrent use.
+type Table struct {
+	model     *Model
+	engine    *table.Engine
+	precision Precision
+}
+
+// OpenTable reads the weights of a model through TensorFlow, builds the native
+// engine from them, and holds the outputs of both against each other on a
+// probe batch. A difference above 1e-5 of a layer's scale (1e-3 with Int16) is
+// an error: the engine does not serve.
+func OpenTable(m *Model, p Precision, opt Options) (*Table, error) {
+	if m.Shape == nil {
+		return nil, fmt.Errorf("tfmodel: %s does not say its shape (assets.extra/malconv.json): the table engine needs a model of scripts/convert_savedmodel.py", m.Dir)
+	}
+	if !slices.Equal(layerNames(m.Layers), []string{"layer7", "layer8", logits}) {
+		return nil, fmt.Errorf("tfmodel: %s has the layers %v: the table engine computes layer7, layer8 and logits", m.Dir, layerNames(m.Layers))
+	}
+	opt.Device = CPU
+	reference, err := OpenTensorFlow(m, opt)
+	if err != nil {
+		return nil, err
+	}
+	defer reference.Close()
+	w, err := reference.Weights()
+	if err != nil {
+		return nil, err
+	}
+	s := m.Shape
+	engine, err := table.New(table.Weights{
+		MaxLen: s.MaxLen, Vocabulary: s.Vocabulary, Pad: s.Pad, Embedding: s.Embedding,
+		Filters: s.Filters, Window: s.Window, Windows: s.Windows, Lead: s.Lead,
+		ConvActivation: s.ConvActivation, MergeActivation: s.MergeActivation, DenseActivation: s.DenseActivation,
+		EmbeddingTable: w["embedding"],
+		ConvKernel:     w["conv_kernel"], ConvBias: w["conv_bias"],
+		DenseKernel: w["dense_kernel"], DenseBias: w["dense_bias"],
+		LogitsKernel: w["logits_kernel"], LogitsBias: w["logits_bias"],
+	}, table.Options{Threads: opt.Threads, Precision: p})
+	if err != nil {
+		return nil, fmt.Errorf("tfmodel: %s: %w", m.Dir, err)
+	}
+	e := &Table{model: m, engine: engine, precision: p}
+	if err := e.probe(reference); err != nil {
+		e.Close()
+		return nil, err
+	}
+	return e, nil
+}
+
+func layerNames(layers []Layer) []string {
+	var names []string
+	for _, l := range layers {
+		names = append(names, l.Name)
+	}
+	return names
+}
+
+// TableKernel names the instruction set that the table engine uses here.
+func TableKernel() string { return table.Kernels()[0] }
+
+// Name is "table", or "table16" with Int16.
+func (e *Table) Name() string {
+	if e.precision == Int16 {
+		return "table16"
+	}
+	return "table"
+}
+
+// Device is CPU.
+func (e *Table) Device() Device { return CPU }
+
+// Run computes the outputs of files as [TensorFlow.Run] does.
+func (e *Table) Run(dst [][]float32, files [][]byte) error {
+	n := len(files)
+	var rows [3][]float32
+	for i, l := range e.model.Layers {
+		rows[i] = dst[i][: n*l.Width : n*l.Width]
+	}
+	return e.engine.Run(&table.Outputs{Layer7: rows[0], Layer8: rows[1], Logits: rows[2]}, files)
+}
+
+// Close frees the table.
+func (e *Table) Close() error { return e.engine.Close() }
+
+// probe compares the outputs for a few files of every kind of content and
+// length with those of the reference.
+func (e *Table) probe(reference *TensorFlow) error {
+	rng := rand.NewChaCha8([32]byte{7})
+	maxLen := e.model.MaxLen
+	files := [][]byte{nil, make([]byte, 1), make([]byte, maxLen)}
+	for _, length := range []int{maxLen, maxLen - 1, maxLen/2 + 3, min(maxLen, 700)} {
+		f := make([]byte, length)
+		rng.Read(f)
+		clear(f[length/3 : length/2]) // zeros between, as in real files
+		files = append(files, f)
+	}
+	got, want := e.model.outputs(len(files)), e.model.outputs(len(files))
+	if err := e.Run(got, files); err != nil {
+		return fmt.Errorf("tfmodel: probing the table engine: %w", err)
+	}
+	if err := reference.Run(want, files); err != nil {
+		return err
+	}
+	tolerance := 1e-5
+	if e.precision == Int16 {
+		tolerance = 1e-3
+	}
+	for i, l := range e.model.Layers {
+		var scale, difference float64
+		for j, w := range want[i] {
+			scale = max(scale, math.Abs(float64(w)))
+			difference = max(difference, math.Abs(float64(got[i][j]-w)))
+		}
+		if !(difference <= tolerance*scale) {
+			return fmt.Errorf("tfmodel: the table engine differs from TensorFlow by %.2g of the scale of %s: it will not serve %s; use --engine tensorflow", difference/scale, l.Name, e.model.Dir)
+		}
+	}
+	return nil
+}
+
+// outputs allocates the outputs of n files.
+func (m *Model) outputs(n int) [][]float32 {
+	out := make([][]float32, len(m.Layers))
+	for i, l := range m.Layers {
+		out[i] = make([]float32, n*l.Width)
+	}
+	return out
+}
