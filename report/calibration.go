@@ -35,7 +35,7 @@ func calibrationFigure(v view) figure {
 	any := false
 	for _, d := range ds {
 		for _, s := range d.Splits {
-			any = any || s.Rejected.OK()
+			any = any || finite(share(s.Rejected))
 		}
 	}
 	if !any {
@@ -51,7 +51,7 @@ func calibrationFigure(v view) figure {
 			for i, name := range v.outNames() {
 				ps[i] = absent(float64(i) + offset)
 				if s := d.split(name); s != nil {
-					ps[i].y = float64(s.Rejected)
+					ps[i].y = share(s.Rejected)
 				}
 			}
 			addLine(p, v.styles[d.Name], ps)

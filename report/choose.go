@@ -21,7 +21,7 @@ func preferred() []string {
 
 // computed reports whether d has at least one AUROC.
 func (d Detector) computed() bool {
-	return d.Skipped == "" && slices.ContainsFunc(d.Splits, func(s DetectorSplit) bool { return s.AUROC.OK() })
+	return d.Skipped == "" && slices.ContainsFunc(d.Splits, func(s DetectorSplit) bool { return finite(share(s.AUROC)) })
 }
 
 // main returns the detectors that are drawn: the preferred ones, or where

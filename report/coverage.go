@@ -48,7 +48,7 @@ func coverageFigure(v view) figure {
 				for _, q := range pairs(r.Curve) {
 					lowest, highest, any = min(lowest, q.Y), max(highest, q.Y), true
 				}
-				if r.Accuracy.OK() {
+				if finite(share(r.Accuracy)) {
 					lowest, highest = min(lowest, float64(r.Accuracy)), max(highest, float64(r.Accuracy))
 				}
 			}
@@ -83,7 +83,7 @@ func coveragePanel(v view, ds []Detector, name string, lowest, highest float64) 
 			l.LineStyle = v.styles[d.Name].line()
 			p.Add(l)
 		}
-		if r.Coverage.OK() && r.Accuracy.OK() {
+		if finite(share(r.Coverage)) && finite(share(r.Accuracy)) {
 			p.Add(operatingPoint{float64(r.Coverage), float64(r.Accuracy), v.styles[d.Name]})
 		}
 	}

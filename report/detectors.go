@@ -43,7 +43,7 @@ func detectorFigure(v view) figure {
 	f.caption = "Bars are 95% intervals, the grey band is where the AUROC falls 95 times in 100 without drift."
 	f.cols, f.least, f.height = 3, widest+1.5*vg.Inch, tall(0.8+0.19*vg.Length(len(ds)))
 	for _, name := range v.outNames() {
-		if slices.ContainsFunc(ds, func(d Detector) bool { s := d.split(name); return s != nil && s.AUROC.OK() }) {
+		if slices.ContainsFunc(ds, func(d Detector) bool { s := d.split(name); return s != nil && finite(share(s.AUROC)) }) {
 			f.panels = append(f.panels, func(vg.Length) *plot.Plot { return detectorPanel(v, ds, name) })
 		}
 	}
@@ -64,10 +64,10 @@ func detectorPanel(v view, ds []Detector, name string) *plot.Plot {
 		y := float64(len(ds) - 1 - i)
 		ticks = append(ticks, plot.Tick{Value: y, Label: shorten(clean(d.Name), 30)})
 		s := d.split(name)
-		if s == nil || !s.AUROC.OK() {
+		if s == nil || !finite(share(s.AUROC)) {
 			continue
 		}
-		at := point{float64(s.AUROC), y, float64(s.AUROCLo), float64(s.AUROCHi)}
+		at := point{share(s.AUROC), y, share(s.AUROCLo), share(s.AUROCHi)}
 		if at.hasInterval() {
 			l := must(plotter.NewLine(plotter.XYs{{X: at.lo, Y: y}, {X: at.hi, Y: y}}))
 			l.LineStyle = draw.LineStyle{Color: v.styles[d.Name].color, Width: vg.Points(1.4)}
@@ -82,7 +82,7 @@ func detectorPanel(v view, ds []Detector, name string) *plot.Plot {
 	for _, d := range ds {
 		for _, s := range d.Splits {
 			for _, x := range []Num{s.AUROC, s.AUROCLo, s.AUROCHi, s.NullLo, s.NullHi} {
-				if x.OK() {
+				if finite(share(x)) {
 					p.X.Min, p.X.Max = min(p.X.Min, float64(x)), max(p.X.Max, float64(x))
 				}
 			}

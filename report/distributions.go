@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"math"
 	"slices"
 
 	"gonum.org/v1/plot"
@@ -18,12 +19,25 @@ func distributionSection(v view) section {
 	}
 }
 
-// drawable reports whether the histograms of d fit its edges.
+// drawable reports whether d has edges that rise and a histogram of In on
+// them.
 func (d Detector) drawable() bool {
-	ok := func(xs []Num, n int) bool {
-		return len(xs) == n && !slices.ContainsFunc(xs, func(x Num) bool { return !x.OK() })
+	n := len(d.Edges)
+	if d.Skipped != "" || n < 2 || !allShares(d.InHistogram, n-1) {
+		return false
 	}
-	return d.Skipped == "" && len(d.Edges) >= 2 && ok(d.Edges, len(d.Edges)) && ok(d.InHistogram, len(d.Edges)-1)
+	const far = 1e15 // beyond it float64 cannot place ticks
+	for i, e := range d.Edges {
+		if !(math.Abs(float64(e)) < far) || i > 0 && e <= d.Edges[i-1] {
+			return false
+		}
+	}
+	return true
+}
+
+// allShares reports whether h has n bins, each with a share of the files.
+func allShares(h []Num, n int) bool {
+	return len(h) == n && !slices.ContainsFunc(h, func(x Num) bool { return !finite(share(x)) })
 }
 
 func distributionFigure(v view) figure {
@@ -56,10 +70,8 @@ func ridges(v view, d Detector) *plot.Plot {
 	names := v.outNames()
 	var top Num
 	for _, h := range append([][]Num{d.InHistogram}, histograms(d)...) {
-		for _, x := range h {
-			if x.OK() {
-				top = max(top, x)
-			}
+		if allShares(h, len(d.Edges)-1) {
+			top = max(top, slices.Max(h))
 		}
 	}
 	if top == 0 {
@@ -69,9 +81,6 @@ func ridges(v view, d Detector) *plot.Plot {
 	shape := func(h []Num, base float64) plotter.XYs {
 		var out plotter.XYs
 		for i, x := range h {
-			if !x.OK() {
-				x = 0
-			}
 			y := base + 0.9*float64(x/top)
 			if n := len(out); n > 0 && out[n-1].Y == y {
 				out[n-1].X = float64(d.Edges[i+1]) // a flat tail is one segment
@@ -99,7 +108,7 @@ func ridges(v view, d Detector) *plot.Plot {
 	for i, name := range names {
 		base := float64(len(names) - 1 - i)
 		label := shorten(clean(name), 16)
-		if s := d.split(name); s != nil && len(s.Histogram) == len(d.Edges)-1 {
+		if s := d.split(name); s != nil && allShares(s.Histogram, len(d.Edges)-1) {
 			fill(s.Histogram, base, v.styles[d.Name])
 		} else {
 			label += " (no scores)"

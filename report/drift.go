@@ -14,6 +14,7 @@ func driftSection(v view) section {
 		id: "auroc-drift", title: "AUROC drift by split",
 		read: fmt.Sprintf("AUROC is the chance that a file of %s scores as more typical than a file of the later split: 0.5 is no drift, and the further above the grey band, the surer the drift.",
 			v.inName()),
+		notes:   []string{fmt.Sprintf("In stands for %s, held-out files of the training span; Out for the files of a later split.", v.inName())},
 		figures: []figure{driftFigure(v)},
 		tables:  []table{aurocTable(v)},
 	}
@@ -118,7 +119,7 @@ func driftPanel(v view, title string, splits categories, width vg.Length, names 
 		for i, name := range outs {
 			ps[i] = absent(float64(i) + offset)
 			if s := d.split(name); s != nil {
-				ps[i].y, ps[i].lo, ps[i].hi = float64(s.AUROC), float64(s.AUROCLo), float64(s.AUROCHi)
+				ps[i].y, ps[i].lo, ps[i].hi = share(s.AUROC), share(s.AUROCLo), share(s.AUROCHi)
 			}
 		}
 		addLine(p, v.styles[d.Name], ps)
@@ -169,7 +170,7 @@ func (v view) null(name string) (lo, hi float64, ok bool) {
 		ds = append([]Detector{*d}, ds...)
 	}
 	for _, d := range ds {
-		if s := d.split(name); s != nil && s.NullLo.OK() && s.NullHi.OK() {
+		if s := d.split(name); s != nil && finite(share(s.NullLo)) && finite(share(s.NullHi)) {
 			return float64(s.NullLo), float64(s.NullHi), true
 		}
 	}

@@ -92,7 +92,7 @@ func familyPanel(v view, d Detector, splits categories, width vg.Length) *plot.P
 			c := heatCell{x: float64(j), y: y, value: math.NaN()}
 			if s := d.split(name); s != nil {
 				if a, ok := s.class(label); ok {
-					c.value = float64(a.Value)
+					c.value = share(a.Value)
 				}
 			}
 			h = append(h, c)

@@ -169,6 +169,8 @@ func (v view) advice(last DetectorSplit) string {
 	in, out := v.accuracy(v.in().Name), v.accuracy(last.Split)
 	known := in != nil && out != nil && in.Accuracy.Lo.OK() && out.Accuracy.Hi.OK()
 	switch {
+	case last.drift() == below:
+		return "Recommendation: look at the data before anything else; no rule for retraining reads an AUROC below its no-drift band."
 	case last.drift() == unsure:
 		return "Recommendation: collect more files; the last split is too small to decide." + rule
 	case last.drift() == above && known && out.Accuracy.Hi < in.Accuracy.Lo:

@@ -30,7 +30,7 @@ func TestHeadline(t *testing.T) {
 		{"too few files", func(r *Results) { last(r).AUROCLo, last(r).AUROCHi = nan, nan },
 			[]string{"too few of them for an interval", "Recommendation: collect more files"}, "retrain."},
 		{"scores above", func(r *Results) { last(r).AUROC, last(r).AUROCLo, last(r).AUROCHi = 0.3, 0.25, 0.35 },
-			[]string{"2019 files score above those of 2017", "look at the data"}, "told from"},
+			[]string{"2019 files score above those of 2017", "Recommendation: look at the data"}, "told from"},
 		{"no family stands out", func(r *Results) {
 			for i := range last(r).Classes {
 				last(r).Classes[i].Lo = 0.49

@@ -73,7 +73,7 @@ func pairs(ps [][2]Num) plotter.XYs {
 	const step = 4e-3
 	var out plotter.XYs
 	for i, p := range ps {
-		q := plotter.XY{X: float64(p[0]), Y: float64(p[1])}
+		q := plotter.XY{X: share(p[0]), Y: share(p[1])}
 		if !finite(q.X) || !finite(q.Y) {
 			continue
 		}

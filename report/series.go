@@ -20,6 +20,15 @@ func (p point) hasInterval() bool { return finite(p.lo) && finite(p.hi) }
 
 func finite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }
 
+// share is x for a picture: AUROCs, accuracies and rates lie between 0 and 1,
+// and what does not is no number to draw.
+func share(x Num) float64 {
+	if x >= 0 && x <= 1 {
+		return float64(x)
+	}
+	return math.NaN()
+}
+
 // bare returns the points without their intervals.
 func bare(ps []point) []point {
 	out := make([]point, len(ps))

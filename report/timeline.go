@@ -53,7 +53,7 @@ func timelineFigure(v view) figure {
 		}
 	}
 	f.caption += ". A line breaks at months without files or with too few."
-	if v.Classifier != nil && slices.ContainsFunc(v.Classifier.Months, func(a Accuracy) bool { return a.Accuracy.Value.OK() || a.MacroF1.OK() }) {
+	if v.Classifier != nil && slices.ContainsFunc(v.Classifier.Months, func(a Accuracy) bool { return finite(share(a.Accuracy.Value)) || finite(share(a.MacroF1)) }) {
 		f.legend = append(f.legend, entry{"accuracy", accuracyStyle()}, entry{"macro-F1", macroF1Style()})
 		if in := v.accuracy(v.in().Name); in != nil && in.Accuracy.Value.OK() {
 			f.legend = append(f.legend, entry{fmt.Sprintf("accuracy on %s: %s", shorten(v.inName(), 16), percent(in.Accuracy.Value)), ruleStyle()})
@@ -67,7 +67,7 @@ func timelineFigure(v view) figure {
 }
 
 func (d Detector) hasMonths() bool {
-	return slices.ContainsFunc(d.Months, func(m DetectorMonth) bool { return m.AUROC.OK() })
+	return slices.ContainsFunc(d.Months, func(m DetectorMonth) bool { return finite(share(m.AUROC)) })
 }
 
 func monthlyAUROC(v view, cal calendar, width vg.Length) *plot.Plot {
@@ -83,9 +83,9 @@ func monthlyAUROC(v view, cal calendar, width vg.Length) *plot.Plot {
 			if !ok {
 				continue
 			}
-			q := point{x, float64(m.AUROC), float64(m.AUROCLo), float64(m.AUROCHi)}
+			q := point{x, share(m.AUROC), share(m.AUROCLo), share(m.AUROCHi)}
 			ps[int(x)] = q
-			if chosen != nil && d.Name == chosen.Name && m.NullLo.OK() && m.NullHi.OK() && m.AUROC.OK() {
+			if chosen != nil && d.Name == chosen.Name && finite(share(m.NullLo)) && finite(share(m.NullHi)) && m.AUROC.OK() {
 				null = append(null, box{x - 0.5, x + 0.5, float64(m.NullLo), float64(m.NullHi)})
 				all = append(all, point{x, float64(m.NullLo), float64(m.NullLo), float64(m.NullHi)})
 			}
@@ -119,17 +119,17 @@ func monthlyAccuracy(v view, cal calendar, width vg.Length) *plot.Plot {
 		if !ok {
 			continue
 		}
-		accuracy[int(x)] = point{x, float64(a.Accuracy.Value), float64(a.Accuracy.Lo), float64(a.Accuracy.Hi)}
-		f1[int(x)].y = float64(a.MacroF1)
+		accuracy[int(x)] = point{x, share(a.Accuracy.Value), share(a.Accuracy.Lo), share(a.Accuracy.Hi)}
+		f1[int(x)].y = share(a.MacroF1)
 		for _, y := range []Num{a.Accuracy.Value, a.Accuracy.Lo, a.MacroF1} {
-			if y.OK() {
+			if finite(share(y)) {
 				lowest = min(lowest, float64(y))
 			}
 		}
 	}
 	addBand(p, accuracyStyle(), accuracy)
 	accuracy = bare(accuracy)
-	if in := v.accuracy(v.in().Name); in != nil && in.Accuracy.Value.OK() {
+	if in := v.accuracy(v.in().Name); in != nil && finite(share(in.Accuracy.Value)) {
 		p.Add(rule{at: float64(in.Accuracy.Value)})
 		lowest = min(lowest, float64(in.Accuracy.Value))
 	}
