@@ -60,9 +60,12 @@ func (c categories) set(p *plot.Plot, width vg.Length) {
 	}
 	ticks := make([]plot.Tick, len(c.names))
 	for i, name := range c.names {
-		ticks[i] = plot.Tick{Value: float64(i), Label: c.upright(i)}
-		if !turned && c.notes[i] != "" {
-			ticks[i].Label = name + "\n" + c.notes[i]
+		ticks[i] = plot.Tick{Value: float64(i), Label: name}
+		switch {
+		case turned:
+			ticks[i].Label = c.upright(i) + "  " // the end is at the axis: keep off it
+		case c.notes[i] != "":
+			ticks[i].Label += "\n" + c.notes[i]
 		}
 	}
 	p.X.Tick.Marker = plot.ConstantTicks(ticks)
