@@ -190,6 +190,7 @@ def main():
     parser.add_argument("--pad", type=int, metavar="N", help="symbol after the end of a file (default 0, or 256 in a vocabulary of 257)")
     parser.add_argument("--trained-on", metavar="FILE", help="SHA-256 digests of the training files (default IN.trained_on.sha256, if there)")
     args = parser.parse_args()
+    tf.config.set_visible_devices([], "GPU")  # which rounds products to TF32
     try:
         malconv, differences = convert(args.source, args.out_dir, args.pad, args.trained_on)
     except malconv_graph.NotMalConv as error:

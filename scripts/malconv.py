@@ -17,16 +17,13 @@ import keras
 from keras import layers
 
 
-def build(classes, maxlen=200_000, embedding=8, filters=128, window=500, dense=64, dropout=0.0):
-    """Returns a MalConv over [n, maxlen] byte values with classes softmax outputs.
-
-    dropout is the share of layer7 that is dropped while training.
-    """
+def build(classes, maxlen=200_000, embedding=8, filters=128, window=500, dense=64):
+    """Returns a MalConv over [n, maxlen] byte values with classes softmax outputs."""
     bytes_ = keras.Input((maxlen,), dtype="int32", name="bytes")
-    embedded = layers.Embedding(256, embedding)(bytes_)
+    embedded = layers.Embedding(256, embedding, name="embedding")(bytes_)
     conv = layers.Conv1D(filters, window, strides=window, padding="same", name="conv")(embedded)
     gate = layers.Conv1D(filters, window, strides=window, padding="same", name="gate")(embedded)
     gated = layers.Multiply()([conv, layers.Activation("sigmoid")(gate)])
     layer7 = layers.GlobalMaxPooling1D(name="layer7")(layers.Activation("relu")(gated))
-    layer8 = layers.Dense(dense, name="layer8")(layers.Dropout(dropout)(layer7))
+    layer8 = layers.Dense(dense, name="layer8")(layer7)
     return keras.Model(bytes_, layers.Dense(classes, activation="softmax", name="probs")(layer8), name="malconv")
