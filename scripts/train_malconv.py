@@ -1,7 +1,7 @@
 """Trains a MalConv on the rows of one split, and on nothing else.
 
 SPLIT.csv is what `driftbench splits` writes: name,label,first_seen,path. The
-model goes to OUT.keras and the SHA-256 digest of every file that was read to
+model goes to OUT.keras and the SHA-256 digest of what it saw of every file to
 OUT.keras.trained_on.sha256, so that a later reader can check which files are
 new to the network. One seed gives one model on one machine.
 
@@ -41,7 +41,7 @@ def read_split(path, labels, maxlen):
     """Reads a split.
 
     Returns per file its distinct windows, uint8 [windows, WINDOW], its class,
-    an index into labels, and the SHA-256 digest of all its bytes.
+    an index into labels, and the SHA-256 digest of the bytes that the model sees.
     """
     windows, classes, digests = [], [], []
     with open(path, newline="", encoding="utf-8-sig") as file:
@@ -59,7 +59,7 @@ def read_split(path, labels, maxlen):
                 raise InputError(f"{where}: {error}") from error
             windows.append(distinct_windows(content, maxlen))
             classes.append(labels.index(row["label"]))
-            digests.append(hashlib.sha256(content).hexdigest())
+            digests.append(hashlib.sha256(content[:maxlen]).hexdigest())
     for index, label in enumerate(labels):
         if index not in classes:
             raise InputError(f"{path} has no row with label {label!r}; expected files of every class")
