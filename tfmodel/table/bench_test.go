@@ -6,38 +6,42 @@ import (
 	"testing"
 )
 
-// BenchmarkRun gives the files a second and the bytes a second, padding
-// included, of batches of whole files of the usual size. Nothing is kept from
-// one batch to the next. A file's windows are
+// BenchmarkRun gives the files a second and their bytes a second, padding
+// included, for batches of files of the usual size. Nothing is kept from one
+// batch to the next. A file's windows are
 //
 //	random  400, all distinct
 //	zeros   400, all one
-//	mixed   200, of which every second was seen in the batch; a fifth of the rest are zeros
+//	mixed   200, of which half were seen in the batch; a fifth of the rest is zeros
+//
+// A batch of one is the latency of a file.
 func BenchmarkRun(b *testing.B) {
-	w := keras.withWeights(1, 64, 4)
 	for _, kernel := range Kernels() {
-		e := newEngine(b, w, Options{Kernel: kernel, CacheBytes: -1})
-		for _, content := range []struct {
-			name  string
-			files func(n int) [][]byte
-		}{{"random", random}, {"zeros", zeros}, {"mixed", mixed}} {
-			for _, batch := range []int{1, 8, 64, 256} {
-				b.Run(fmt.Sprintf("kernel=%s/content=%s/batch=%d", kernel, content.name, batch), func(b *testing.B) {
-					files := content.files(batch)
-					out := run(b, e, files)
-					for b.Loop() {
-						if err := e.Run(&out, files); err != nil {
-							b.Fatal(err)
-						}
-					}
-					n := float64(batch) * float64(b.N) / b.Elapsed().Seconds()
-					b.ReportMetric(n, "files/s")
-					b.ReportMetric(n*float64(w.MaxLen), "B/s")
-				})
+		for _, precision := range []Precision{Float32, Int16} {
+			benchmarkRun(b, kernel, precision, "random", random(64))
+		}
+	}
+	fastest := Kernels()[0]
+	benchmarkRun(b, fastest, Float32, "random", random(1))
+	benchmarkRun(b, fastest, Float32, "zeros", zeros(64))
+	benchmarkRun(b, fastest, Float32, "mixed", mixed(64))
+}
+
+func benchmarkRun(b *testing.B, kernel string, precision Precision, content string, files [][]byte) {
+	name := fmt.Sprintf("kernel=%s/bits=%d/content=%s/batch=%d", kernel, map[Precision]int{Float32: 32, Int16: 16}[precision], content, len(files))
+	b.Run(name, func(b *testing.B) {
+		w := keras.withWeights(1, 64, 4)
+		e := newEngine(b, w, Options{Kernel: kernel, Precision: precision, CacheBytes: -1})
+		out := run(b, e, files)
+		for b.Loop() {
+			if err := e.Run(&out, files); err != nil {
+				b.Fatal(err)
 			}
 		}
-		e.Close()
-	}
+		n := float64(len(files)) * float64(b.N) / b.Elapsed().Seconds()
+		b.ReportMetric(n, "files/s")
+		b.ReportMetric(n*float64(w.MaxLen), "B/s")
+	})
 }
 
 func BenchmarkNew(b *testing.B) {
@@ -63,7 +67,13 @@ func random(n int) [][]byte {
 	return out
 }
 
-func zeros(n int) [][]byte { return make([][]byte, n) }
+func zeros(n int) [][]byte {
+	out := make([][]byte, n)
+	for i := range out {
+		out[i] = make([]byte, keras.MaxLen)
+	}
+	return out
+}
 
 func mixed(n int) [][]byte {
 	rng := rand.New(rand.NewPCG(1, 4))

@@ -22,6 +22,9 @@
 // recognised by its bytes and costs no sum, and the padding of a short file is
 // one window. layer8 = dense(layer7), logits = layer8·L + l.
 //
+// The table holds float32, or 16-bit numbers (Int16), which are half as many bytes
+// to move and have an error of their own.
+//
 // A window's sum is taken in the order of its positions whatever stands beside
 // it, so that outputs do not depend, to the last bit, on the batch, on the
 // number of threads, on what the cache holds or on the instruction set.

@@ -1,6 +1,7 @@
 #define _GNU_SOURCE // madvise
 #include "kernel.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -31,6 +32,22 @@ void table_build(const struct table_shape *s, int32_t depth, const float *embedd
 			}
 			for (int j = 0; j < ROW; j++)
 				*group++ = (float)sum[j];
+		}
+}
+
+void table_quantize(size_t rows, const float *in, uint32_t *out, float *scale) {
+	float largest[ROW] = {0};
+	for (size_t i = 0; i < rows; i++)
+		for (int j = 0; j < ROW; j++)
+			largest[j] = fmaxf(largest[j], fabsf(in[i * ROW + j]));
+	for (int j = 0; j < ROW; j++)
+		scale[j] = largest[j] > 0 ? largest[j] / INT16_MAX : 1; // any will do for a channel of zeros
+	for (size_t i = 0; i < rows; i++)
+		for (int j = 0; j < LANES; j++) {
+			const float *row = in + i * ROW;
+			const int32_t linear = (int32_t)lrintf(row[j] / scale[j]);
+			const int32_t gate = (int32_t)lrintf(row[LANES + j] / scale[LANES + j]);
+			out[i * LANES + j] = ((uint32_t)gate << 16) + (uint32_t)linear;
 		}
 }
 

@@ -10,12 +10,17 @@
 
 #include "kernel.h"
 
+#ifdef __clang__ // contracts by default; gcc does not under -std=c11
+#pragma STDC FP_CONTRACT OFF
+#endif
+
 #define HELPER static inline __attribute__((always_inline)) TARGET
 
 enum { WIDTH = VECTOR / 4, HALF = LANES / WIDTH, FULL = ROW / WIDTH };
 
 typedef float vec __attribute__((vector_size(VECTOR), may_alias));
 typedef int32_t ivec __attribute__((vector_size(VECTOR)));
+typedef uint32_t uvec __attribute__((vector_size(VECTOR), may_alias));
 
 // All of C's memory here is aligned to a cache line, and so is every row in it.
 HELPER vec load(const float *p) { return *(const vec *)p; }
@@ -85,17 +90,13 @@ HELPER int32_t list(const struct table_shape *s, const uint8_t *key, const uint1
 }
 
 TARGET static void expand(const struct table_shape *s, const struct table_pass *p, int32_t from, int32_t to) {
-	// Block by block, so that all is written in order: the lists of one window may
-	// lie a power of two apart, where they would drive each other from the cache.
-	for (int32_t b = 0; b < table_blocks(s); b++) {
-		const int32_t first = b * POSITIONS;
-		const int32_t n = s->window - first < POSITIONS ? s->window - first : POSITIONS;
-		for (int32_t w = from; w < to; w++) {
-			const uint8_t *key = p->keys + (size_t)p->slots[w] * p->key_stride;
-			uint16_t bounds[3];
-			memcpy(bounds, key + s->window, sizeof bounds);
+	for (int32_t w = from; w < to; w++) {
+		const uint8_t *key = p->keys + (size_t)p->slots[w] * p->key_stride;
+		uint16_t bounds[3];
+		memcpy(bounds, key + s->window, sizeof bounds);
+		for (int32_t b = 0; b < table_blocks(s); b++) {
 			const size_t at = (size_t)b * p->windows + w;
-			p->counts[at] = (uint8_t)list(s, key, bounds, first, n, p->entries + at * LIST);
+			p->counts[at] = (uint8_t)list(s, key, bounds, b * POSITIONS, table_positions(s, b), p->entries + at * LIST);
 		}
 	}
 }
@@ -103,54 +104,55 @@ TARGET static void expand(const struct table_shape *s, const struct table_pass *
 // fetch brings a block into the cache at the speed of the memory. The sums would
 // do so in random order, several times slower, and prefetch instructions are
 // dropped when too many are under way, so these are loads.
-HELPER void fetch(const float *p, size_t n) {
-	for (size_t i = 0; i < n; i += 16)
-		(void)*(const volatile float *)(p + i);
+HELPER void fetch(const void *p, size_t bytes) {
+	for (size_t i = 0; i < bytes; i += 64)
+		(void)*((const volatile char *)p + i);
 }
 
-TARGET static void sum(const struct table_shape *s, const struct table_pass *p, int32_t group, int32_t from, int32_t to,
-                       const float *table, const float *bias, float *sums) {
-	const int32_t blocks = table_blocks(s);
-	for (int32_t w = from; w < to; w++)
-		memcpy(sums + (size_t)(w - from) * ROW, bias, ROW * sizeof *bias);
+HELPER void add_float32(vec sums[FULL], const float *row) {
+	for (int v = 0; v < FULL; v++)
+		sums[v] += load(row + v * WIDTH);
+}
 
-	for (int32_t b = 0; b < blocks; b++) {
-		const int32_t n = s->window - b * POSITIONS < POSITIONS ? s->window - b * POSITIONS : POSITIONS;
-		const float *block = table + (size_t)b * POSITIONS * s->symbols * ROW;
-		if (to - from > s->symbols / 4) // fewer do not need all of it
-			fetch(block, (size_t)n * s->symbols * ROW);
-		const size_t at = (size_t)b * p->windows;
-		for (int32_t w = from; w < to; w++) {
-			const uint16_t *entry = p->entries + (at + w) * LIST;
-			const uint16_t *end = entry + p->counts[at + w];
-			float *row = sums + (size_t)(w - from) * ROW;
-			vec a[FULL];
-			for (int v = 0; v < FULL; v++)
-				a[v] = load(row + v * WIDTH);
-			for (; entry < end; entry += UNROLL)
-				for (int i = 0; i < UNROLL; i++) {
-					const float *t = block + (size_t)entry[i] * ROW;
-					for (int v = 0; v < FULL; v++)
-						a[v] += load(t + v * WIDTH);
-				}
-			for (int v = 0; v < FULL; v++)
-				store(row + v * WIDTH, a[v]);
-		}
-	}
+HELPER void total_float32(vec out[FULL], const vec sums[FULL], const float *scale) {
+	(void)scale;
+	for (int v = 0; v < FULL; v++)
+		out[v] = sums[v];
+}
 
-	for (int32_t w = from; w < to; w++) {
-		const float *row = sums + (size_t)(w - from) * ROW;
-		float *out = p->activations + (size_t)p->slots[w] * s->filters + (size_t)group * LANES;
-		for (int v = 0; v < HALF; v++) {
-			vec linear = load(row + v * WIDTH);
-			if (s->conv_relu)
-				linear = relu(linear);
-			vec merged = linear * sigmoid(load(row + LANES + v * WIDTH));
-			if (s->merge_relu)
-				merged = relu(merged);
-			store(out + v * WIDTH, merged + 0); // +0 makes -0 a +0, so that a maximum has one sign of zero
-		}
+#define SUM sum_float32
+#define ENTRY float
+#define ROW_ENTRIES ROW
+#define ACC vec
+#define ADD add_float32
+#define TOTAL total_float32
+#include "kernel_sum.h"
+
+// A 16-bit entry is gate·2^16 + linear, both between -32767 and 32767. The whole
+// entries are summed modulo 2^32, and so are the gates: half of 2^16 added, the
+// shift rounds to them. What is left of the whole without the gates is linear.
+HELPER void add_int16(uvec sums[FULL], const uint32_t *row) {
+	for (int v = 0; v < HALF; v++) {
+		const uvec both = *(const uvec *)(row + v * WIDTH);
+		sums[v] += both;
+		sums[HALF + v] += (uvec)((ivec)(both + 32768) >> 16);
 	}
 }
 
-const struct table_kernel KERNEL = {expand, sum};
+HELPER void total_int16(vec out[FULL], const uvec sums[FULL], const float *scale) {
+	for (int v = 0; v < HALF; v++) {
+		const ivec linear = (ivec)(sums[v] - (sums[HALF + v] << 16)), gate = (ivec)sums[HALF + v];
+		out[v] = __builtin_convertvector(linear, vec) * load(scale + v * WIDTH);
+		out[HALF + v] = __builtin_convertvector(gate, vec) * load(scale + LANES + v * WIDTH);
+	}
+}
+
+#define SUM sum_int16
+#define ENTRY uint32_t
+#define ROW_ENTRIES LANES
+#define ACC uvec
+#define ADD add_int16
+#define TOTAL total_int16
+#include "kernel_sum.h"
+
+const struct table_kernel KERNEL = {expand, {sum_float32, sum_int16}};

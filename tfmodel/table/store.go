@@ -33,7 +33,7 @@ func newGeneration(a *arena, stride, filters, capacity int) generation {
 		filters:     filters,
 		keys:        alloc[byte](a, capacity*stride),
 		activations: alloc[float32](a, capacity*filters),
-		// Between a quarter and a half full at most.
+		// At most half full, and less than 4 entries a slot.
 		index: alloc[uint64](a, 2<<bits.Len(uint(capacity-1))),
 	}
 }
