@@ -99,6 +99,10 @@ func (e *Table) Run(dst [][]float32, files [][]byte) error {
 	return e.engine.Run(&table.Outputs{Layer7: rows[0], Layer8: rows[1], Logits: rows[2]}, files)
 }
 
+// Forget drops the windows kept from earlier files, so that the next Run
+// computes as a new engine does.
+func (e *Table) Forget() { e.engine.Forget() }
+
 // Close frees the table.
 func (e *Table) Close() error { return e.engine.Close() }
 

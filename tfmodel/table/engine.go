@@ -106,13 +106,20 @@ func (e *Engine) build(w *Weights) (err error) {
 	if e.arena.err != nil {
 		return e.arena.err
 	}
-	e.store.young.clear()
-	e.store.old.clear()
+	e.store.forget()
 	return nil
 }
 
 // Kernel returns the name of the kernel in use.
 func (e *Engine) Kernel() string { return e.options.Kernel }
+
+// Forget drops the windows that are kept, as in a new engine. Whoever times
+// passes over the same files calls it, or all but the first pass is lookups.
+func (e *Engine) Forget() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.store.forget()
+}
 
 // Close returns the engine's memory. Run fails after it; closing twice is fine.
 func (e *Engine) Close() error {

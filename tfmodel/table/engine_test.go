@@ -277,3 +277,20 @@ func TestOutputsAreReused(t *testing.T) {
 		}
 	}
 }
+
+func TestForget(t *testing.T) {
+	w := shapes[0].w.withWeights(3, 4, 2)
+	e := newEngine(t, w, Options{})
+	batch := files(9, w, 20)
+	first := run(t, e, batch)
+	if e.store.young.n == 0 {
+		t.Fatal("no window is kept")
+	}
+	e.Forget()
+	if n := e.store.young.n + e.store.old.n; n != 0 {
+		t.Errorf("%d windows are left", n)
+	}
+	if again := run(t, e, batch); !slices.Equal(first.Layer7, again.Layer7) || e.store.young.n == 0 {
+		t.Error("after Forget the engine computes something else")
+	}
+}

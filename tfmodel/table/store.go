@@ -95,3 +95,9 @@ func (s *store) rotate() {
 	s.young, s.old = s.old, s.young
 	s.young.clear()
 }
+
+// forget drops every window.
+func (s *store) forget() {
+	s.young.clear()
+	s.old.clear()
+}
