@@ -5,18 +5,12 @@ import (
 	"driftbench/stats"
 )
 
-// predictions are the classes that the model itself tells: [sample][row], an
-// index into the labels. They are nil when the model's classes are not the
-// labels.
-type predictions [][]int
-
-// classify takes the predicted classes from the logits.
-func classify(s *samples) predictions {
-	var p predictions
-	for _, x := range s.all {
-		l, ok := x.layer(stats.Logits)
-		if !ok || max(2, l.Width) != len(s.labels) {
-			return nil
+// classify takes the predicted classes of a sample from its logits, as indices
+// into the labels. It returns nil when the model's classes are not the labels.
+func classify(x *sample, labels int) []int {
+	for _, l := range x.Layers {
+		if l.Name != stats.Logits || max(2, l.Width) != labels {
+			continue
 		}
 		classes := make([]int, len(x.Rows))
 		for i := range classes {
@@ -33,26 +27,27 @@ func classify(s *samples) predictions {
 				}
 			}
 		}
-		p = append(p, classes)
+		return classes
 	}
-	return p
+	return nil
 }
 
 // classifier measures the model's own classes by split and month, and what
-// rejecting files by score buys; nil without predictions.
-func (sc *scored) classifier(predicted predictions) *report.Classifier {
-	if predicted == nil {
-		return nil
-	}
+// rejecting files by score buys; nil when the classes of any sample are not
+// known.
+func (sc *scored) classifier() *report.Classifier {
 	c := new(report.Classifier)
-	for i, x := range sc.all {
-		c.Splits = append(c.Splits, accuracy(x.Name, sc.labels, x.classes, predicted[i]))
+	for _, x := range sc.all {
+		if x.predicted == nil {
+			return nil
+		}
+		c.Splits = append(c.Splits, accuracy(x.Name, sc.labels, x.classes, x.predicted))
 	}
 
 	var accuracies, f1s []float64
 	for _, m := range sc.months() {
 		truth := inMonth(sc.samples, m, func(split, row int) int { return sc.all[split].classes[row] })
-		said := inMonth(sc.samples, m, func(split, row int) int { return predicted[split][row] })
+		said := inMonth(sc.samples, m, func(split, row int) int { return sc.all[split].predicted[row] })
 		a := accuracy(m, sc.labels, truth, said)
 		c.Months = append(c.Months, a)
 		accuracies = append(accuracies, float64(a.Accuracy.Value))
@@ -71,7 +66,7 @@ func (sc *scored) classifier(predicted predictions) *report.Classifier {
 		for i, x := range sc.out() {
 			correct := make([]bool, len(x.Rows))
 			for j, class := range x.classes {
-				correct[j] = predicted[i+2][j] == class
+				correct[j] = x.predicted[j] == class
 			}
 			r := stats.Reject(sc.scores[name][i+2], correct, threshold)
 			c.Rejection = append(c.Rejection, report.Rejection{

@@ -19,7 +19,7 @@ func (a *app) finish(out string, r report.Results) error {
 
 // draw draws the report of out and prints the table.
 func (a *app) draw(out string, r report.Results) error {
-	provenance, err := readProvenance(out)
+	made, err := provenance(out)
 	if err != nil {
 		return err
 	}
@@ -27,7 +27,7 @@ func (a *app) draw(out string, r report.Results) error {
 	if err != nil {
 		return err
 	}
-	in := report.Input{Name: filepath.Base(out), Results: r, Manifest: provenance, Throughput: timed}
+	in := report.Input{Name: filepath.Base(out), Results: r, Manifest: made, Throughput: timed}
 	if err := report.Write(out, in); err != nil {
 		return err
 	}

@@ -38,7 +38,10 @@ func main() {
 
 // command runs one driftbench command line and returns its exit status.
 func command(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	a := &app{out: stdout, err: stderr, blas: stats.UseBLAS(), kept: func() string { return "Nothing was changed." }}
+	a := &app{
+		args: append([]string{"driftbench"}, args...), out: stdout, err: stderr,
+		blas: stats.UseBLAS(), kept: func() string { return "Nothing was changed." },
+	}
 	a.log = slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{ReplaceAttr: plainLog}))
 	root := a.root()
 	root.SetArgs(args)
@@ -65,6 +68,7 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 
 // app is what the subcommands share.
 type app struct {
+	args     []string
 	out, err io.Writer // results; progress, logs and warnings
 	log      *slog.Logger
 	blas     string // what every product runs on

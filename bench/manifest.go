@@ -2,8 +2,10 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -45,6 +47,13 @@ type manifest struct {
 	Seconds  float64       `json:"extraction_seconds,omitempty"`
 	Dropped  []droppedFile `json:"dropped,omitempty"`
 	Warnings []string      `json:"warnings,omitempty"`
+	InUnseen string        `json:"in_unseen,omitempty"` // as in results.json
+
+	// Of driftbench score: what was scored, with which fit file, and the
+	// manifest of the command that extracted the features.
+	Features  string    `json:"features,omitempty"`
+	Fit       string    `json:"fit,omitempty"`
+	Extracted *manifest `json:"extracted,omitempty"`
 }
 
 // droppedFile is a row that was left out because its file could not be read.
@@ -59,7 +68,7 @@ type droppedFile struct {
 // newManifest holds what is known when a command starts.
 func (a *app) newManifest() *manifest {
 	return &manifest{
-		Command:     os.Args,
+		Command:     a.args,
 		Started:     time.Now().UTC().Truncate(time.Second),
 		Driftbench:  version(),
 		Go:          runtime.Version(),
@@ -84,7 +93,7 @@ func (m *manifest) setModel(model *tfmodel.Model, e engine, batch int) {
 	}
 }
 
-func (m *manifest) setExtraction(c *dataset.Corpus, x *extraction) {
+func (m *manifest) setExtraction(x *extraction) {
 	m.Seconds = x.seconds
 	for i, s := range x.splits {
 		m.Files += len(s.Rows)
@@ -108,20 +117,59 @@ func (m *manifest) write(out string) error {
 	return nil
 }
 
-// readProvenance turns manifest.json of out into lines for the report; none
-// when there is no manifest.
-func readProvenance(out string) ([]report.KeyValue, error) {
+// readManifest reads manifest.json of out; nil when there is none.
+func readManifest(out string) (*manifest, error) {
 	path := filepath.Join(out, "manifest.json")
 	b, err := os.ReadFile(path)
-	if os.IsNotExist(err) {
+	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
 	if err != nil {
+		return nil, fmt.Errorf("reading the manifest: %w", err)
+	}
+	m := new(manifest)
+	if err := json.Unmarshal(b, m); err != nil {
+		return nil, fmt.Errorf("reading %s: %w", path, err)
+	}
+	return m, nil
+}
+
+// extractedBy is the manifest of the command that wrote a features folder,
+// from beside the folder; an empty one when it is not there.
+func extractedBy(features string) (*manifest, error) {
+	features, err := filepath.Abs(features)
+	if err != nil {
 		return nil, err
 	}
-	var m manifest
-	if err := json.Unmarshal(b, &m); err != nil {
-		return nil, fmt.Errorf("reading %s: %w", path, err)
+	m, err := readManifest(filepath.Dir(features))
+	switch {
+	case err != nil:
+		return nil, err
+	case m == nil:
+		return new(manifest), nil
+	case m.Extracted != nil: // features were scored where they lie
+		return m.Extracted, nil
+	}
+	return m, nil
+}
+
+// droppedFrom is how many rows of a split were left out.
+func (m *manifest) droppedFrom(split string) int {
+	n := 0
+	for _, d := range m.Dropped {
+		if d.Split == split {
+			n++
+		}
+	}
+	return n
+}
+
+// provenance turns manifest.json of out into lines for the report; none when
+// there is no manifest.
+func provenance(out string) ([]report.KeyValue, error) {
+	m, err := readManifest(out)
+	if m == nil || err != nil {
+		return nil, err
 	}
 	var lines []report.KeyValue
 	add := func(key, value string) {
@@ -133,9 +181,15 @@ func readProvenance(out string) ([]report.KeyValue, error) {
 	add("started", m.Started.Format(time.RFC3339))
 	add("driftbench", m.Driftbench)
 	add("Go", m.Go)
-	add("TensorFlow", m.TensorFlow)
 	add("BLAS", m.BLAS)
 	add("CPU", fmt.Sprintf("%s, %d cores", m.CPU, m.Cores))
+	add("features", m.Features)
+	add("fit", m.Fit)
+	if m.Extracted != nil {
+		m = m.Extracted
+		add("extracted by", strings.Join(m.Command, " "))
+	}
+	add("TensorFlow", m.TensorFlow)
 	add("GPU", strings.Join(m.GPUs, ", "))
 	add("corpus", m.Corpus)
 	add("index SHA-256", m.IndexSHA256)

@@ -17,6 +17,7 @@ type scoring struct {
 	detectors []string
 	resamples int
 	seed      uint64
+	saveFit   string // file; "" saves none
 }
 
 func (o *scoring) add(cmd *cobra.Command) {
@@ -24,41 +25,21 @@ func (o *scoring) add(cmd *cobra.Command) {
 	fl.StringSliceVar(&o.detectors, "detectors", nil, "detectors to fit, by name; all when empty")
 	fl.IntVar(&o.resamples, "resamples", 2000, "bootstrap resamples of the ranking metrics")
 	fl.Uint64Var(&o.seed, "bootstrap-seed", 1, "seed of the bootstrap")
+	fl.StringVar(&o.saveFit, "save-fit", "", "keep the fitted detectors in this file, for score --fit")
 }
 
 func (o *scoring) check() error {
 	if o.resamples < 1 {
 		return usagef("--resamples %d: want 1 or more", o.resamples)
 	}
-	return nil
-}
-
-// samples are the splits of a run: fit, In, then Out in time order.
-type samples struct {
-	train  string // name of the training span
-	labels []string
-	all    []*sample
-}
-
-func (s *samples) fit() *sample   { return s.all[0] }
-func (s *samples) in() *sample    { return s.all[1] }
-func (s *samples) out() []*sample { return s.all[2:] }
-
-// layers names the feature layers, in the order of the network.
-func (s *samples) layers() []string {
-	var names []string
-	for _, l := range s.fit().Layers {
-		if l.Name != stats.Logits {
-			names = append(names, l.Name)
-		}
-	}
-	return names
+	return prepareFile("--save-fit", o.saveFit)
 }
 
 // scored is the scores of every detector for every sample.
 type scored struct {
 	*samples
 	detectors *stats.Detectors
+	skipped   map[string]string      // detectors that could not be fitted, and why
 	scores    map[string][][]float64 // by detector: one slice a sample, one score a row
 }
 
@@ -69,16 +50,23 @@ func (a *app) score(ctx context.Context, s *samples, opt scoring, out string) (*
 	if err != nil {
 		return nil, err
 	}
-	predicted := classify(s)
-	if err := writeScores(out, sc, predicted); err != nil {
+	if opt.saveFit != "" {
+		if err := saveFit(opt.saveFit, sc); err != nil {
+			return nil, err
+		}
+	}
+	if err := writeScores(out, sc); err != nil {
 		return nil, err
 	}
 
-	r := &report.Results{SchemaVersion: report.SchemaVersion, Train: s.train, Labels: s.labels, InUnseen: "unknown"}
+	r := &report.Results{
+		SchemaVersion: report.SchemaVersion,
+		Train:         s.train, Labels: s.labels, InUnseen: s.inUnseen, Warnings: s.warnings,
+	}
 	for _, x := range s.all {
 		r.Splits = append(r.Splits, describeSplit(x, s.labels))
 	}
-	for _, layer := range s.layers() {
+	for _, layer := range s.layers {
 		if g := sc.detectors.Gaussian(layer); g != nil {
 			r.Fits = append(r.Fits, report.Fit{Layer: layer, Width: g.Width(), Rows: len(s.fit().Rows), Rank: g.Rank, Condition: report.Num(g.Condition)})
 			if g.Rank < g.Width() {
@@ -90,50 +78,46 @@ func (a *app) score(ctx context.Context, s *samples, opt scoring, out string) (*
 
 	names := sc.detectors.Names()
 	a.startProgress("bootstrap", len(names)*len(s.out()))
-	for _, name := range stats.Names(s.layers()) {
+	for _, name := range stats.Names(s.layers) {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		if why := sc.detectors.Skipped(name); why != nil {
-			r.Detectors = append(r.Detectors, report.Detector{Name: name, UsesOutLabels: stats.UsesOutLabels(name), Skipped: why.Error()})
+		if why, skipped := sc.skipped[name]; skipped {
+			r.Detectors = append(r.Detectors, report.Detector{Name: name, UsesOutLabels: stats.UsesOutLabels(name), Skipped: why})
 		} else if slices.Contains(names, name) {
 			r.Detectors = append(r.Detectors, sc.measure(name, opt, a.advance))
 		}
 	}
 	a.closeProgress()
 	r.Comparisons = sc.compare(names)
-	r.Classifier = sc.classifier(predicted)
+	r.Classifier = sc.classifier()
 	return r, nil
 }
 
-// fitAndScore fits the detectors on the fit sample and scores all samples.
+// fitAndScore fits the detectors on the fit sample, or takes those of a fit
+// file, and scores all samples.
 func (a *app) fitAndScore(ctx context.Context, s *samples, opt scoring) (*scored, error) {
-	t := stats.Training{
-		Layers:     s.layers(),
-		Fit:        s.fit().features(),
-		Classes:    s.fit().classes,
-		NumClasses: len(s.labels),
-		In:         s.in().features(),
-		Out:        stackFeatures(s.out()),
+	sc := &scored{samples: s, scores: map[string][][]float64{}}
+	if s.saved != nil {
+		sc.detectors, sc.skipped = s.saved.detectors, s.saved.Skipped
+	} else if err := a.fit(sc, opt.detectors); err != nil {
+		return nil, err
 	}
-	a.startProgress("fit", 1)
-	d, err := stats.Fit(t, opt.detectors...)
-	if err != nil {
-		return nil, locate(err, s.all)
-	}
-	a.advance(1)
-	sc := &scored{samples: s, detectors: d, scores: map[string][][]float64{}}
-	a.startProgress("scoring", len(d.Names())*len(s.all))
-	for _, name := range d.Names() {
+	names := sc.detectors.Names()
+	a.startProgress("scoring", len(names)*len(s.all))
+	for _, name := range names {
 		for _, x := range s.all {
 			if err := ctx.Err(); err != nil {
 				return nil, err
 			}
-			dst := make([]float64, len(x.Rows))
-			if err := d.Score(dst, name, x.features()); err != nil {
-				return nil, locate(err, []*sample{x})
+			scores, ok := x.scores[name]
+			if !ok {
+				scores = make([]float64, len(x.Rows))
+				if err := sc.detectors.Score(scores, name, x.features()); err != nil {
+					return nil, fmt.Errorf("split %s: %w", x.Name, locate(err, []*sample{x}))
+				}
 			}
-			sc.scores[name] = append(sc.scores[name], dst)
+			sc.scores[name] = append(sc.scores[name], scores)
 			a.advance(1)
 		}
 	}
@@ -141,25 +125,28 @@ func (a *app) fitAndScore(ctx context.Context, s *samples, opt scoring) (*scored
 	return sc, nil
 }
 
-// features are the layers of a sample as stats wants them, sharing memory.
-func (s *sample) features() stats.Features {
-	f := stats.Features{}
-	for _, l := range s.Layers {
-		f[l.Name] = stats.Matrix{Rows: len(s.Rows), Cols: l.Width, Data: l.Data}
+// fit fits the named detectors, all when there are none.
+func (a *app) fit(sc *scored, names []string) error {
+	a.startProgress("fit", 1)
+	d, err := stats.Fit(stats.Training{
+		Layers:     sc.layers,
+		Fit:        sc.fit().features(),
+		Classes:    sc.fit().classes,
+		NumClasses: len(sc.labels),
+		In:         sc.in().features(),
+		Out:        stackFeatures(sc.out()),
+	}, names...)
+	if err != nil {
+		return locate(err, sc.all)
 	}
-	return f
-}
-
-// stackFeatures puts the rows of several samples under each other.
-func stackFeatures(several []*sample) stats.Features {
-	f := stats.Features{}
-	for _, s := range several {
-		for name, m := range s.features() {
-			all := f[name]
-			f[name] = stats.Matrix{Rows: all.Rows + m.Rows, Cols: m.Cols, Data: append(all.Data, m.Data...)}
+	a.advance(1)
+	sc.detectors, sc.skipped = d, map[string]string{}
+	for _, name := range stats.Names(sc.layers) {
+		if why := d.Skipped(name); why != nil {
+			sc.skipped[name] = why.Error()
 		}
 	}
-	return f
+	return nil
 }
 
 // locate turns a bad feature into the name of its file: it looks for the

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"driftbench/bench/dataset"
+	"driftbench/bench/features"
 	"driftbench/report"
 	"driftbench/tfmodel"
 )
@@ -33,9 +34,9 @@ func (f *extractFlags) add(cmd *cobra.Command) {
 
 // extract opens corpus and model, tells what does not fit before any work is
 // done, and extracts every split.
-func (f *extractFlags) extract(ctx context.Context, a *app) (*dataset.Corpus, *tfmodel.Model, *extraction, *manifest, error) {
-	fail := func(err error) (*dataset.Corpus, *tfmodel.Model, *extraction, *manifest, error) {
-		return nil, nil, nil, nil, err
+func (f *extractFlags) extract(ctx context.Context, a *app) (*dataset.Corpus, *extraction, *manifest, error) {
+	fail := func(err error) (*dataset.Corpus, *extraction, *manifest, error) {
+		return nil, nil, nil, err
 	}
 	if err := f.model.check(); err != nil {
 		return fail(err)
@@ -78,8 +79,9 @@ func (f *extractFlags) extract(ctx context.Context, a *app) (*dataset.Corpus, *t
 	}
 	man.setCorpus(c)
 	man.setModel(model, engine, f.batch)
-	man.setExtraction(c, done)
-	return c, model, done, man, nil
+	man.setExtraction(done)
+	man.InUnseen = unseen(model, done.splits[1])
+	return c, done, man, nil
 }
 
 // misfits says where model and corpus do not fit each other well.
@@ -108,7 +110,7 @@ func (a *app) extractCommand() *cobra.Command {
 		Short: "Run the model over every split and write features/ alone",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			_, _, done, man, err := f.extract(cmd.Context(), a)
+			_, done, man, err := f.extract(cmd.Context(), a)
 			if err != nil {
 				return err
 			}
@@ -138,7 +140,7 @@ func (a *app) runCommand() *cobra.Command {
 				return err
 			}
 			ctx := cmd.Context()
-			c, model, done, man, err := f.extract(ctx, a)
+			c, done, man, err := f.extract(ctx, a)
 			if err != nil {
 				return err
 			}
@@ -146,12 +148,11 @@ func (a *app) runCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			s.inUnseen, s.warnings = man.InUnseen, man.Warnings
 			r, err := a.score(ctx, s, opt, f.out)
 			if err != nil {
 				return err
 			}
-			r.InUnseen = unseen(model, s.in())
-			r.Warnings = append(man.Warnings, r.Warnings...)
 			if err := man.write(f.out); err != nil {
 				return err
 			}
@@ -175,11 +176,12 @@ func corpusSamples(c *dataset.Corpus, x *extraction) (*samples, error) {
 			dropped: len(x.dropped[i]),
 		})
 	}
-	return s, s.setClasses()
+	s.layers = layerNames(s.fit().Split)
+	return s, s.setClasses(s.all)
 }
 
 // unseen says whether the network was trained on files of In.
-func unseen(m *tfmodel.Model, in *sample) string {
+func unseen(m *tfmodel.Model, in features.Split) string {
 	if m.TrainedOn == nil {
 		return "unknown"
 	}

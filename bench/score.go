@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"maps"
 	"path/filepath"
@@ -15,28 +16,8 @@ import (
 	"driftbench/report"
 )
 
-// sample is one split, ready to be scored.
-type sample struct {
-	features.Split
-	role     report.Role
-	from, to string // months
-	dropped  int
-	classes  []int // of each row, index into the labels
-}
-
-// layer returns the named output of the model.
-func (s *sample) layer(name string) (features.Layer, bool) {
-	for _, l := range s.Layers {
-		if l.Name == name {
-			return l, true
-		}
-	}
-	return features.Layer{}, false
-}
-
 func (a *app) scoreCommand() *cobra.Command {
-	var dir, out, config string
-	var opt scoring
+	var f scoreFlags
 	cmd := &cobra.Command{
 		Use:   "score --features DIR --out DIR",
 		Short: "Fit and score features that are already there",
@@ -45,48 +26,102 @@ write scores/, results.json and the report under --out.
 
 Splits, labels and spans are those of the files: <train>-fit fits the detectors,
 <train>-val is In, every other split is Out, in the order of its first month.
---corpus-config takes them, and the order of the labels, from a corpus.yaml.`,
+--corpus-config takes them, and the order of the labels, from a corpus.yaml.
+
+--save-fit keeps the fitted detectors and the scores of the fit and In files in
+one file. With --fit that file takes the place of the training features: the
+folder needs Out splits alone, and what <train>-fit and <train>-val it holds are
+passed over.`,
+		Example: `  driftbench score --features 2019/features --out 2019 --save-fit 2017.fit
+  driftbench score --features 2020/features --out 2020 --fit 2017.fit`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := opt.check(); err != nil {
-				return err
-			}
-			if err := prepareOut(out); err != nil {
-				return err
-			}
-			s, err := readSamples(dir, config)
-			if err != nil {
-				return err
-			}
-			r, err := a.score(cmd.Context(), s, opt, out)
-			if err != nil {
-				return err
-			}
-			return a.finish(out, *r)
-		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.scoreFeatures(cmd.Context(), f) },
 	}
-	opt.add(cmd)
-	cmd.Flags().StringVar(&dir, "features", "", "folder with <split>.csv and <split>.<layer>.npy")
-	cmd.Flags().StringVar(&out, "out", "", "folder to write results into")
-	cmd.Flags().StringVar(&config, "corpus-config", "", "take splits and labels from this corpus.yaml")
+	f.opt.add(cmd)
+	fl := cmd.Flags()
+	fl.StringVar(&f.features, "features", "", "folder with <split>.csv and <split>.<layer>.npy")
+	fl.StringVar(&f.out, "out", "", "folder to write results into")
+	fl.StringVar(&f.config, "corpus-config", "", "take splits and labels from this corpus.yaml")
+	fl.StringVar(&f.fit, "fit", "", "score with the detectors of this file, written by --save-fit")
 	cmd.MarkFlagRequired("features")
 	cmd.MarkFlagRequired("out")
 	return cmd
 }
 
-// readSamples reads every split of a features folder.
-func readSamples(dir, config string) (*samples, error) {
+type scoreFlags struct {
+	opt                        scoring
+	features, out, config, fit string
+}
+
+func (f *scoreFlags) check() error {
+	for _, other := range []struct {
+		flag, why string
+		set       bool
+	}{
+		{"--save-fit", "the file is there already", f.opt.saveFit != ""},
+		{"--detectors", "they are those of the file", len(f.opt.detectors) > 0},
+		{"--corpus-config", "labels and training span are those of the file", f.config != ""},
+	} {
+		if f.fit != "" && other.set {
+			return usagef("--fit and %s do not go together: %s", other.flag, other.why)
+		}
+	}
+	return f.opt.check()
+}
+
+func (a *app) scoreFeatures(ctx context.Context, f scoreFlags) error {
+	if err := f.check(); err != nil {
+		return err
+	}
+	if err := prepareOut(f.out); err != nil {
+		return err
+	}
+	man := a.newManifest()
+	made, err := extractedBy(f.features)
+	if err != nil {
+		return err
+	}
+	man.Features, man.Fit = f.features, f.fit
+	if made.Command != nil {
+		man.Extracted = made
+	}
+	var s *samples
+	if f.fit != "" {
+		s, err = readSamplesFor(f.fit, f.features, made)
+	} else {
+		s, err = readSamples(f.features, f.config, made)
+	}
+	if err != nil {
+		return err
+	}
+	for _, w := range s.warnings {
+		a.log.Warn(w)
+	}
+	r, err := a.score(ctx, s, f.opt, f.out)
+	if err != nil {
+		return err
+	}
+	if err := man.write(f.out); err != nil {
+		return err
+	}
+	return a.finish(f.out, *r)
+}
+
+// readSamples reads every split of a features folder, or those that the
+// corpus.yaml config names when it is not empty.
+func readSamples(dir, config string, made *manifest) (*samples, error) {
 	names, err := features.List(dir)
 	if err != nil {
 		return nil, err
 	}
-	s := new(samples)
+	s := &samples{inUnseen: or(made.InUnseen, "unknown"), warnings: slices.Clone(made.Warnings)}
+	corpus := made.Config
 	if config != "" {
 		c, err := dataset.LoadConfigFile(filepath.Dir(config), config)
 		if err != nil {
 			return nil, err
 		}
-		s.labels = c.Labels
+		corpus = &c
 		wanted := []string{c.Train.Name + "-fit", c.Train.Name + "-val"}
 		for _, t := range c.Tests {
 			wanted = append(wanted, t.Name)
@@ -98,63 +133,127 @@ func readSamples(dir, config string) (*samples, error) {
 		}
 		names = wanted
 	}
-
-	found := map[string]bool{}
 	for _, name := range names {
-		f, err := features.Read(dir, name)
+		x, err := readSample(dir, name, made)
 		if err != nil {
 			return nil, err
 		}
-		if len(f.Rows) == 0 {
-			return nil, fmt.Errorf("%s: split %q has no rows", dir, name)
-		}
-		x := &sample{Split: f, role: report.RoleOut}
-		if t, ok := strings.CutSuffix(name, "-fit"); ok {
-			x.role, s.train = report.RoleFit, t
-		} else if strings.HasSuffix(name, "-val") {
-			x.role = report.RoleIn
-		}
-		for _, r := range f.Rows {
-			if len(r.FirstSeen) < len("2006-01") {
-				return nil, fmt.Errorf("%s: split %q: first_seen %q of %q has no month", dir, name, r.FirstSeen, r.Name)
-			}
-			found[r.Label] = true
-		}
-		x.from, x.to = month(slices.MinFunc(f.Rows, byMonth)), month(slices.MaxFunc(f.Rows, byMonth))
 		s.all = append(s.all, x)
 	}
-	if s.labels == nil {
-		s.labels = slices.Sorted(maps.Keys(found))
-	}
-	order := map[report.Role]int{report.RoleFit: 0, report.RoleIn: 1, report.RoleOut: 2}
-	slices.SortStableFunc(s.all, func(a, b *sample) int {
-		return cmp.Or(cmp.Compare(order[a.role], order[b.role]), cmp.Compare(a.from, b.from))
-	})
+	s.sort()
 	if len(s.all) < 2 || s.fit().role != report.RoleFit || s.in().role != report.RoleIn ||
 		len(s.all) > 2 && s.all[2].role != report.RoleOut {
 		return nil, fmt.Errorf("%s holds the splits %s: want one <train>-fit, one <train>-val and later splits", dir, strings.Join(names, ", "))
 	}
-	return s, s.setClasses()
+	s.train = strings.TrimSuffix(s.fit().Name, "-fit")
+	s.layers = layerNames(s.fit().Split)
+	if corpus != nil {
+		s.labels = corpus.Labels
+		s.setSpans(corpus)
+		return s, s.setClasses(s.all)
+	}
+	return s, s.guessLabels()
 }
 
-func month(r features.Row) string   { return r.FirstSeen[:len("2006-01")] }
-func byMonth(a, b features.Row) int { return cmp.Compare(month(a), month(b)) }
-
-// setClasses turns the labels of the rows into classes.
-func (s *samples) setClasses() error {
-	class := map[string]int{}
-	for i, l := range s.labels {
-		class[l] = i
+// readSamplesFor reads a fit file and the Out splits of a features folder.
+func readSamplesFor(fit, dir string, made *manifest) (*samples, error) {
+	s, err := readFit(fit)
+	if err != nil {
+		return nil, err
 	}
+	names, err := features.List(dir)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range names {
+		if roleOf(name) != report.RoleOut {
+			continue
+		}
+		x, err := readSample(dir, name, made)
+		if err != nil {
+			return nil, err
+		}
+		s.all = append(s.all, x)
+	}
+	if len(s.out()) == 0 {
+		return nil, fmt.Errorf("%s holds the splits %s: want one that is neither <train>-fit nor <train>-val", dir, strings.Join(names, ", "))
+	}
+	s.sort()
+	if made.Config != nil {
+		s.setSpans(made.Config)
+	}
+	s.warnings = slices.Clone(made.Warnings)
+	return s, s.setClasses(s.out())
+}
+
+// roleOf tells what a split is for from its name.
+func roleOf(split string) report.Role {
+	switch {
+	case strings.HasSuffix(split, "-fit"):
+		return report.RoleFit
+	case strings.HasSuffix(split, "-val"):
+		return report.RoleIn
+	}
+	return report.RoleOut
+}
+
+// readSample reads one split of a features folder.
+func readSample(dir, name string, made *manifest) (*sample, error) {
+	f, err := features.Read(dir, name)
+	if err != nil {
+		return nil, err
+	}
+	if len(f.Rows) == 0 {
+		return nil, fmt.Errorf("%s: split %q has no rows", dir, name)
+	}
+	if err := checkMonths(name, f.Rows); err != nil {
+		return nil, fmt.Errorf("%s: %w", dir, err)
+	}
+	return &sample{
+		Split: f, role: roleOf(name), dropped: made.droppedFrom(name),
+		from: month(slices.MinFunc(f.Rows, byMonth)), to: month(slices.MaxFunc(f.Rows, byMonth)),
+	}, nil
+}
+
+// sort puts fit before In before Out, and Out in time order.
+func (s *samples) sort() {
+	order := map[report.Role]int{report.RoleFit: 0, report.RoleIn: 1, report.RoleOut: 2}
+	slices.SortStableFunc(s.all, func(a, b *sample) int {
+		return cmp.Or(cmp.Compare(order[a.role], order[b.role]), cmp.Compare(a.from, b.from))
+	})
+}
+
+// setSpans gives the splits that c knows its spans in place of those of their
+// files.
+func (s *samples) setSpans(c *dataset.Config) {
 	for _, x := range s.all {
-		x.classes = make([]int, len(x.Rows))
-		for i, r := range x.Rows {
-			c, ok := class[r.Label]
-			if !ok {
-				return fmt.Errorf("split %q: label %q of %q is none of %s", x.Name, r.Label, r.Name, strings.Join(s.labels, ", "))
+		if x.role != report.RoleOut {
+			x.from, x.to = c.Train.From.String(), c.Train.To.String()
+		}
+		for _, t := range c.Tests {
+			if t.Name == x.Name {
+				x.from, x.to = t.From.String(), t.To.String()
 			}
-			x.classes[i] = c
 		}
 	}
+}
+
+// guessLabels takes the labels from the rows. Their order is then not that of
+// the model's outputs, so what the model predicts is not known.
+func (s *samples) guessLabels() error {
+	found := map[string]bool{}
+	for _, x := range s.all {
+		for _, r := range x.Rows {
+			found[r.Label] = true
+		}
+	}
+	s.labels = slices.Sorted(maps.Keys(found))
+	if err := s.setClasses(s.all); err != nil {
+		return err
+	}
+	for _, x := range s.all {
+		x.predicted = nil
+	}
+	s.warnings = append(s.warnings, "nothing says in which order the model has its classes, so accuracy is left out: give --corpus-config, or the features of driftbench extract with their manifest.json")
 	return nil
 }

@@ -15,16 +15,16 @@ import (
 // writeScores writes scores/ into out: for every split one table of the files
 // and their scores, and for every layer the confidence files of the original
 // analysis, one Mahalanobis score a line.
-func writeScores(out string, sc *scored, predicted predictions) error {
+func writeScores(out string, sc *scored) error {
 	dir := filepath.Join(out, "scores")
 	for i, x := range sc.all {
 		path := filepath.Join(dir, x.Name+".csv")
-		err := whole.Write(path, func(w io.Writer) error { return writeScoreTable(w, sc, predicted, i) })
+		err := whole.Write(path, func(w io.Writer) error { return writeScoreTable(w, sc, i) })
 		if err != nil {
 			return fmt.Errorf("writing %s: %w", path, err)
 		}
 	}
-	for g, layer := range sc.layers() {
+	for g, layer := range sc.layers {
 		scores, ok := sc.scores["mahalanobis/"+layer]
 		if !ok {
 			continue
@@ -50,15 +50,15 @@ func writeScores(out string, sc *scored, predicted predictions) error {
 	return nil
 }
 
-func writeScoreTable(w io.Writer, sc *scored, predicted predictions, split int) error {
+func writeScoreTable(w io.Writer, sc *scored, split int) error {
 	x := sc.all[split]
 	names := sc.detectors.Names()
 	c := csv.NewWriter(w)
 	c.Write(append([]string{"name", "label", "first_seen", "predicted"}, names...))
 	for row, r := range x.Rows {
 		said := ""
-		if predicted != nil {
-			said = sc.labels[predicted[split][row]]
+		if x.predicted != nil {
+			said = sc.labels[x.predicted[row]]
 		}
 		record := []string{inert(r.Name), inert(r.Label), inert(r.FirstSeen), inert(said)}
 		for _, name := range names {
