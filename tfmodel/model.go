@@ -17,16 +17,11 @@
 package tfmodel
 
 import (
-	"bufio"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"sort"
 	"strings"
@@ -106,8 +101,9 @@ func Inspect(dir string) (*Model, error) {
 
 // readMetaGraph parses saved_model.pb and returns the graph tagged "serve".
 func readMetaGraph(dir string) (*corepb.MetaGraphDef, error) {
+	const most = 256 << 20 // a converted MalConv's graph takes 60 KB
 	path := filepath.Join(dir, "saved_model.pb")
-	b, err := os.ReadFile(path)
+	b, err := readRegular(path, most)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("tfmodel: %s is no SavedModel: it holds no saved_model.pb; convert a Keras file with scripts/convert_savedmodel.py", dir)
 	}
@@ -119,22 +115,29 @@ func readMetaGraph(dir string) (*corepb.MetaGraphDef, error) {
 		return nil, fmt.Errorf("tfmodel: %s is damaged: %w", path, err)
 	}
 	for _, g := range saved.GetMetaGraphs() {
-		if slices.Contains(g.GetMetaInfoDef().GetTags(), "serve") {
+		if slices.Equal(g.GetMetaInfoDef().GetTags(), []string{"serve"}) {
 			return g, nil
 		}
 	}
-	return nil, fmt.Errorf("tfmodel: %s holds no graph tagged \"serve\"", path)
+	return nil, fmt.Errorf("tfmodel: %s holds no graph tagged \"serve\" alone", path)
 }
+
+// Bounds that no MalConv comes near. Buffers are made of these sizes.
+const (
+	maxMaxLen = 1 << 30
+	maxWidth  = 1 << 16
+)
 
 // readSignature checks the serving signature and takes MaxLen and Layers from it.
 func (m *Model) readSignature(meta *corepb.MetaGraphDef) error {
+	layerName := regexp.MustCompile(`^[A-Za-z0-9_-]+$`) // also part of a file's name
 	const mend = "; convert the Keras file with scripts/convert_savedmodel.py"
 	sig := meta.GetSignatureDef()[servingSignature]
 	if sig == nil {
 		return fmt.Errorf("no signature %q%s", servingSignature, mend)
 	}
 	in := sig.GetInputs()["bytes"]
-	if d := dims(in); len(d) != 2 || in.GetDtype().String() != "DT_UINT8" || d[1] < 1 {
+	if d := dims(in); len(d) != 2 || in.GetDtype().String() != "DT_UINT8" || d[1] < 1 || d[1] > maxMaxLen {
 		return fmt.Errorf("signature %q wants input \"bytes\" uint8 [n, maxlen], has %s%s", servingSignature, describe(in), mend)
 	}
 	m.MaxLen = int(dims(in)[1])
@@ -146,8 +149,11 @@ func (m *Model) readSignature(meta *corepb.MetaGraphDef) error {
 	}
 
 	for name, out := range sig.GetOutputs() {
+		if !layerName.MatchString(name) {
+			return fmt.Errorf("output %q cannot name a file of features: want letters, digits, '_' and '-'%s", name, mend)
+		}
 		d := dims(out)
-		if len(d) != 2 || out.GetDtype().String() != "DT_FLOAT" || d[1] < 1 {
+		if len(d) != 2 || out.GetDtype().String() != "DT_FLOAT" || d[1] < 1 || d[1] > maxWidth {
 			return fmt.Errorf("output %q wants float32 [n, width], has %s%s", name, describe(out), mend)
 		}
 		if name != probs {
@@ -169,70 +175,6 @@ func (m *Model) readSignature(meta *corepb.MetaGraphDef) error {
 	return nil
 }
 
-// readExtras reads what the conversion left in assets.extra, all optional.
-func (m *Model) readExtras() error {
-	extra := filepath.Join(m.Dir, "assets.extra")
-	b, err := os.ReadFile(filepath.Join(extra, "malconv.json"))
-	switch {
-	case err == nil:
-		m.Shape = new(Shape)
-		if err := json.Unmarshal(b, m.Shape); err != nil {
-			return fmt.Errorf("assets.extra/malconv.json: %w", err)
-		}
-		if m.Shape.MaxLen != m.MaxLen {
-			return fmt.Errorf("assets.extra/malconv.json says maxlen %d, the signature %d: the model was mixed up, convert it again", m.Shape.MaxLen, m.MaxLen)
-		}
-	case !errors.Is(err, fs.ErrNotExist):
-		return err
-	}
-
-	f, err := os.Open(filepath.Join(extra, "trained_on.sha256"))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	m.TrainedOn = make(map[string]bool)
-	lines := bufio.NewScanner(f)
-	for n := 1; lines.Scan(); n++ {
-		sum := strings.TrimSpace(lines.Text())
-		if b, err := hex.DecodeString(sum); err != nil || len(b) != sha256.Size {
-			return fmt.Errorf("assets.extra/trained_on.sha256:%d: %q is no SHA-256 digest", n, sum)
-		}
-		m.TrainedOn[sum] = true
-	}
-	return lines.Err()
-}
-
-// hashModel digests every file that decides the outputs, names included.
-func hashModel(dir string) (string, error) {
-	h := sha256.New()
-	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
-		}
-		rel, _ := filepath.Rel(dir, path)
-		if rel != "saved_model.pb" && !strings.HasPrefix(rel, "variables"+string(filepath.Separator)) && filepath.Base(rel) != "malconv.json" {
-			return nil
-		}
-		f, err := os.Open(path)
-		if err != nil {
-			return err
-		}
-		defer f.Close()
-		st, err := f.Stat()
-		if err != nil {
-			return err
-		}
-		fmt.Fprintf(h, "%s %d\n", filepath.ToSlash(rel), st.Size())
-		_, err = io.Copy(h, f)
-		return err
-	})
-	return hex.EncodeToString(h.Sum(nil)), err
-}
-
 // dims returns the sizes of a signature tensor, -1 for unknown.
 func dims(t *corepb.TensorInfo) []int64 {
 	var d []int64
@@ -248,4 +190,22 @@ func describe(t *corepb.TensorInfo) string {
 		return "none"
 	}
 	return fmt.Sprintf("%s %v", strings.ToLower(strings.TrimPrefix(t.GetDtype().String(), "DT_")), dims(t))
+}
+
+// mustTake panics at a file that the caller did not cut to MaxLen.
+func (m *Model) mustTake(files [][]byte) {
+	for _, f := range files {
+		if len(f) > m.MaxLen {
+			panic(fmt.Sprintf("tfmodel: file of %d bytes, model takes %d", len(f), m.MaxLen))
+		}
+	}
+}
+
+// outputs allocates the outputs of n files.
+func (m *Model) outputs(n int) [][]float32 {
+	out := make([][]float32, len(m.Layers))
+	for i, l := range m.Layers {
+		out[i] = make([]float32, n*l.Width)
+	}
+	return out
 }

@@ -91,6 +91,7 @@ func (e *Table) Device() Device { return CPU }
 
 // Run computes the outputs of files as [TensorFlow.Run] does.
 func (e *Table) Run(dst [][]float32, files [][]byte) error {
+	e.model.mustTake(files)
 	n := len(files)
 	var rows [3][]float32
 	for i, l := range e.model.Layers {
@@ -140,13 +141,4 @@ func (e *Table) probe(reference *TensorFlow) error {
 		}
 	}
 	return nil
-}
-
-// outputs allocates the outputs of n files.
-func (m *Model) outputs(n int) [][]float32 {
-	out := make([][]float32, len(m.Layers))
-	for i, l := range m.Layers {
-		out[i] = make([]float32, n*l.Width)
-	}
-	return out
 }

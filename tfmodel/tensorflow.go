@@ -156,19 +156,17 @@ func (e *TensorFlow) Name() string { return "tensorflow" }
 // Device is CPU or GPU.
 func (e *TensorFlow) Device() Device { return e.device }
 
-// Run computes the outputs of files, each at most MaxLen bytes.
-// dst[i] receives the output of model layer i, n×width, row-major; it must
+// Run computes the outputs of files; it panics at one of more than MaxLen
+// bytes. dst[i] receives the output of model layer i, n×width, row-major; it must
 // hold at least n·width values.
 func (e *TensorFlow) Run(dst [][]float32, files [][]byte) error {
 	n, maxLen := len(files), e.model.MaxLen
 	if n == 0 {
 		return nil
 	}
+	e.model.mustTake(files)
 	lengths := make([]int32, n)
 	for i, f := range files {
-		if len(f) > maxLen {
-			panic(fmt.Sprintf("tfmodel: file of %d bytes, model takes %d", len(f), maxLen))
-		}
 		lengths[i] = int32(len(f))
 	}
 	bytes, err := tf.ReadTensor(tf.Uint8, []int64{int64(n), int64(maxLen)}, &paddedReader{files: files, width: maxLen})

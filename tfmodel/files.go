@@ -1,0 +1,130 @@
+package tfmodel
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+)
+
+// The files of a SavedModel beside its graph.
+const (
+	shapeFile     = "assets.extra/malconv.json"
+	trainedOnFile = "assets.extra/trained_on.sha256"
+)
+
+// readExtras reads what the conversion left in assets.extra, all optional.
+func (m *Model) readExtras() error {
+	b, err := readRegular(filepath.Join(m.Dir, shapeFile), 1<<20)
+	switch {
+	case err == nil:
+		m.Shape = new(Shape)
+		if err := json.Unmarshal(b, m.Shape); err != nil {
+			return fmt.Errorf("%s: %w", shapeFile, err)
+		}
+		if err := m.checkShape(); err != nil {
+			return fmt.Errorf("%s %w: the model was mixed up, convert it again", shapeFile, err)
+		}
+	case !errors.Is(err, fs.ErrNotExist):
+		return err
+	}
+
+	b, err = readRegular(filepath.Join(m.Dir, trainedOnFile), 1<<30)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	m.TrainedOn = make(map[string]bool)
+	lines := bufio.NewScanner(bytes.NewReader(b))
+	for n := 1; lines.Scan(); n++ {
+		sum := strings.TrimSpace(lines.Text())
+		if b, err := hex.DecodeString(sum); err != nil || len(b) != sha256.Size {
+			return fmt.Errorf("%s:%d: %.80q is no SHA-256 digest", trainedOnFile, n, sum)
+		}
+		m.TrainedOn[strings.ToLower(sum)] = true
+	}
+	if err := lines.Err(); err != nil {
+		return fmt.Errorf("%s: %w", trainedOnFile, err)
+	}
+	return nil
+}
+
+// checkShape holds the description against the signature.
+func (m *Model) checkShape() error {
+	if m.Shape.MaxLen != m.MaxLen {
+		return fmt.Errorf("says maxlen %d, the signature %d", m.Shape.MaxLen, m.MaxLen)
+	}
+	for _, l := range m.Layers {
+		if l.Name == "layer7" && l.Width != m.Shape.Filters {
+			return fmt.Errorf("says filters %d, the signature's layer7 is %d wide", m.Shape.Filters, l.Width)
+		}
+	}
+	return nil
+}
+
+// hashModel digests every file that decides the outputs, names included.
+func hashModel(dir string) (string, error) {
+	names := []string{shapeFile, "saved_model.pb"}
+	variables, err := os.ReadDir(filepath.Join(dir, "variables"))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", err
+	}
+	for _, v := range variables {
+		names = append(names, path.Join("variables", v.Name()))
+	}
+	h := sha256.New()
+	for _, name := range names {
+		f, size, err := openRegular(filepath.Join(dir, name))
+		if name == shapeFile && errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return "", err
+		}
+		fmt.Fprintf(h, "%s %d\n", name, size)
+		_, err = io.Copy(h, f)
+		f.Close()
+		if err != nil {
+			return "", err
+		}
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+// openRegular opens a file and returns its size. Anything else, which might
+// never end or never open, is an error.
+func openRegular(path string) (*os.File, int64, error) {
+	st, err := os.Stat(path)
+	if err != nil {
+		return nil, 0, err
+	}
+	if !st.Mode().IsRegular() {
+		return nil, 0, fmt.Errorf("%s is no regular file", path)
+	}
+	f, err := os.Open(path)
+	return f, st.Size(), err
+}
+
+// readRegular reads a file of at most so many bytes.
+func readRegular(path string, most int64) ([]byte, error) {
+	f, size, err := openRegular(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	if size > most {
+		return nil, fmt.Errorf("%s has %d bytes, at most %d are taken", path, size, most)
+	}
+	return io.ReadAll(io.LimitReader(f, most))
+}

@@ -1,0 +1,133 @@
+package tfmodel_test
+
+import (
+	"fmt"
+	"math"
+	"path/filepath"
+	"slices"
+	"sync"
+	"testing"
+
+	"driftbench/tfmodel"
+)
+
+// TestEnginesEqualKeras holds every engine to what Keras predicts, in batches
+// of several sizes, of files that are empty, of mixed lengths, or cut.
+func TestEnginesEqualKeras(t *testing.T) {
+	g := readGolden(t)
+	for model, want := range g.Models {
+		for name := range engines {
+			t.Run(model+"/"+name, func(t *testing.T) {
+				m, e := open(t, filepath.Join("testdata", model), name)
+				files := g.files(m.MaxLen)
+				for _, size := range []int{1, 3, 32} {
+					var got [3][][]float32
+					for batch := range slices.Chunk(files, size) {
+						out, err := run(e, m, batch)
+						if err != nil {
+							t.Fatal(err)
+						}
+						for i, l := range m.Layers {
+							got[i] = slices.AppendSeq(got[i], slices.Chunk(out[i], l.Width))
+						}
+					}
+					for i, l := range m.Layers {
+						if d := difference(got[i], want[l.Name]); !(d <= 1e-5) {
+							t.Errorf("batches of %d: %s differs by %.1e of its largest value from Keras", size, l.Name, d)
+						}
+					}
+				}
+			})
+		}
+	}
+}
+
+// difference is the largest difference of two tables relative to the largest
+// value of want, or infinite where they are of different shape.
+func difference(got, want [][]float32) float64 {
+	if len(got) != len(want) {
+		return math.Inf(1)
+	}
+	var scale, most float64
+	for i, row := range want {
+		if len(got[i]) != len(row) {
+			return math.Inf(1)
+		}
+		for j, w := range row {
+			scale = max(scale, math.Abs(float64(w)))
+			most = max(most, math.Abs(float64(got[i][j])-float64(w)))
+		}
+	}
+	return most / scale
+}
+
+func TestRunOfNothing(t *testing.T) {
+	for name := range engines {
+		m, e := open(t, "testdata/default", name)
+		if _, err := run(e, m, nil); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestConcurrentRuns holds that goroutines that share an engine get what one
+// alone gets, to the last bit.
+func TestConcurrentRuns(t *testing.T) {
+	g := readGolden(t)
+	for name := range engines {
+		t.Run(name, func(t *testing.T) {
+			m, e := open(t, "testdata/same", name)
+			batches := slices.Collect(slices.Chunk(g.files(m.MaxLen), 5))
+			var want [][][]float32
+			for _, b := range batches {
+				out, err := run(e, m, b)
+				if err != nil {
+					t.Fatal(err)
+				}
+				want = append(want, out)
+			}
+			var wg sync.WaitGroup
+			for goroutine := range 4 {
+				wg.Go(func() {
+					for i := range 5 * len(batches) {
+						k := (i + goroutine) % len(batches)
+						out, err := run(e, m, batches[k])
+						if err != nil {
+							t.Error(err)
+							return
+						}
+						if !slices.EqualFunc(out, want[k], slices.Equal) {
+							t.Errorf("batch %d differs from when it ran alone", k)
+							return
+						}
+					}
+				})
+			}
+			wg.Wait()
+		})
+	}
+}
+
+func TestRunPanicsAtAFileThatIsTooLong(t *testing.T) {
+	for name := range engines {
+		m, e := open(t, "testdata/default", name)
+		func() {
+			defer func() {
+				want := fmt.Sprintf("tfmodel: file of %d bytes, model takes %d", m.MaxLen+1, m.MaxLen)
+				if got := recover(); got != want {
+					t.Errorf("%s: panic %v, want %q", name, got, want)
+				}
+			}()
+			run(e, m, [][]byte{make([]byte, m.MaxLen+1)})
+		}()
+	}
+}
+
+func TestEnginesSayWhatTheyAre(t *testing.T) {
+	for name := range engines {
+		_, e := open(t, "testdata/default", name)
+		if e.Name() != name || e.Device() != tfmodel.CPU {
+			t.Errorf("%s says it is %s on %s", name, e.Name(), e.Device())
+		}
+	}
+}

@@ -1,0 +1,174 @@
+package tfmodel_test
+
+import (
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"syscall"
+	"testing"
+
+	typespb "github.com/wamuir/graft/tensorflow/core/framework/types_go_proto"
+	corepb "github.com/wamuir/graft/tensorflow/core/protobuf/for_core_protos_go_proto"
+
+	"driftbench/tfmodel"
+)
+
+func TestInspect(t *testing.T) {
+	m, err := tfmodel.Inspect("testdata/default")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m.MaxLen != 2000 {
+		t.Errorf("MaxLen = %d, want 2000", m.MaxLen)
+	}
+	if want := []tfmodel.Layer{{"layer7", 16}, {"layer8", 8}, {"logits", 4}}; !reflect.DeepEqual(m.Layers, want) {
+		t.Errorf("Layers = %v, want %v", m.Layers, want)
+	}
+	zeros := strings.Repeat("0", 63)
+	if want := map[string]bool{zeros + "0": true, zeros + "1": true}; !reflect.DeepEqual(m.TrainedOn, want) {
+		t.Errorf("TrainedOn = %v, want %v", m.TrainedOn, want)
+	}
+	if m, err := tfmodel.Inspect("testdata/ember"); err != nil || m.TrainedOn != nil {
+		t.Errorf("a model that does not say its files has TrainedOn %v, error %v", m.TrainedOn, err)
+	}
+}
+
+// TestHash holds that a copy hashes alike and that every file that decides the
+// outputs counts.
+func TestHash(t *testing.T) {
+	hash := func(dir string) string {
+		m, err := tfmodel.Inspect(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return m.Hash
+	}
+	original := hash("testdata/default")
+	for _, c := range []struct {
+		file   string
+		append string
+		counts bool
+	}{
+		{"variables/variables.data-00000-of-00001", "x", true},
+		{"variables/variables.index", "x", true},
+		{"assets.extra/malconv.json", "\n", true},
+		{"assets.extra/trained_on.sha256", strings.Repeat("2", 64) + "\n", false},
+	} {
+		dir := copyModel(t, "default")
+		if got := hash(dir); got != original {
+			t.Fatalf("a copy hashes to %s, the original to %s", got, original)
+		}
+		path := filepath.Join(dir, c.file)
+		b, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		writeFile(t, path, append(b, c.append...))
+		if got := hash(dir) != original; got != c.counts {
+			t.Errorf("%s counts: %v, want %v", c.file, got, c.counts)
+		}
+	}
+}
+
+// TestHashThroughLinks holds that a model that is reached through links hashes
+// as itself: the cache keeps features by this hash.
+func TestHashThroughLinks(t *testing.T) {
+	for _, model := range []string{"default", "same"} {
+		original, err := filepath.Abs(filepath.Join("testdata", model))
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, err := tfmodel.Inspect(original)
+		if err != nil {
+			t.Fatal(err)
+		}
+		linked := filepath.Join(t.TempDir(), "linked")
+		parts := copyModel(t, model)
+		os.RemoveAll(filepath.Join(parts, "variables"))
+		for _, err := range []error{os.Symlink(original, linked), os.Symlink(filepath.Join(original, "variables"), filepath.Join(parts, "variables"))} {
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, dir := range []string{linked, parts} {
+			if got, err := tfmodel.Inspect(dir); err != nil || got.Hash != want.Hash {
+				t.Errorf("%s: through a link the hash is %v, error %v, want %s", model, got, err, want.Hash)
+			}
+		}
+	}
+}
+
+func TestInspectRefuses(t *testing.T) {
+	// signature edits the serving signature.
+	signature := func(edit func(*corepb.SignatureDef)) func(*testing.T, string) {
+		return func(t *testing.T, dir string) {
+			editGraph(t, dir, func(_ *corepb.SavedModel, g *corepb.MetaGraphDef) { edit(g.SignatureDef["serving_default"]) })
+		}
+	}
+	replace := func(file, old, new string) func(*testing.T, string) {
+		return func(t *testing.T, dir string) {
+			path := filepath.Join(dir, file)
+			b, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			changed := strings.Replace(string(b), old, new, 1)
+			if changed == string(b) {
+				t.Fatalf("%s does not hold %q", path, old)
+			}
+			writeFile(t, path, []byte(changed))
+		}
+	}
+	for _, c := range []struct {
+		name   string
+		damage func(t *testing.T, dir string)
+		want   string
+	}{
+		{"no saved_model.pb", func(t *testing.T, dir string) { os.Remove(filepath.Join(dir, "saved_model.pb")) }, "is no SavedModel: it holds no saved_model.pb"},
+		{"garbage", func(t *testing.T, dir string) {
+			writeFile(t, filepath.Join(dir, "saved_model.pb"), []byte("\xff\xfe garbage"))
+		}, "saved_model.pb is damaged"},
+		{"empty", func(t *testing.T, dir string) { writeFile(t, filepath.Join(dir, "saved_model.pb"), nil) }, `holds no graph tagged "serve"`},
+		{"other tag", func(t *testing.T, dir string) {
+			editGraph(t, dir, func(_ *corepb.SavedModel, g *corepb.MetaGraphDef) { g.MetaInfoDef.Tags = []string{"serve", "gpu"} })
+		}, `holds no graph tagged "serve"`},
+		{"no signature", func(t *testing.T, dir string) {
+			editGraph(t, dir, func(_ *corepb.SavedModel, g *corepb.MetaGraphDef) { delete(g.SignatureDef, "serving_default") })
+		}, `no signature "serving_default"`},
+		{"no bytes", signature(func(s *corepb.SignatureDef) { delete(s.Inputs, "bytes") }), `wants input "bytes" uint8 [n, maxlen], has none`},
+		{"bytes of another type", signature(func(s *corepb.SignatureDef) { s.Inputs["bytes"].Dtype = typespb.DataType_DT_INT32 }), `wants input "bytes" uint8 [n, maxlen], has int32 [-1 2000]`},
+		{"no maxlen", signature(func(s *corepb.SignatureDef) { s.Inputs["bytes"].GetTensorShape().Dim[1].Size = -1 }), "has uint8 [-1 -1]"},
+		{"no length", signature(func(s *corepb.SignatureDef) { delete(s.Inputs, "length") }), `wants input "length" int32 [n], has none`},
+		{"another input", signature(func(s *corepb.SignatureDef) { s.Inputs["more"] = s.Inputs["length"] }), "has 3 inputs"},
+		{"output of another type", signature(func(s *corepb.SignatureDef) { s.Outputs["layer7"].Dtype = typespb.DataType_DT_HALF }), `output "layer7" wants float32 [n, width], has half [-1 16]`},
+		{"output that names another folder", signature(func(s *corepb.SignatureDef) { s.Outputs["../layer9"] = s.Outputs["layer7"] }), `output "../layer9" cannot name a file`},
+		{"maxlen past all memory", signature(func(s *corepb.SignatureDef) { s.Inputs["bytes"].GetTensorShape().Dim[1].Size = 1 << 60 }), "has uint8 [-1 1152921504606846976]"},
+		{"width past all memory", signature(func(s *corepb.SignatureDef) { s.Outputs["layer7"].GetTensorShape().Dim[1].Size = 1 << 60 }), `output "layer7" wants float32 [n, width]`},
+		{"a pipe", func(t *testing.T, dir string) {
+			path := filepath.Join(dir, "saved_model.pb")
+			os.Remove(path)
+			if err := syscall.Mkfifo(path, 0o666); err != nil {
+				t.Skip(err)
+			}
+		}, "is no regular file"},
+		{"no logits", signature(func(s *corepb.SignatureDef) { delete(s.Outputs, "logits") }), `no output "logits"`},
+		{"no feature layer", signature(func(s *corepb.SignatureDef) { delete(s.Outputs, "layer7"); delete(s.Outputs, "layer8") }), "no feature layer"},
+		{"malconv.json of another model", replace("assets.extra/malconv.json", `"maxlen": 2000`, `"maxlen": 2001`), "says maxlen 2001, the signature 2000"},
+		{"malconv.json that is none", replace("assets.extra/malconv.json", "{", "["), "assets.extra/malconv.json"},
+		{"filters of another model", replace("assets.extra/malconv.json", `"filters": 16`, `"filters": 17`), "says filters 17, the signature's layer7 is 16 wide"},
+		{"a line that is no digest", replace("assets.extra/trained_on.sha256", "1\n", "1\nnone\n"), `trained_on.sha256:3: "none" is no SHA-256 digest`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			dir := copyModel(t, "default")
+			c.damage(t, dir)
+			_, err := tfmodel.Inspect(dir)
+			if err == nil {
+				t.Fatal("no error")
+			}
+			if text := err.Error(); !strings.Contains(text, c.want) || !strings.Contains(text, dir) || strings.Contains(text, "\n") {
+				t.Errorf("error %q, want one line with %q and the folder", text, c.want)
+			}
+		})
+	}
+}

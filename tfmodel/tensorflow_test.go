@@ -1,0 +1,132 @@
+package tfmodel_test
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"driftbench/tfmodel"
+)
+
+func TestDevices(t *testing.T) {
+	devices, err := tfmodel.Devices()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Contains(devices, "CPU:0") {
+		t.Errorf("devices %v, want CPU:0 among them", devices)
+	}
+}
+
+func TestGPUWithoutOne(t *testing.T) {
+	devices, err := tfmodel.Devices()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if slices.Contains(devices, "GPU:0") {
+		t.Skip("TensorFlow lists a GPU")
+	}
+	m, err := tfmodel.Inspect("testdata/default")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = tfmodel.OpenTensorFlow(m, tfmodel.Options{Device: tfmodel.GPU})
+	if err == nil || !strings.Contains(err.Error(), "lists no GPU; build with GPU=1") || !strings.Contains(err.Error(), "--device cpu") {
+		t.Errorf("error %v, want what to do", err)
+	}
+	e, err := tfmodel.OpenTensorFlow(m, tfmodel.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	if e.Device() != tfmodel.CPU {
+		t.Errorf("left to choose, the device is %s", e.Device())
+	}
+}
+
+// TestDamagedVariables holds that weights that are cut short, missing or
+// changed are an error of one line, in every engine.
+func TestDamagedVariables(t *testing.T) {
+	const data = "variables/variables.data-00000-of-00001"
+	cut := func(name string) func(*testing.T, string) {
+		return func(t *testing.T, dir string) {
+			st, err := os.Stat(filepath.Join(dir, name))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Truncate(filepath.Join(dir, name), st.Size()/2); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for name, damage := range map[string]func(*testing.T, string){
+		"data cut short":  cut(data),
+		"index cut short": cut("variables/variables.index"),
+		"data missing":    func(t *testing.T, dir string) { os.Remove(filepath.Join(dir, data)) },
+		"one byte differs": func(t *testing.T, dir string) {
+			b, err := os.ReadFile(filepath.Join(dir, data))
+			if err != nil {
+				t.Fatal(err)
+			}
+			b[len(b)/2] ^= 1
+			writeFile(t, filepath.Join(dir, data), b)
+		},
+	} {
+		for engine, open := range engines {
+			t.Run(name+"/"+engine, func(t *testing.T) {
+				dir := copyModel(t, "default")
+				damage(t, dir)
+				m, err := tfmodel.Inspect(dir)
+				if err != nil {
+					t.Fatal(err)
+				}
+				e, err := open(m)
+				if err == nil {
+					e.Close()
+					t.Fatal("no error")
+				}
+				if text := err.Error(); !strings.Contains(text, dir) || strings.Contains(text, "\n") {
+					t.Errorf("error %q, want one line with the folder", text)
+				}
+			})
+		}
+	}
+}
+
+// TestMemoryOfManyBatches holds that the C memory of tensors, which Go's
+// collector does not see, is given back: 200 batches of 1 MB leave less than
+// half of their 200 MB.
+func TestMemoryOfManyBatches(t *testing.T) {
+	m, e := open(t, "testdata/default", "tensorflow")
+	files := slices.Repeat([][]byte{bytes.Repeat([]byte("driftbench"), m.MaxLen/10)}, 500)
+	batches := func(n int) {
+		for range n {
+			if _, err := run(e, m, files); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	batches(20)
+	before := residentMB(t)
+	batches(200)
+	if grown := residentMB(t) - before; grown > 100 {
+		t.Errorf("memory grew by %d MB over 200 batches of 1 MB", grown)
+	}
+}
+
+// residentMB is the process's resident memory.
+func residentMB(t *testing.T) int {
+	b, err := os.ReadFile("/proc/self/statm")
+	if err != nil {
+		t.Skip(err)
+	}
+	var size, resident int
+	if _, err := fmt.Sscan(string(b), &size, &resident); err != nil {
+		t.Fatal(err)
+	}
+	return resident * os.Getpagesize() >> 20
+}
