@@ -78,6 +78,24 @@ func sameBits(t *testing.T, name string, w Weights, precision Precision, batch [
 	}
 }
 
+// TestOneZero: an activation that underflows from below is +0, as a maximum over
+// zeros of both signs would depend on their order.
+func TestOneZero(t *testing.T) {
+	w := shapes[1].w.withWeights(1, 2, 1) // its merge is linear
+	clear(w.ConvKernel)
+	w.ConvActivation = "linear"
+	for i := range w.Filters {
+		w.ConvBias[i], w.ConvBias[w.Filters+i] = -1e-30, -100
+	}
+	for _, kernel := range Kernels() {
+		for i, v := range run(t, newEngine(t, w, Options{Kernel: kernel}), [][]byte{{1}}).Layer7 {
+			if math.Float32bits(v) != 0 {
+				t.Fatalf("%s: layer7[%d] is %v, want +0", kernel, i, v)
+			}
+		}
+	}
+}
+
 // row returns the outputs of one file.
 func row(o Outputs, w Weights, i int) Outputs {
 	cut := func(x []float32, width int) []float32 { return x[i*width : (i+1)*width] }

@@ -118,7 +118,9 @@ func (e *Engine) Kernel() string { return e.options.Kernel }
 func (e *Engine) Forget() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.store.forget()
+	if e.arena != nil {
+		e.store.forget()
+	}
 }
 
 // Close returns the engine's memory. Run fails after it; closing twice is fine.
