@@ -9,12 +9,15 @@ import (
 	"driftbench/report"
 )
 
-// finish writes results.json into out and draws it.
-func (a *app) finish(out string, r report.Results) error {
+// finish writes results.json into out, draws it, and judges it by the rules.
+func (a *app) finish(out string, r report.Results, opt scoring) error {
 	if err := report.WriteResults(filepath.Join(out, "results.json"), r); err != nil {
 		return err
 	}
-	return a.draw(out, r)
+	if err := a.draw(out, r); err != nil {
+		return err
+	}
+	return a.judge(opt, r)
 }
 
 // draw draws the report of out and prints the table.

@@ -27,6 +27,7 @@ const (
 	exitDone        = 0
 	exitFailed      = 1
 	exitUsage       = 2
+	exitRule        = 3 // a rule of --fail-if holds
 	exitInterrupted = 130
 )
 
@@ -51,9 +52,12 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	a.closeProgress()
 
 	var usage usageError
+	var rule ruleError
 	switch {
 	case err == nil:
 		return exitDone
+	case errors.As(err, &rule):
+		return exitRule
 	case ctx.Err() != nil:
 		fmt.Fprintln(stderr, "driftbench: interrupted.", a.kept())
 		return exitInterrupted
@@ -91,7 +95,8 @@ fast it runs. For every time span after the training year it says how well a
 detector tells the new files from held-out files of the training year: AUROC
 with a 95% interval, where 0.5 is no drift.
 
-Exit status: 0 done, 1 failed, 2 wrong usage, 130 interrupted.`,
+Exit status: 0 done, 1 failed, 2 wrong usage, 3 a rule of --fail-if holds,
+130 interrupted.`,
 		Args:              cobra.NoArgs,
 		SilenceErrors:     true,
 		SilenceUsage:      true,

@@ -6,34 +6,9 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/spf13/cobra"
-
 	"driftbench/report"
 	"driftbench/stats"
 )
-
-// scoring says what is computed from the features.
-type scoring struct {
-	detectors []string
-	resamples int
-	seed      uint64
-	saveFit   string // file; "" saves none
-}
-
-func (o *scoring) add(cmd *cobra.Command) {
-	fl := cmd.Flags()
-	fl.StringSliceVar(&o.detectors, "detectors", nil, "detectors to fit, by name; all when empty")
-	fl.IntVar(&o.resamples, "resamples", 2000, "bootstrap resamples of the ranking metrics")
-	fl.Uint64Var(&o.seed, "bootstrap-seed", 1, "seed of the bootstrap")
-	fl.StringVar(&o.saveFit, "save-fit", "", "keep the fitted detectors in this file, for score --fit")
-}
-
-func (o *scoring) check() error {
-	if o.resamples < 1 {
-		return usagef("--resamples %d: want 1 or more", o.resamples)
-	}
-	return prepareFile("--save-fit", o.saveFit)
-}
 
 // scored is the scores of every detector for every sample.
 type scored struct {
@@ -75,6 +50,9 @@ func (a *app) score(ctx context.Context, s *samples, opt scoring, out string) (*
 		}
 	}
 	r.Warnings = append(r.Warnings, timeRules(s)...)
+	for _, w := range r.Warnings[len(s.warnings):] {
+		a.log.Warn(w)
+	}
 
 	names := sc.detectors.Names()
 	a.startProgress("bootstrap", len(names)*len(s.out()))

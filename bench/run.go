@@ -10,6 +10,7 @@ import (
 	"driftbench/bench/dataset"
 	"driftbench/bench/features"
 	"driftbench/report"
+	"driftbench/stats"
 	"driftbench/tfmodel"
 )
 
@@ -32,56 +33,80 @@ func (f *extractFlags) add(cmd *cobra.Command) {
 	cmd.MarkFlagRequired("out")
 }
 
-// extract opens corpus and model, tells what does not fit before any work is
-// done, and extracts every split.
-func (f *extractFlags) extract(ctx context.Context, a *app) (*dataset.Corpus, *extraction, *manifest, error) {
-	fail := func(err error) (*dataset.Corpus, *extraction, *manifest, error) {
-		return nil, nil, nil, err
-	}
+// job is an extraction that makes sense: corpus and model are there and fit.
+type job struct {
+	*extractFlags
+	corpus *dataset.Corpus
+	model  *tfmodel.Model
+	man    *manifest
+}
+
+// prepare looks at corpus, model and output folder, so that what cannot be
+// done is told before any work is.
+func (f *extractFlags) prepare(ctx context.Context, a *app) (*job, error) {
 	if err := f.model.check(); err != nil {
-		return fail(err)
+		return nil, err
 	}
 	if f.batch < 0 {
-		return fail(usagef("--batch %d: want 0 or more", f.batch))
+		return nil, usagef("--batch %d: want 0 or more", f.batch)
 	}
 	if err := prepareOut(f.out); err != nil {
-		return fail(err)
+		return nil, err
 	}
-	man := a.newManifest()
-	model, err := tfmodel.Inspect(f.model.dir)
-	if err != nil {
-		return fail(err)
+	j := &job{extractFlags: f, man: a.newManifest()}
+	var err error
+	if j.model, err = tfmodel.Inspect(f.model.dir); err != nil {
+		return nil, err
 	}
-	c, err := f.corpus.load(ctx, a)
-	if err != nil {
-		return fail(err)
+	if j.corpus, err = f.corpus.load(ctx, a); err != nil {
+		return nil, err
 	}
-	for _, w := range misfits(model, c) {
+	j.man.setCorpus(j.corpus)
+	for _, w := range misfits(j.model, j.corpus) {
 		a.log.Warn(w)
-		man.Warnings = append(man.Warnings, w)
+		j.man.Warnings = append(j.man.Warnings, w)
 	}
-	engine, err := f.model.open(a, model)
+	return j, nil
+}
+
+// plan is what a run over the job gives numbers of.
+func (j *job) plan() plan {
+	p := plan{predicts: outputs(j.model) == len(j.corpus.Labels)}
+	for _, s := range j.corpus.Splits {
+		p.splits = append(p.splits, s.Name)
+	}
+	var layers []string
+	for _, l := range j.model.Layers[:len(j.model.Layers)-1] {
+		layers = append(layers, l.Name)
+	}
+	p.detectors = stats.Names(layers)
+	return p
+}
+
+// extract extracts every split.
+func (j *job) extract(ctx context.Context, a *app) (*extraction, error) {
+	engine, err := j.extractFlags.model.open(a, j.model)
 	if err != nil {
-		return fail(err)
+		return nil, err
 	}
 	defer engine.Close()
-	kept, err := a.openCache(f.cache, model, engine)
+	kept, err := a.openCache(j.cache, j.model, engine)
 	if err != nil {
-		return fail(err)
+		return nil, err
 	}
-	if f.batch == 0 {
-		f.batch = suitedBatch(engine, model)
+	batch := j.batch
+	if batch == 0 {
+		batch = suitedBatch(engine, j.model)
 	}
-	x := &extractor{engine: engine, cache: kept, layers: model.Layers, maxLen: model.MaxLen, batch: f.batch}
-	done, err := a.extractAll(ctx, c, x, f.out)
+	x := &extractor{engine: engine, cache: kept, layers: j.model.Layers, maxLen: j.model.MaxLen, batch: batch}
+	done, err := a.extractAll(ctx, j.corpus, x, j.out)
 	if err != nil {
-		return fail(err)
+		return nil, err
 	}
-	man.setCorpus(c)
-	man.setModel(model, engine, f.batch)
-	man.setExtraction(done)
-	man.InUnseen = unseen(model, done.splits[1])
-	return c, done, man, nil
+	j.man.setModel(j.model, engine, batch)
+	j.man.setExtraction(done)
+	j.man.InUnseen = unseen(j.model, done.splits[1])
+	return done, nil
 }
 
 // misfits says where model and corpus do not fit each other well.
@@ -110,11 +135,15 @@ func (a *app) extractCommand() *cobra.Command {
 		Short: "Run the model over every split and write features/ alone",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			_, done, man, err := f.extract(cmd.Context(), a)
+			j, err := f.prepare(cmd.Context(), a)
 			if err != nil {
 				return err
 			}
-			if err := man.write(f.out); err != nil {
+			done, err := j.extract(cmd.Context(), a)
+			if err != nil {
+				return err
+			}
+			if err := j.man.write(f.out); err != nil {
 				return err
 			}
 			for i, s := range done.splits {
@@ -134,29 +163,42 @@ func (a *app) runCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "run --corpus DIR --model DIR --out DIR",
 		Short: "The whole way: read, extract, fit, score, report",
-		Args:  cobra.NoArgs,
+		Long: `Read the files of a corpus, run the model over them, fit the detectors, score
+every split, and write features/, scores/, results.json and the report under
+--out.
+` + ruleHelp,
+		Example: `  driftbench run --corpus samples --model malconv --out drift
+  driftbench run --corpus samples --model malconv --out drift --summary drift.md \
+    --fail-if 'auroc(2019, mahalanobis/ensemble) > 0.75' --fail-if 'accuracy(2019) < 0.9'`,
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := opt.check(); err != nil {
 				return err
 			}
 			ctx := cmd.Context()
-			c, done, man, err := f.extract(ctx, a)
+			j, err := f.prepare(ctx, a)
 			if err != nil {
 				return err
 			}
-			s, err := corpusSamples(c, done)
+			if err := opt.checkAgainst(j.plan()); err != nil {
+				return err
+			}
+			done, err := j.extract(ctx, a)
 			if err != nil {
 				return err
 			}
-			s.inUnseen, s.warnings = man.InUnseen, man.Warnings
+			s, err := j.samples(done)
+			if err != nil {
+				return err
+			}
 			r, err := a.score(ctx, s, opt, f.out)
 			if err != nil {
 				return err
 			}
-			if err := man.write(f.out); err != nil {
+			if err := j.man.write(f.out); err != nil {
 				return err
 			}
-			return a.finish(f.out, *r)
+			return a.finish(f.out, *r, opt)
 		},
 	}
 	f.add(cmd)
@@ -164,10 +206,13 @@ func (a *app) runCommand() *cobra.Command {
 	return cmd
 }
 
-// corpusSamples are the extracted splits with their roles.
-func corpusSamples(c *dataset.Corpus, x *extraction) (*samples, error) {
-	s := &samples{train: c.Train.Name, labels: c.Labels}
-	for i, split := range c.Splits {
+// samples are the extracted splits with their roles.
+func (j *job) samples(x *extraction) (*samples, error) {
+	s := &samples{
+		train: j.corpus.Train.Name, labels: j.corpus.Labels,
+		inUnseen: j.man.InUnseen, warnings: j.man.Warnings,
+	}
+	for i, split := range j.corpus.Splits {
 		s.all = append(s.all, &sample{
 			Split:   x.splits[i],
 			role:    report.Role(split.Role),

@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 
 	"driftbench/bench/dataset"
@@ -40,6 +41,22 @@ type samples struct {
 func (s *samples) fit() *sample   { return s.all[0] }
 func (s *samples) in() *sample    { return s.all[1] }
 func (s *samples) out() []*sample { return s.all[2:] }
+
+// plan is what scoring s gives numbers of.
+func (s *samples) plan() plan {
+	p := plan{detectors: stats.Names(s.layers), predicts: true}
+	if s.saved != nil {
+		p.detectors = slices.DeleteFunc(p.detectors, func(name string) bool {
+			_, skipped := s.saved.Skipped[name]
+			return !skipped && !slices.Contains(s.saved.detectors.Names(), name)
+		})
+	}
+	for _, x := range s.all {
+		p.splits = append(p.splits, x.Name)
+		p.predicts = p.predicts && x.predicted != nil
+	}
+	return p
+}
 
 // layerNames names the feature layers of a split.
 func layerNames(s features.Split) []string {

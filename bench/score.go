@@ -31,7 +31,8 @@ Splits, labels and spans are those of the files: <train>-fit fits the detectors,
 --save-fit keeps the fitted detectors and the scores of the fit and In files in
 one file. With --fit that file takes the place of the training features: the
 folder needs Out splits alone, and what <train>-fit and <train>-val it holds are
-passed over.`,
+passed over.
+` + ruleHelp,
 		Example: `  driftbench score --features 2019/features --out 2019 --save-fit 2017.fit
   driftbench score --features 2020/features --out 2020 --fit 2017.fit`,
 		Args: cobra.NoArgs,
@@ -97,6 +98,9 @@ func (a *app) scoreFeatures(ctx context.Context, f scoreFlags) error {
 	for _, w := range s.warnings {
 		a.log.Warn(w)
 	}
+	if err := f.opt.checkAgainst(s.plan()); err != nil {
+		return err
+	}
 	r, err := a.score(ctx, s, f.opt, f.out)
 	if err != nil {
 		return err
@@ -104,7 +108,7 @@ func (a *app) scoreFeatures(ctx context.Context, f scoreFlags) error {
 	if err := man.write(f.out); err != nil {
 		return err
 	}
-	return a.finish(f.out, *r)
+	return a.finish(f.out, *r, f.opt)
 }
 
 // readSamples reads every split of a features folder, or those that the

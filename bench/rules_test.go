@@ -1,0 +1,138 @@
+package main
+
+import (
+	"encoding/xml"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"driftbench/report"
+)
+
+func TestParseRule(t *testing.T) {
+	for text, want := range map[string]rule{
+		"auroc(2019, mahalanobis/ensemble) > 0.75": {"auroc(2019, mahalanobis/ensemble) > 0.75", "auroc", "2019", "mahalanobis/ensemble", true, 0.75},
+		" accuracy (2018-Q1)<.9 ":                  {"accuracy (2018-Q1)<.9", "accuracy", "2018-Q1", "", false, 0.9},
+		"auroc(2019,knn/layer7)<1":                 {"auroc(2019,knn/layer7)<1", "auroc", "2019", "knn/layer7", false, 1},
+	} {
+		if got, err := parseRule(text); err != nil || got != want {
+			t.Errorf("%q: %+v, %v, want %+v", text, got, err, want)
+		}
+	}
+	for _, text := range []string{
+		"", "auroc", "auroc(2019) > 0.5", "accuracy(2019, msp) > 0.5", "auroc(, msp) > 0.5", "auroc(2019,) > 0.5",
+		"auroc(2019, msp) >= 0.5", "auroc(2019, msp) > 1.5", "auroc(2019, msp) > NaN", "auroc(2019, msp) > -1",
+		"f1(2019) < 0.5", "auroc(2019, msp) > 0.5 and more", "auroc(2019, msp) 0.5",
+	} {
+		if r, err := parseRule(text); err == nil || !strings.Contains(err.Error(), ruleForms) {
+			t.Errorf("%q: %+v, %v, want the forms of a rule", text, r, err)
+		}
+	}
+}
+
+// The end of the interval that is nearer to the bound decides.
+func TestRuleDecides(t *testing.T) {
+	nan := report.Num(math.NaN())
+	res := report.Results{
+		Detectors: []report.Detector{
+			{Name: "msp", Splits: []report.DetectorSplit{
+				{Split: "2018", AUROC: 0.7, AUROCLo: 0.6, AUROCHi: 0.8},
+				{Split: "2019", AUROC: 1, AUROCLo: nan, AUROCHi: nan},
+			}},
+			{Name: "vim", Skipped: "no layer"},
+		},
+		Classifier: &report.Classifier{Splits: []report.Accuracy{
+			{Name: "2018", Accuracy: report.Interval{Value: 0.7, Lo: 0.6, Hi: 0.8}},
+		}},
+	}
+	for _, tc := range []struct {
+		rule   string
+		failed bool
+		reason string
+	}{
+		{"auroc(2018, msp) > 0.59", true, "the lower end of 0.700 [0.600, 0.800] is above 0.59"},
+		{"auroc(2018, msp) > 0.6", false, "the lower end of 0.700 [0.600, 0.800] is not above 0.6"},
+		{"auroc(2018, msp) < 0.81", true, "the upper end of 0.700 [0.600, 0.800] is below 0.81"},
+		{"auroc(2018, msp) < 0.8", false, "the upper end of 0.700 [0.600, 0.800] is not below 0.8"},
+		{"accuracy(2018) < 0.81", true, "the upper end of 0.700 [0.600, 0.800] is below 0.81"},
+		{"accuracy(2018) > 0.65", false, "the lower end of 0.700 [0.600, 0.800] is not above 0.65"},
+		{"auroc(2019, msp) > 0.5", true, "it could not be computed: too few files"},
+		{"auroc(2018, vim) > 0.5", true, "it could not be computed: no layer"},
+	} {
+		r, err := parseRule(tc.rule)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := report.Check{Rule: tc.rule, Failed: tc.failed, Reason: tc.reason}
+		if got := r.decide(res); got != want {
+			t.Errorf("%+v, want %+v", got, want)
+		}
+	}
+}
+
+func TestFailIf(t *testing.T) {
+	features := filepath.Join(extracted(), "features")
+	score := func(args ...string) (int, string, string) {
+		return driftbench(append([]string{"score", "--features", features, "--resamples", "20", "--detectors", "msp"}, args...)...)
+	}
+	holds, holdsNot := "auroc(2019, msp) > 0.1", "accuracy(2017-fit) < 0.1"
+
+	dir := t.TempDir()
+	summary := filepath.Join(dir, "ci", "drift.xml")
+	status, stdout, stderr := score("--out", dir, "--fail-if", holds, "--fail-if", holdsNot, "--summary", summary)
+	lines := strings.Split(strings.TrimSpace(stdout), "\n")
+	if status != exitRule || strings.Contains(stderr, "driftbench:") ||
+		!strings.HasPrefix(lines[len(lines)-2], "passed: "+holdsNot+": the upper end of ") ||
+		!strings.HasPrefix(lines[len(lines)-1], "failed: "+holds+": the lower end of ") {
+		t.Errorf("status %d, stderr %q, last lines %q", status, stderr, lines[len(lines)-2:])
+	}
+	var suite struct {
+		Tests    int `xml:"tests,attr"`
+		Failures int `xml:"failures,attr"`
+	}
+	if err := xml.Unmarshal([]byte(readFile(t, summary)), &suite); err != nil || suite.Tests != 2 || suite.Failures != 1 {
+		t.Errorf("summary: %+v, %v, want 2 tests and 1 failure", suite, err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "report", "index.html")); err != nil {
+		t.Error("a failed rule leaves no report: ", err)
+	}
+
+	dir = t.TempDir()
+	summary = filepath.Join(dir, "drift.md")
+	status, _, stderr = score("--out", dir, "--fail-if", holdsNot, "--summary", summary)
+	if status != exitDone {
+		t.Errorf("no rule holds: status %d, stderr %q", status, stderr)
+	}
+	if md := readFile(t, summary); !strings.HasPrefix(md, "### ") || !strings.Contains(md, "| passed |") {
+		t.Errorf("summary:\n%s", md)
+	}
+}
+
+// What a rule names has to be known before hours of work are spent.
+func TestFailIfRefuses(t *testing.T) {
+	for _, command := range [][]string{
+		{"run", "--corpus", small(), "--model", model, "--cache", "none"},
+		{"score", "--features", filepath.Join(extracted(), "features")},
+		{"score", "--features", filepath.Join(extracted(), "features"), "--fit", filepath.Join(extracted(), "run.fit")},
+	} {
+		for _, tc := range []struct{ flag, value, want string }{
+			{"--fail-if", "auroc(2020, msp) > 0.5", `no split "2020" that has an auroc; there are 2018-Q1, 2018-late, 2019`},
+			{"--fail-if", "auroc(2017-val, msp) > 0.5", `no split "2017-val" that has an auroc`},
+			{"--fail-if", "auroc(2019, svm) > 0.5", `no detector "svm"; there are mahalanobis/layer7,`},
+			{"--fail-if", "accuracy(2020) < 0.5", `no split "2020" that has an accuracy; there are 2017-fit, 2017-val, 2018-Q1,`},
+			{"--fail-if", "auroc > 0.5", `want auroc(SPLIT, DETECTOR) > 0.75 or`},
+			{"--summary", "drift.html", `--summary drift.html: want a name that ends in .md (Markdown) or .xml (JUnit)`},
+		} {
+			out := filepath.Join(t.TempDir(), "out")
+			status, stdout, stderr := driftbench(append(command, "--out", out, tc.flag, tc.value)...)
+			if status != exitUsage || stdout != "" || !strings.Contains(stderr, tc.want) {
+				t.Errorf("%s %s %q: status %d, stdout %q, stderr %q, want %q", command[0], tc.flag, tc.value, status, stdout, stderr, tc.want)
+			}
+			if left, _ := os.ReadDir(out); len(left) > 0 {
+				t.Errorf("%s %s %q: left %v", command[0], tc.flag, tc.value, left)
+			}
+		}
+	}
+}
