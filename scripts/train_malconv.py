@@ -28,9 +28,9 @@ import tensorflow as tf
 import malconv
 
 WINDOW = 500
-RATE = 1e-3  # of Adam
-KEEP = 0.5  # share of a file's windows, drawn anew in each epoch: a file must be told by more than one of its parts
-ENOUGH = 0.01  # training loss at which to stop
+RATE = 3e-3  # of Adam
+KEEP = 0.3  # share of a file's windows, drawn anew in each epoch: a file must be told by more than one of its parts
+ENOUGH = 0.02  # training loss at which to stop
 
 
 class InputError(Exception):
