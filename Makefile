@@ -68,19 +68,18 @@ help: ## this list
 
 ## Set-up
 
-TENSORFLOW_WHEEL := scripts/requirements-tensorflow-$(if $(GPU),gpu,cpu).txt
 TENSORFLOW := $(if $(TENSORFLOW_ROOT),,$(VENV)/.tensorflow)
 
-$(VENV)/.tensorflow: $(TENSORFLOW_WHEEL)
-	@$(PYTHON) -c 'import sys, venv; v = sys.version_info; (3, 10) <= v < (3, 14) or sys.exit("TensorFlow 2.21 has wheels for Python 3.10 to 3.13, this is %d.%d: set PYTHON=python3.12, or TENSORFLOW_ROOT" % v[:2])'
+$(VENV)/.tensorflow: scripts/requirements-$(if $(GPU),gpu,tensorflow).txt
+	@$(PYTHON) -c 'import sys, venv; v = sys.version_info; (3, 11) <= v < (3, 14) or sys.exit("the pinned packages are for Python 3.11 to 3.13, this is %d.%d: set PYTHON=python3.12, or TENSORFLOW_ROOT" % v[:2])'
 	@echo "fetching libtensorflow into $(VENV)" >&2
 	@$(PYTHON) -m venv $(VENV)
 	@$(PIP) $(if $(GPU),,--no-deps) -r $<
 	@touch $@
 
-$(VENV)/.scripts: scripts/requirements.txt $(VENV)/.tensorflow
+$(VENV)/.scripts: scripts/requirements-$(if $(GPU),gpu,cpu).txt $(VENV)/.tensorflow
 	@echo "fetching Keras and the reference libraries into $(VENV)" >&2
-	@$(PIP) -r $(TENSORFLOW_WHEEL) -r $<
+	@$(PIP) -r $<
 	@touch $@
 
 python: $(VENV)/.scripts
