@@ -113,7 +113,7 @@ func (a *app) extractAll(ctx context.Context, c *dataset.Corpus, x *extractor, o
 		return kept
 	}
 	for _, s := range c.Splits {
-		a.startProgress("reading and extracting "+s.Name, len(s.Rows))
+		a.startProgress("reading and extracting "+s.Name, len(s.Rows), "files")
 		f, dropped, err := x.split(ctx, c, s, a.advance)
 		if err != nil {
 			return nil, fmt.Errorf("extracting split %s: %w", s.Name, err)

@@ -55,7 +55,7 @@ func (a *app) score(ctx context.Context, s *samples, opt scoring, out string) (*
 	}
 
 	names := sc.detectors.Names()
-	a.startProgress("bootstrap", len(names)*len(s.out()))
+	a.startProgress("bootstrap", len(names)*len(s.out()), "AUROCs")
 	for _, name := range stats.Names(s.layers) {
 		if err := ctx.Err(); err != nil {
 			return nil, err
@@ -82,7 +82,7 @@ func (a *app) fitAndScore(ctx context.Context, s *samples, opt scoring) (*scored
 		return nil, err
 	}
 	names := sc.detectors.Names()
-	a.startProgress("scoring", len(names)*len(s.all))
+	a.startProgress("scoring", len(names)*len(s.all), "scorings")
 	for _, name := range names {
 		for _, x := range s.all {
 			if err := ctx.Err(); err != nil {
@@ -105,7 +105,7 @@ func (a *app) fitAndScore(ctx context.Context, s *samples, opt scoring) (*scored
 
 // fit fits the named detectors, all when there are none.
 func (a *app) fit(sc *scored, names []string) error {
-	a.startProgress("fit", 1)
+	a.startSpinner("fitting")
 	d, err := stats.Fit(stats.Training{
 		Layers:     sc.layers,
 		Fit:        sc.fit().features(),
@@ -117,7 +117,6 @@ func (a *app) fit(sc *scored, names []string) error {
 	if err != nil {
 		return locate(err, sc.all)
 	}
-	a.advance(1)
 	sc.detectors, sc.skipped = d, map[string]string{}
 	for _, name := range stats.Names(sc.layers) {
 		if why := d.Skipped(name); why != nil {

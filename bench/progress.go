@@ -11,24 +11,36 @@ import (
 // bar is the progress of one stage; nil when stderr is no terminal.
 type bar = progressbar.ProgressBar
 
-// startProgress shows a bar for n items of a stage on stderr, in place of the
+// startProgress shows a bar for a stage of n items on stderr, in place of the
 // one before. When stderr is no terminal there are no bars.
-func (a *app) startProgress(stage string, n int) {
+func (a *app) startProgress(stage string, n int, items string) {
+	a.showProgress(stage, n,
+		progressbar.OptionShowCount(),
+		progressbar.OptionShowIts(),
+		progressbar.OptionSetItsString(items),
+		progressbar.OptionSetPredictTime(true))
+}
+
+// startSpinner shows that a stage of unknown length is under way, and for how
+// long.
+func (a *app) startSpinner(stage string) {
+	a.showProgress(stage, -1, progressbar.OptionSpinnerType(14))
+}
+
+func (a *app) showProgress(stage string, n int, options ...progressbar.Option) {
 	a.closeProgress()
 	f, ok := a.err.(*os.File)
 	if !ok || !term.IsTerminal(int(f.Fd())) {
 		return
 	}
-	a.bar = progressbar.NewOptions(n,
+	a.bar = progressbar.NewOptions(n, append(options,
 		progressbar.OptionSetWriter(f),
 		progressbar.OptionSetDescription(stage),
-		progressbar.OptionShowCount(),
-		progressbar.OptionShowIts(),
-		progressbar.OptionSetPredictTime(true),
 		progressbar.OptionFullWidth(),
-		progressbar.OptionThrottle(100*time.Millisecond),
+		progressbar.OptionThrottle(100 * time.Millisecond),
 		progressbar.OptionClearOnFinish(),
-	)
+		progressbar.OptionSetRenderBlankState(true),
+	)...)
 }
 
 // advance moves the present bar by n items.
@@ -41,6 +53,7 @@ func (a *app) advance(n int) {
 // closeProgress removes the present bar.
 func (a *app) closeProgress() {
 	if a.bar != nil {
+		a.bar.Finish()
 		a.bar.Clear()
 		a.bar = nil
 	}

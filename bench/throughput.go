@@ -134,7 +134,7 @@ func (a *app) throughput(ctx context.Context, f throughputFlags) error {
 		return errors.New("nothing to time: " + strings.Join(absent, "; "))
 	}
 
-	a.startProgress("timing", f.count*len(cases))
+	a.startProgress("timing", f.count*len(cases), "repetitions")
 	reps, err := throughput.Measure(ctx, cases, throughput.Options{
 		Rounds: f.count, Least: f.least, Seed: 1,
 		Progress: func(int, int) { a.advance(1) },
