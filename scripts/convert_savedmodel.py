@@ -91,6 +91,8 @@ def read_digests(source, trained_on):
         if not trained_on.exists():
             return None
     digests = Path(trained_on).read_text().split()
+    if not digests:
+        raise ConversionError(f"{trained_on} is empty; expected one SHA-256 digest in lower-case hex a line")
     for digest in digests:
         if not re.fullmatch("[0-9a-f]{64}", digest):
             raise ConversionError(f"{trained_on} holds {digest[:80]!r}; expected one SHA-256 digest in lower-case hex a line")

@@ -79,7 +79,7 @@ def read(path, pad=None):
         try:
             model = keras.models.load_model(path, compile=False)
         except Exception as error:  # Keras raises what the code of a layer happens to
-            reason = str(error).strip().splitlines()[-1]
+            reason = (str(error).strip() or repr(error)).splitlines()[-1]
             raise NotMalConv(f"Keras {keras.__version__} does not load it ({reason}); expected layers and activations of Keras's own") from error
     return recognise(model, pad)
 
@@ -108,12 +108,13 @@ def _config(path):
 
 def _expect_known_layers(config):
     """Refuses, before Keras runs any code of the file, layers that no MalConv has."""
+    _expect(config["class_name"] != "Sequential", "the model is Sequential", "a functional model")
     for layer in config["config"].get("layers", []):
         kind = layer["class_name"]
         if kind not in _MALCONV | _ACTIVATIONS | _TRAINING_ONLY:
             name = layer["config"].get("name", layer.get("name"))
             hint = " (write the product with the gate as keras.layers.Multiply)" if "Lambda" in kind else ""
-            raise NotMalConv(f"layer {name!r} is a {kind}, which no MalConv has{hint}; expected only {', '.join(sorted(_MALCONV))}, activations and dropout")
+            raise NotMalConv(f"layer {name!r} is {kind}, which no MalConv has{hint}; expected only {', '.join(sorted(_MALCONV))}, activations and dropout")
 
 
 def _modernise(path):
@@ -137,7 +138,7 @@ def recognise(model, pad=None):
     vocabulary has a symbol beyond the bytes.
     """
     functional = isinstance(model, keras.Model) and hasattr(model, "operations")
-    _expect(functional, f"the model is a {type(model).__name__}", "a functional model")
+    _expect(functional, f"the model is {type(model).__name__}", "a functional model")
     for what, tensors in ("inputs", model.inputs), ("outputs", model.outputs):
         _expect(len(tensors) == 1, f"the model has {len(tensors)} {what}", "one input, the bytes, and one output, the class probabilities")
 
@@ -209,7 +210,7 @@ def _step(tensor, kind, where):
         if found not in _ACTIVATIONS | _TRAINING_ONLY:
             break
         tensor = inputs[0]
-    _expect(found == kind, f"layer {layer.name!r} is a {found}", f"a {kind} {where}")
+    _expect(found == kind, f"layer {layer.name!r} is {found}", f"{kind} {where}")
     dtype = getattr(layer, "compute_dtype", "float32")  # an operator has none of its own
     _expect(dtype == "float32", f"layer {layer.name!r} computes in {dtype}", "float32")
     return _Step(layer, inputs, activation)

@@ -45,7 +45,7 @@ def read_split(path, labels, maxlen):
     """
     windows, classes, digests = [], [], []
     with open(path, newline="", encoding="utf-8-sig") as file:
-        rows = csv.DictReader(file)
+        rows = csv.DictReader(file, restval="")
         for column in "label", "path":
             if column not in (rows.fieldnames or []):
                 raise InputError(f"{path} has no column {column!r}; expected what driftbench splits writes")
@@ -100,7 +100,7 @@ class Trainer:
 
     @tf.function(reduce_retracing=True)
     def step(self, windows, segment, classes):
-        """One step on files given by join, with a class each, int32 [n]. Returns the loss before it and the probabilities [n, C]."""
+        """One step on files given by join, with a class each, int32 [n]. Returns the loss before it."""
         files = tf.size(classes)
         found = self.activations(windows)
         largest = tf.math.unsorted_segment_max(found, segment, files)
@@ -115,7 +115,7 @@ class Trainer:
         # The embedding's gradient comes as one row a byte; Adam needs the sum for each symbol.
         gradients = [tf.convert_to_tensor(gradient) for gradient in tape.gradient(loss, variables)]
         self.optimizer.apply_gradients(zip(gradients, variables))
-        return loss, probs
+        return loss
 
     @tf.function(reduce_retracing=True)
     def predict(self, windows, segment, files):
@@ -134,7 +134,7 @@ def train(windows, classes, epochs, batch, seed):
         order = rng.permutation(len(windows))
         loss = 0.0
         for files in np.split(order, range(batch, len(order), batch)):
-            one, _ = trainer.step(*join([draw(windows[file], rng) for file in files]), tf.constant(classes[files]))
+            one = trainer.step(*join([draw(windows[file], rng) for file in files]), tf.constant(classes[files]))
             loss += float(one) * len(files) / len(order)
         print(f"epoch {epoch + 1}: loss {loss:.4f}", file=sys.stderr, flush=True)
         if loss < ENOUGH:

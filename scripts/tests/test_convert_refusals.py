@@ -89,10 +89,10 @@ def subclassed():
 
 
 MODELS = {
-    "pooling": (lambda: build(pool=layers.GlobalAveragePooling1D(name="mean")), "layer 'mean' is a GlobalAveragePooling1D, which no MalConv has; expected only .*GlobalMaxPooling1D"),
-    "sum": (lambda: build(merge=layers.Add(name="sum")), "layer 'sum' is a Add, which no MalConv has"),
-    "Lambda": (lambda: build(merge=layers.Lambda(lambda x: x[0] * x[1], name="mul")), r"layer 'mul' is a Lambda, which no MalConv has \(write the product with the gate as keras.layers.Multiply\)"),
-    "normalisation": (lambda: build(pool=after(layers.GlobalMaxPooling1D(), layers.BatchNormalization(name="bn"))), "layer 'bn' is a BatchNormalization, which no MalConv has"),
+    "pooling": (lambda: build(pool=layers.GlobalAveragePooling1D(name="mean")), "layer 'mean' is GlobalAveragePooling1D, which no MalConv has; expected only .*GlobalMaxPooling1D"),
+    "sum": (lambda: build(merge=layers.Add(name="sum")), "layer 'sum' is Add, which no MalConv has"),
+    "Lambda": (lambda: build(merge=layers.Lambda(lambda x: x[0] * x[1], name="mul")), r"layer 'mul' is Lambda, which no MalConv has \(write the product with the gate as keras.layers.Multiply\)"),
+    "normalisation": (lambda: build(pool=after(layers.GlobalMaxPooling1D(), layers.BatchNormalization(name="bn"))), "layer 'bn' is BatchNormalization, which no MalConv has"),
     "three factors": (lambda: build(merge=three_factors), "layer 'm' multiplies 3 tensors; expected two, a convolution and its gate"),
     "stride": (lambda: build(conv=layers.Conv1D(4, 10, strides=9, name="c"), gate=layers.Conv1D(4, 10, strides=9, activation="sigmoid")), "layer 'c' has kernel 10 and stride 9; expected a stride equal to the kernel"),
     "padding": (lambda: build(conv=layers.Conv1D(4, 10, strides=10, padding="same", name="c")), "padding of 'c' and '.*' are same and valid; expected equal ones"),
@@ -107,8 +107,8 @@ MODELS = {
     "two sigmoid units": (lambda: build(top=layers.Dense(2, activation="sigmoid")), "the output layer has units=2 and activation sigmoid; expected one unit with sigmoid, or several with softmax"),
     "linear output": (lambda: build(top=layers.Dense(1)), "the output layer has units=1 and activation linear; expected one unit with sigmoid"),
     "softmax of one unit": (lambda: build(top=layers.Dense(1, activation="softmax")), "the output layer has units=1 and activation softmax"),
-    "three dense layers": (lambda: build(dense=after(layers.Dense(5, name="d"), layers.Dense(4))), "layer 'd' is a Dense; expected a GlobalMaxPooling1D under the dense layers"),
-    "one dense layer": (lambda: build(dense=layers.Dropout(0.1)), "is a GlobalMaxPooling1D; expected a Dense under the output layer"),
+    "three dense layers": (lambda: build(dense=after(layers.Dense(5, name="d"), layers.Dense(4))), "layer 'd' is Dense; expected GlobalMaxPooling1D under the dense layers"),
+    "one dense layer": (lambda: build(dense=layers.Dropout(0.1)), "is GlobalMaxPooling1D; expected Dense under the output layer"),
     "half precision": (lambda: build(dense=layers.Dense(5, name="d", dtype="float16")), "layer 'd' computes in float16; expected float32"),
     "two activations": (lambda: build(merge=after(layers.Multiply(), layers.Activation("tanh", name="t"), layers.ReLU())), "layer 't' applies tanh and a later one relu; expected one activation"),
     "clipped ReLU": (lambda: build(merge=after(layers.Multiply(), layers.ReLU(6.0, name="r"))), "layer 'r' is a clipped, leaky or shifted ReLU; expected a plain one"),
@@ -116,8 +116,8 @@ MODELS = {
     "activation of the embedding": (lambda: build(embedding=after(layers.Embedding(256, 3), layers.Activation("tanh"))), "the embedding goes through tanh; expected no activation there"),
     "activation of a user's own": (lambda: build(dense=layers.Dense(5, activation=bent, name="d")), "layer 'd' has an activation of its own; expected one that Keras has"),
     "length that is not fixed": (lambda: build(maxlen=None), r"the input shape is \(None,\); expected a fixed number of bytes"),
-    "perceptron": (lambda: keras.Sequential([keras.Input((4,)), layers.Dense(3), layers.Dense(2, activation="softmax")]), "the model is a Sequential; expected a functional model"),
-    "subclassed": (subclassed, "the model is a Subclassed; expected a functional model"),
+    "perceptron": (lambda: keras.Sequential([keras.Input((4,)), layers.Dense(3), layers.Dense(2, activation="softmax")]), "the model is Sequential; expected a functional model"),
+    "subclassed": (subclassed, "the model is Subclassed; expected a functional model"),
 }  # fmt: skip
 
 
@@ -140,7 +140,7 @@ def test_models(model, tmp_path):
 @pytest.mark.parametrize("format", ["keras", "h5"])
 def test_lambda_is_never_run(format, tmp_path):
     build(merge=layers.Lambda(lambda x: x[0] * x[1])).save(tmp_path / f"model.{format}")
-    assert_refused(NotMalConv, "is a Lambda", tmp_path / f"model.{format}", tmp_path / "out")
+    assert_refused(NotMalConv, "is Lambda", tmp_path / f"model.{format}", tmp_path / "out")
 
 
 def test_operator_of_old_keras(tmp_path):
@@ -149,7 +149,7 @@ def test_operator_of_old_keras(tmp_path):
             layer["class_name"] = "TFOpLambda"
 
     old_keras.save(build(), tmp_path / "model.h5", edit)
-    sentence = r"layer 'merge' is a TFOpLambda, which no MalConv has \(write the product with the gate as keras.layers.Multiply\)"
+    sentence = r"layer 'merge' is TFOpLambda, which no MalConv has \(write the product with the gate as keras.layers.Multiply\)"
     assert_refused(NotMalConv, sentence, tmp_path / "model.h5", tmp_path / "out")
 
 
@@ -194,6 +194,8 @@ def test_pad_symbol_outside_of_the_vocabulary(model, tmp_path):
 
 
 def test_training_list_that_is_no_list_of_digests(model, tmp_path):
+    (tmp_path / "list").write_text("")
+    assert_refused(ConversionError, "list is empty; expected one SHA-256 digest", model, tmp_path / "out", trained_on=tmp_path / "list")
     (tmp_path / "list").write_text("ab" * 32 + "\nnot a digest\n")
     assert_refused(ConversionError, "list holds 'not'; expected one SHA-256 digest", model, tmp_path / "out", trained_on=tmp_path / "list")
 
