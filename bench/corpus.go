@@ -26,8 +26,8 @@ func (a *app) synthCommand() *cobra.Command {
 		Use:   "synth --out DIR",
 		Short: "Make a synthetic corpus: harmless files shaped as PE files, with as much drift as asked for",
 		Args:  cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
-			if err := corpus.Synth(out, opt); err != nil {
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := corpus.Synth(cmd.Context(), out, opt); err != nil {
 				return err
 			}
 			fmt.Fprintf(a.out, "a corpus of seed %d with drift %v is in %s\n", opt.Seed, opt.Drift, out)

@@ -37,7 +37,7 @@ func (a *app) showProgress(stage string, n int, options ...progressbar.Option) {
 		progressbar.OptionSetWriter(f),
 		progressbar.OptionSetDescription(stage),
 		progressbar.OptionFullWidth(),
-		progressbar.OptionThrottle(100 * time.Millisecond),
+		progressbar.OptionThrottle(100*time.Millisecond),
 		progressbar.OptionClearOnFinish(),
 		progressbar.OptionSetRenderBlankState(true),
 	)...)

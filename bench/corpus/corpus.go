@@ -25,6 +25,7 @@ package corpus
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -48,8 +49,8 @@ type Options struct {
 // Synth writes the corpus to the folder dir: the files, dataset.csv and
 // corpus.yaml. The same options give the same bytes. The folder appears whole
 // or not at all; a folder that is there is replaced only when all that is in
-// it is a corpus of this function.
-func Synth(dir string, opt Options) error {
+// it is a corpus of this function. When ctx ends first, the error is its own.
+func Synth(ctx context.Context, dir string, opt Options) error {
 	if opt.Files == 0 {
 		opt.Files = 1200
 	}
@@ -68,7 +69,7 @@ func Synth(dir string, opt Options) error {
 		return fmt.Errorf("corpus: %w", err)
 	}
 	defer os.RemoveAll(tmp)
-	if err := fill(tmp, opt); err != nil {
+	if err := fill(ctx, tmp, opt); err != nil {
 		return fmt.Errorf("corpus: writing files: %w", err)
 	}
 	if err := replace(dir, tmp); err != nil {
@@ -78,7 +79,7 @@ func Synth(dir string, opt Options) error {
 }
 
 // fill writes the corpus into an empty folder.
-func fill(dir string, opt Options) error {
+func fill(ctx context.Context, dir string, opt Options) error {
 	plan := newPlan(opt)
 	for _, f := range plan {
 		if err := os.MkdirAll(filepath.Join(dir, filepath.Dir(f.name)), 0o777); err != nil {
@@ -89,11 +90,14 @@ func fill(dir string, opt Options) error {
 	var g errgroup.Group
 	g.SetLimit(runtime.GOMAXPROCS(0))
 	for _, f := range plan {
+		if ctx.Err() != nil {
+			break
+		}
 		g.Go(func() error {
 			return os.WriteFile(filepath.Join(dir, f.name), w.file(f), 0o666)
 		})
 	}
-	if err := g.Wait(); err != nil {
+	if err := errors.Join(g.Wait(), ctx.Err()); err != nil {
 		return err
 	}
 	if err := os.WriteFile(filepath.Join(dir, "dataset.csv"), index(plan), 0o666); err != nil {

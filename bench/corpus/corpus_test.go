@@ -2,8 +2,10 @@ package corpus
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io/fs"
 	"math"
@@ -12,6 +14,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -45,7 +48,7 @@ func digest(t *testing.T, dir string, keep func(name string) bool) string {
 func synth(t *testing.T, opt Options) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "parent", "corpus")
-	if err := Synth(dir, opt); err != nil {
+	if err := Synth(t.Context(), dir, opt); err != nil {
 		t.Fatal(err)
 	}
 	return dir
@@ -212,20 +215,20 @@ func TestSynthMakesWhatTheIndexSays(t *testing.T) {
 func TestSynthReplacesOnlyItsOwn(t *testing.T) {
 	opt := Options{Files: 50}
 	dir := synth(t, opt)
-	if err := Synth(dir, Options{Files: 50, Seed: 7}); err != nil {
+	if err := Synth(t.Context(), dir, Options{Files: 50, Seed: 7}); err != nil {
 		t.Errorf("a corpus of its own: %v", err)
 	}
 	link := filepath.Join(t.TempDir(), "link")
 	if err := os.Symlink(dir, link); err != nil {
 		t.Fatal(err)
 	}
-	if err := Synth(link, opt); err != nil {
+	if err := Synth(t.Context(), link, opt); err != nil {
 		t.Errorf("a link to a corpus of its own: %v", err)
 	}
 	if info, err := os.Lstat(link); err != nil || info.Mode()&os.ModeSymlink == 0 {
 		t.Errorf("the link became %v, %v", info, err)
 	}
-	if err := Synth(t.TempDir(), opt); err != nil {
+	if err := Synth(t.Context(), t.TempDir(), opt); err != nil {
 		t.Errorf("an empty folder: %v", err)
 	}
 	if left, err := os.ReadDir(filepath.Dir(dir)); err != nil || len(left) != 1 {
@@ -238,7 +241,7 @@ func TestSynthReplacesOnlyItsOwn(t *testing.T) {
 		t.Fatal(err)
 	}
 	for where, want := range map[string]string{foreign: "choose another folder", file: "not a directory"} {
-		if err := Synth(where, opt); err == nil || !strings.Contains(err.Error(), want) {
+		if err := Synth(t.Context(), where, opt); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q in it", where, err, want)
 		}
 	}
@@ -246,7 +249,7 @@ func TestSynthReplacesOnlyItsOwn(t *testing.T) {
 		t.Fatal(err)
 	}
 	before := digest(t, dir, nil)
-	if err := Synth(dir, Options{Files: 50, Seed: 9}); err == nil || !strings.Contains(err.Error(), `holds "notes"`) {
+	if err := Synth(t.Context(), dir, Options{Files: 50, Seed: 9}); err == nil || !strings.Contains(err.Error(), `holds "notes"`) {
 		t.Errorf("a corpus with a file of the user: %v", err)
 	}
 	if digest(t, dir, nil) != before || digest(t, foreign, nil) == "" {
@@ -254,10 +257,38 @@ func TestSynthReplacesOnlyItsOwn(t *testing.T) {
 	}
 }
 
+// endsAfter is a context that ends when it has been asked that often.
+type endsAfter struct {
+	context.Context
+	asked, most atomic.Int32
+}
+
+func (c *endsAfter) Err() error {
+	if c.asked.Add(1) > c.most.Load() {
+		return context.Canceled
+	}
+	return nil
+}
+
+func TestSynthStops(t *testing.T) {
+	parent := t.TempDir()
+	ctx := &endsAfter{Context: t.Context()}
+	ctx.most.Store(20)
+	if err := Synth(ctx, filepath.Join(parent, "corpus"), Options{Files: 1200}); !errors.Is(err, context.Canceled) {
+		t.Errorf("%v, want that of the context", err)
+	}
+	if n := ctx.asked.Load(); n > 100 {
+		t.Errorf("went on for %d files", n)
+	}
+	if left, err := os.ReadDir(parent); err != nil || len(left) > 0 {
+		t.Errorf("left %v, %v", left, err)
+	}
+}
+
 func TestSynthRefusesOptions(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "corpus")
 	for _, opt := range []Options{{Files: 49}, {Files: -1}, {Drift: -0.1}, {Drift: math.NaN()}, {Drift: math.Inf(1)}} {
-		if err := Synth(dir, opt); err == nil {
+		if err := Synth(t.Context(), dir, opt); err == nil {
 			t.Errorf("%+v: no error", opt)
 		}
 		if _, err := os.Stat(dir); err == nil {
