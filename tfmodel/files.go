@@ -14,6 +14,8 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+
+	"driftbench/tfmodel/windows"
 )
 
 // The files of a SavedModel beside its graph.
@@ -60,15 +62,30 @@ func (m *Model) readExtras() error {
 	return nil
 }
 
-// checkShape holds the description against the signature.
+// checkShape holds the description against the signature and itself.
 func (m *Model) checkShape() error {
-	if m.Shape.MaxLen != m.MaxLen {
-		return fmt.Errorf("says maxlen %d, the signature %d", m.Shape.MaxLen, m.MaxLen)
+	s := m.Shape
+	if s.MaxLen != m.MaxLen {
+		return fmt.Errorf("says maxlen %d, the signature %d", s.MaxLen, m.MaxLen)
 	}
 	for _, l := range m.Layers {
-		if l.Name == "layer7" && l.Width != m.Shape.Filters {
-			return fmt.Errorf("says filters %d, the signature's layer7 is %d wide", m.Shape.Filters, l.Width)
+		if l.Name == "layer7" && l.Width != s.Filters {
+			return fmt.Errorf("says filters %d, the signature's layer7 is %d wide", s.Filters, l.Width)
 		}
+	}
+	if s.Window < 1 || s.Window > windows.MaxWindow {
+		return fmt.Errorf("says window %d, want 1 to %d", s.Window, windows.MaxWindow)
+	}
+	// Padding "valid" leaves a rest of the file out, "same" fills a last window.
+	valid, same := s.MaxLen/s.Window, (s.MaxLen+s.Window-1)/s.Window
+	if s.Windows < max(valid, 1) || s.Windows > same {
+		return fmt.Errorf("says windows %d, want %d or %d", s.Windows, valid, same)
+	}
+	if lead := max(s.Windows*s.Window-s.MaxLen, 0) / 2; s.Lead != lead {
+		return fmt.Errorf("says lead %d, want %d", s.Lead, lead)
+	}
+	if s.Pad < 0 || s.Pad >= s.Vocabulary {
+		return fmt.Errorf("says pad %d, which is no symbol of the vocabulary of %d", s.Pad, s.Vocabulary)
 	}
 	return nil
 }

@@ -54,10 +54,13 @@ type engine interface {
 	Close() error
 }
 
-// engines opens a model in every engine.
+// engines opens a model in every engine, and in TensorFlow both ways.
 var engines = map[string]func(*tfmodel.Model) (engine, error){
 	"tensorflow": func(m *tfmodel.Model) (engine, error) {
 		return tfmodel.OpenTensorFlow(m, tfmodel.Options{Device: tfmodel.CPU})
+	},
+	"dense": func(m *tfmodel.Model) (engine, error) {
+		return tfmodel.OpenTensorFlow(m, tfmodel.Options{Device: tfmodel.CPU, Dense: true})
 	},
 	"table": func(m *tfmodel.Model) (engine, error) {
 		return tfmodel.OpenTable(m, tfmodel.Float32, tfmodel.Options{})

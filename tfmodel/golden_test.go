@@ -124,10 +124,36 @@ func TestRunPanicsAtAFileThatIsTooLong(t *testing.T) {
 }
 
 func TestEnginesSayWhatTheyAre(t *testing.T) {
-	for name := range engines {
+	for name, want := range map[string]string{"tensorflow": "tensorflow", "dense": "tensorflow", "table": "table"} {
 		_, e := open(t, "testdata/default", name)
-		if e.Name() != name || e.Device() != tfmodel.CPU {
+		if e.Name() != want || e.Device() != tfmodel.CPU {
 			t.Errorf("%s says it is %s on %s", name, e.Name(), e.Device())
+		}
+	}
+}
+
+// TestDistinctWindowsEqualWholeFiles holds both ways through TensorFlow to each
+// other more closely than either can be held to Keras.
+func TestDistinctWindowsEqualWholeFiles(t *testing.T) {
+	g := readGolden(t)
+	for model := range g.Models {
+		m, distinct := open(t, filepath.Join("testdata", model), "tensorflow")
+		_, whole := open(t, filepath.Join("testdata", model), "dense")
+		files := g.files(m.MaxLen)
+		files = append(files, files[:3]...) // whole files repeat too
+		got, err := run(distinct, m, files)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, err := run(whole, m, files)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, l := range m.Layers {
+			rows := func(out []float32) [][]float32 { return slices.Collect(slices.Chunk(out, l.Width)) }
+			if d := difference(rows(got[i]), rows(want[i])); !(d <= 1e-6) {
+				t.Errorf("%s: %s differs by %.1e of its largest value", model, l.Name, d)
+			}
 		}
 	}
 }

@@ -120,6 +120,7 @@ func TestInspectRefuses(t *testing.T) {
 			writeFile(t, path, []byte(changed))
 		}
 	}
+	const shape = "assets.extra/malconv.json"
 	for _, c := range []struct {
 		name   string
 		damage func(t *testing.T, dir string)
@@ -154,9 +155,13 @@ func TestInspectRefuses(t *testing.T) {
 		}, "is no regular file"},
 		{"no logits", signature(func(s *corepb.SignatureDef) { delete(s.Outputs, "logits") }), `no output "logits"`},
 		{"no feature layer", signature(func(s *corepb.SignatureDef) { delete(s.Outputs, "layer7"); delete(s.Outputs, "layer8") }), "no feature layer"},
-		{"malconv.json of another model", replace("assets.extra/malconv.json", `"maxlen": 2000`, `"maxlen": 2001`), "says maxlen 2001, the signature 2000"},
-		{"malconv.json that is none", replace("assets.extra/malconv.json", "{", "["), "assets.extra/malconv.json"},
-		{"filters of another model", replace("assets.extra/malconv.json", `"filters": 16`, `"filters": 17`), "says filters 17, the signature's layer7 is 16 wide"},
+		{"malconv.json of another model", replace(shape, `"maxlen": 2000`, `"maxlen": 2001`), "says maxlen 2001, the signature 2000"},
+		{"malconv.json that is none", replace(shape, "{", "["), "assets.extra/malconv.json"},
+		{"filters of another model", replace(shape, `"filters": 16`, `"filters": 17`), "says filters 17, the signature's layer7 is 16 wide"},
+		{"no window", replace(shape, `"window": 50`, `"window": 0`), "says window 0, want 1 to 65535"},
+		{"windows of another model", replace(shape, `"windows": 40`, `"windows": 41`), "says windows 41, want 40 or 40"},
+		{"lead of another model", replace(shape, `"lead": 0`, `"lead": 1`), "says lead 1, want 0"},
+		{"pad of another model", replace(shape, `"pad": 0`, `"pad": 256`), "says pad 256, which is no symbol of the vocabulary of 256"},
 		{"a line that is no digest", replace("assets.extra/trained_on.sha256", "1\n", "1\nnone\n"), `trained_on.sha256:3: "none" is no SHA-256 digest`},
 	} {
 		t.Run(c.name, func(t *testing.T) {

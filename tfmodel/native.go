@@ -2,8 +2,6 @@ package tfmodel
 
 import (
 	"fmt"
-	"math"
-	"math/rand/v2"
 	"slices"
 
 	"driftbench/tfmodel/table"
@@ -36,7 +34,7 @@ func OpenTable(m *Model, p Precision, opt Options) (*Table, error) {
 	if !slices.Equal(layerNames(m.Layers), []string{"layer7", "layer8", logits}) {
 		return nil, fmt.Errorf("tfmodel: %s has the layers %v: the table engine computes layer7, layer8 and logits", m.Dir, layerNames(m.Layers))
 	}
-	opt.Device = CPU
+	opt.Device, opt.Dense = CPU, true
 	reference, err := OpenTensorFlow(m, opt)
 	if err != nil {
 		return nil, err
@@ -60,9 +58,13 @@ func OpenTable(m *Model, p Precision, opt Options) (*Table, error) {
 		return nil, fmt.Errorf("tfmodel: %s: %w", m.Dir, err)
 	}
 	e := &Table{model: m, engine: engine, precision: p}
-	if err := e.probe(reference); err != nil {
+	tolerance := 1e-5
+	if p == Int16 {
+		tolerance = 1e-3
+	}
+	if err := probe(m, e.Run, reference.Run, tolerance); err != nil {
 		e.Close()
-		return nil, err
+		return nil, fmt.Errorf("tfmodel: %s: the table engine will not serve it: %w; use --engine tensorflow", m.Dir, err)
 	}
 	return e, nil
 }
@@ -106,39 +108,3 @@ func (e *Table) Forget() { e.engine.Forget() }
 
 // Close frees the table.
 func (e *Table) Close() error { return e.engine.Close() }
-
-// probe compares the outputs for a few files of every kind of content and
-// length with those of the reference.
-func (e *Table) probe(reference *TensorFlow) error {
-	rng := rand.NewChaCha8([32]byte{7})
-	maxLen := e.model.MaxLen
-	files := [][]byte{nil, make([]byte, 1), make([]byte, maxLen)}
-	for _, length := range []int{maxLen, maxLen - 1, maxLen/2 + 3, min(maxLen, 700)} {
-		f := make([]byte, length)
-		rng.Read(f)
-		clear(f[length/3 : length/2]) // zeros between, as in real files
-		files = append(files, f)
-	}
-	got, want := e.model.outputs(len(files)), e.model.outputs(len(files))
-	if err := e.Run(got, files); err != nil {
-		return fmt.Errorf("tfmodel: probing the table engine: %w", err)
-	}
-	if err := reference.Run(want, files); err != nil {
-		return err
-	}
-	tolerance := 1e-5
-	if e.precision == Int16 {
-		tolerance = 1e-3
-	}
-	for i, l := range e.model.Layers {
-		var scale, difference float64
-		for j, w := range want[i] {
-			scale = max(scale, math.Abs(float64(w)))
-			difference = max(difference, math.Abs(float64(got[i][j]-w)))
-		}
-		if !(difference <= tolerance*scale) {
-			return fmt.Errorf("tfmodel: the table engine differs from TensorFlow by %.2g of the scale of %s: it will not serve %s; use --engine tensorflow", difference/scale, l.Name, e.model.Dir)
-		}
-	}
-	return nil
-}

@@ -3,11 +3,9 @@ package tfmodel
 import (
 	"errors"
 	"fmt"
-	"io"
 	"runtime"
 	"strings"
 	"sync"
-	"unsafe"
 
 	tf "github.com/wamuir/graft/tensorflow"
 	corepb "github.com/wamuir/graft/tensorflow/core/protobuf/for_core_protos_go_proto"
@@ -31,6 +29,9 @@ type Options struct {
 	Threads int
 	// VisibleGPUs is a comma-separated list of GPU numbers; "" is all.
 	VisibleGPUs string
+	// Dense sends whole files even to a model that takes distinct windows, which
+	// on real programs are about half as many.
+	Dense bool
 	// ReserveGPUMemory takes all GPU memory at once instead of as needed.
 	ReserveGPUMemory bool
 }
@@ -38,12 +39,10 @@ type Options struct {
 // TensorFlow runs a model's serving signature through TensorFlow. It is safe
 // for concurrent use.
 type TensorFlow struct {
-	model   *Model
-	device  Device
-	saved   *tf.SavedModel
-	bytes   tf.Output
-	length  tf.Output
-	fetches []tf.Output
+	model  *Model
+	device Device
+	saved  *tf.SavedModel
+	call   *call // what Run uses
 
 	// running bounds the Session.Run calls under way. While one batch runs on
 	// the CPU it has every core, so a second only waits with its tensor
@@ -90,7 +89,7 @@ func OpenTensorFlow(m *Model, opt Options) (*TensorFlow, error) {
 	}
 	e.running = make(chan struct{}, inFlight)
 
-	if err := e.bind(); err != nil {
+	if err := e.choose(opt); err != nil {
 		e.Close()
 		return nil, fmt.Errorf("tfmodel: %s: %w", m.Dir, err)
 	}
@@ -116,24 +115,59 @@ func sessionConfig(opt Options) *corepb.ConfigProto {
 	return c
 }
 
-// bind resolves the signature's names to outputs of the graph.
-func (e *TensorFlow) bind() error {
-	sig := e.saved.Signatures[servingSignature]
-	var err error
-	if e.bytes, err = e.output(sig.Inputs["bytes"].Name); err != nil {
+// choose settles how files reach the model: as their distinct windows where
+// it has a signature for those, else whole.
+func (e *TensorFlow) choose(opt Options) error {
+	whole, err := e.bind(servingSignature, "bytes", "length")
+	if err != nil {
 		return err
 	}
-	if e.length, err = e.output(sig.Inputs["length"].Name); err != nil {
+	whole.fill = e.model.wholeFiles
+	e.call = whole
+	if _, has := e.saved.Signatures[windowsSignature]; opt.Dense || !has || e.model.Shape == nil {
+		return nil
+	}
+	distinct, err := e.bind(windowsSignature, windowsInputs...)
+	if err != nil {
 		return err
+	}
+	distinct.fill = e.model.distinctWindows
+	e.call = distinct
+	// The description of the windows lies beside the graph. Were it another
+	// model's, outputs would differ by far more than rounding does.
+	err = probe(e.model, e.Run, func(dst [][]float32, files [][]byte) error { return e.run(whole, dst, files) }, 1e-3)
+	if err != nil {
+		return fmt.Errorf("distinct windows by %s: %w", shapeFile, err)
+	}
+	return nil
+}
+
+// call is a signature of the graph with what fills its inputs.
+type call struct {
+	inputs  map[string]tf.Output
+	outputs []tf.Output // in the order of Model.Layers
+	fill    func(files [][]byte) (map[string]*tf.Tensor, error)
+}
+
+// bind resolves a signature with these inputs to outputs of the graph.
+func (e *TensorFlow) bind(signature string, inputs ...string) (*call, error) {
+	sig := e.saved.Signatures[signature]
+	c := &call{inputs: make(map[string]tf.Output)}
+	for _, name := range inputs {
+		o, err := e.output(sig.Inputs[name].Name)
+		if err != nil {
+			return nil, fmt.Errorf("signature %q, input %q: %w", signature, name, err)
+		}
+		c.inputs[name] = o
 	}
 	for _, l := range e.model.Layers {
 		o, err := e.output(sig.Outputs[l.Name].Name)
 		if err != nil {
-			return err
+			return nil, fmt.Errorf("signature %q, output %q: %w", signature, l.Name, err)
 		}
-		e.fetches = append(e.fetches, o)
+		c.outputs = append(c.outputs, o)
 	}
-	return nil
+	return c, nil
 }
 
 // output finds "op:index" in the graph.
@@ -141,11 +175,11 @@ func (e *TensorFlow) output(name string) (tf.Output, error) {
 	var index int
 	op, number, found := strings.Cut(name, ":")
 	if _, err := fmt.Sscan(number, &index); !found || err != nil {
-		return tf.Output{}, fmt.Errorf("signature names tensor %q, want op:index", name)
+		return tf.Output{}, fmt.Errorf("it names tensor %q, want op:index", name)
 	}
 	o := e.saved.Graph.Operation(op)
 	if o == nil || index < 0 || index >= o.NumOutputs() {
-		return tf.Output{}, fmt.Errorf("signature names tensor %q, which the graph does not hold", name)
+		return tf.Output{}, fmt.Errorf("it names tensor %q, which the graph does not hold", name)
 	}
 	return o.Output(index), nil
 }
@@ -160,31 +194,32 @@ func (e *TensorFlow) Device() Device { return e.device }
 // bytes. dst[i] receives the output of model layer i, n×width, row-major; it must
 // hold at least n·width values.
 func (e *TensorFlow) Run(dst [][]float32, files [][]byte) error {
-	n, maxLen := len(files), e.model.MaxLen
+	e.model.mustTake(files)
+	return e.run(e.call, dst, files)
+}
+
+func (e *TensorFlow) run(c *call, dst [][]float32, files [][]byte) error {
+	n := len(files)
 	if n == 0 {
 		return nil
 	}
-	e.model.mustTake(files)
-	lengths := make([]int32, n)
-	for i, f := range files {
-		lengths[i] = int32(len(f))
-	}
-	bytes, err := tf.ReadTensor(tf.Uint8, []int64{int64(n), int64(maxLen)}, &paddedReader{files: files, width: maxLen})
+	inputs, err := c.fill(files)
 	if err != nil {
 		return fmt.Errorf("tfmodel: filling a batch: %w", err)
 	}
-	length, err := tf.NewTensor(lengths)
-	if err != nil {
-		return fmt.Errorf("tfmodel: filling a batch: %w", err)
+	var size int64
+	feeds := make(map[tf.Output]*tf.Tensor, len(inputs))
+	for name, t := range inputs {
+		feeds[c.inputs[name]] = t
+		size += tensorBytes(t)
 	}
 
 	e.running <- struct{}{}
-	out, err := e.saved.Session.Run(map[tf.Output]*tf.Tensor{e.bytes: bytes, e.length: length}, e.fetches, nil)
+	out, err := e.saved.Session.Run(feeds, c.outputs, nil)
 	<-e.running
 	if err != nil {
 		return fmt.Errorf("tfmodel: running %d files on the %s: %s", n, e.device, firstLine(err))
 	}
-	size := int64(n) * int64(maxLen)
 	for i, l := range e.model.Layers {
 		if s := out[i].Shape(); len(s) != 2 || s[0] != int64(n) || s[1] != int64(l.Width) {
 			return fmt.Errorf("tfmodel: output %s has shape %v, want [%d %d]", l.Name, s, n, l.Width)
@@ -192,7 +227,7 @@ func (e *TensorFlow) Run(dst [][]float32, files [][]byte) error {
 		if err := copyTensor(dst[i][:n*l.Width], out[i]); err != nil {
 			return fmt.Errorf("tfmodel: output %s: %w", l.Name, err)
 		}
-		size += int64(n) * int64(l.Width) * 4
+		size += tensorBytes(out[i])
 	}
 	e.collect(size)
 	return nil
@@ -216,97 +251,3 @@ func (e *TensorFlow) collect(size int64) {
 
 // Close frees the session.
 func (e *TensorFlow) Close() error { return e.saved.Session.Close() }
-
-// Weights computes the model's weights signature: the named parameters, each
-// flat in row-major order. A model without that signature is an error.
-func (e *TensorFlow) Weights() (map[string][]float32, error) {
-	sig, ok := e.saved.Signatures[weightsSignature]
-	if !ok {
-		return nil, fmt.Errorf("tfmodel: %s has no signature %q: convert the Keras file again with scripts/convert_savedmodel.py", e.model.Dir, weightsSignature)
-	}
-	var names []string
-	var fetches []tf.Output
-	for name, info := range sig.Outputs {
-		if info.DType != tf.Float {
-			continue
-		}
-		o, err := e.output(info.Name)
-		if err != nil {
-			return nil, fmt.Errorf("tfmodel: %s: %w", e.model.Dir, err)
-		}
-		names, fetches = append(names, name), append(fetches, o)
-	}
-	out, err := e.saved.Session.Run(nil, fetches, nil)
-	if err != nil {
-		return nil, fmt.Errorf("tfmodel: reading weights: %s", firstLine(err))
-	}
-	weights := make(map[string][]float32, len(names))
-	for i, name := range names {
-		n := int64(1)
-		for _, d := range out[i].Shape() {
-			n *= d
-		}
-		weights[name] = make([]float32, n)
-		if err := copyTensor(weights[name], out[i]); err != nil {
-			return nil, fmt.Errorf("tfmodel: weight %s: %w", name, err)
-		}
-	}
-	return weights, nil
-}
-
-// paddedReader reads files one after another, each padded by zeros to width.
-type paddedReader struct {
-	files [][]byte
-	width int
-	at    int // offset in the padded row of files[0]
-}
-
-func (r *paddedReader) Read(p []byte) (int, error) {
-	if len(r.files) == 0 {
-		return 0, io.EOF
-	}
-	var n int
-	if f := r.files[0]; r.at < len(f) {
-		n = copy(p, f[r.at:])
-	} else {
-		n = min(len(p), r.width-r.at)
-		clear(p[:n])
-	}
-	if r.at += n; r.at == r.width {
-		r.files, r.at = r.files[1:], 0
-	}
-	return n, nil
-}
-
-// copyTensor copies a float32 tensor to dst, which has its length.
-func copyTensor(dst []float32, t *tf.Tensor) error {
-	if t.DataType() != tf.Float {
-		return fmt.Errorf("type %v, want float32", t.DataType())
-	}
-	// The binding hands out a tensor's bytes only to an io.Writer; writing
-	// them over dst saves decoding value by value.
-	w := sliceWriter(unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(dst))), 4*len(dst)))
-	n, err := t.WriteContentsTo(&w)
-	if err == nil && n != int64(4*len(dst)) {
-		err = fmt.Errorf("%d bytes, want %d", n, 4*len(dst))
-	}
-	return err
-}
-
-// sliceWriter writes to the front of what is left of a slice.
-type sliceWriter []byte
-
-func (w *sliceWriter) Write(p []byte) (int, error) {
-	n := copy(*w, p)
-	*w = (*w)[n:]
-	if n < len(p) {
-		return n, io.ErrShortWrite
-	}
-	return n, nil
-}
-
-// firstLine keeps TensorFlow's message without its stack of graph nodes.
-func firstLine(err error) string {
-	line, _, _ := strings.Cut(err.Error(), "\n")
-	return strings.TrimSpace(line)
-}

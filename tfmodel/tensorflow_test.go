@@ -97,11 +97,37 @@ func TestDamagedVariables(t *testing.T) {
 	}
 }
 
+// TestMixedUpDescription holds that a description which could be right, but is
+// another model's, is found out where the model is opened.
+func TestMixedUpDescription(t *testing.T) {
+	for _, engine := range []string{"tensorflow", "table"} {
+		dir := copyModel(t, "same")
+		path := filepath.Join(dir, "assets.extra/malconv.json")
+		b, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		writeFile(t, path, bytes.Replace(b, []byte(`"pad": 256`), []byte(`"pad": 65`), 1))
+		m, err := tfmodel.Inspect(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		e, err := engines[engine](m)
+		if err == nil {
+			e.Close()
+			t.Fatalf("%s: no error", engine)
+		}
+		if text := err.Error(); !strings.Contains(text, dir) || !strings.Contains(text, "layer7 of a probe differs") {
+			t.Errorf("%s: error %q", engine, text)
+		}
+	}
+}
+
 // TestMemoryOfManyBatches holds that the C memory of tensors, which Go's
 // collector does not see, is given back: 200 batches of 1 MB leave less than
 // half of their 200 MB.
 func TestMemoryOfManyBatches(t *testing.T) {
-	m, e := open(t, "testdata/default", "tensorflow")
+	m, e := open(t, "testdata/default", "dense")
 	files := slices.Repeat([][]byte{bytes.Repeat([]byte("driftbench"), m.MaxLen/10)}, 500)
 	batches := func(n int) {
 		for range n {

@@ -1,0 +1,58 @@
+package windows
+
+// Set holds the distinct windows of a batch of files, m of them, and which of
+// them each file has, k pairs.
+type Set struct {
+	Bytes  []byte  // m×W
+	Lead   []int32 // m: void positions before the bytes
+	Length []int32 // m: positions that are bytes
+	End    []int32 // m: where the pad symbols after them end
+
+	Index   []int32 // k: rows of the above, each once a file
+	Segment []int32 // k: number of the file, ascending
+	Files   int
+
+	cutter Cutter
+	key    []byte
+	// rows finds a window by its key. A map compares whole keys, so that two
+	// windows with one hash stay two.
+	rows map[string]int32
+	last []int32 // m: the last file that has the window
+}
+
+// NewSet returns the set of no files.
+func NewSet(c Cutter) *Set {
+	return &Set{cutter: c, key: make([]byte, c.Stride()), rows: make(map[string]int32)}
+}
+
+// Add adds the windows of the next file, which has MaxLen bytes at most.
+func (s *Set) Add(file []byte) {
+	number := int32(s.Files)
+	for w := 0; w < s.cutter.Windows; w = s.cutter.Next(file, w) {
+		s.cutter.Cut(s.key, file, w)
+		row, known := s.rows[string(s.key)]
+		if !known {
+			row = s.insert()
+		}
+		if known && s.last[row] == number {
+			continue
+		}
+		s.last[row] = number
+		s.Index = append(s.Index, row)
+		s.Segment = append(s.Segment, number)
+	}
+	s.Files++
+}
+
+// insert makes a row of the window at hand.
+func (s *Set) insert() int32 {
+	row := int32(len(s.Lead))
+	s.rows[string(s.key)] = row
+	from, bytes, end := s.cutter.Bounds(s.key)
+	s.Bytes = append(s.Bytes, s.key[:s.cutter.Window]...)
+	s.Lead = append(s.Lead, int32(from))
+	s.Length = append(s.Length, int32(bytes-from))
+	s.End = append(s.End, int32(end))
+	s.last = append(s.last, -1)
+	return row
+}
