@@ -47,7 +47,7 @@ func (a *app) cacheCommand() *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.PersistentFlags().StringVar(&dir, "cache", dir, "folder of the feature cache")
+	cmd.PersistentFlags().StringVar(&dir, "cache", dir, "`DIR` of the feature cache")
 
 	info := &cobra.Command{
 		Use:   "info",
@@ -89,8 +89,8 @@ func (a *app) cacheCommand() *cobra.Command {
 			return cache.Prune(dir, keep)
 		},
 	}
-	prune.Flags().StringVar(&most, "max-size", "", "most the file may take, such as 500MB; what was used last stays")
-	prune.Flags().DurationVar(&age, "older-than", 0, "drop models that were last used longer ago, such as 720h")
+	prune.Flags().StringVar(&most, "max-size", "", "most that the file may take, `SIZE`, such as 500MB; what was used last stays")
+	prune.Flags().DurationVar(&age, "older-than", 0, "drop models that were last used longer `AGO`, such as 720h")
 
 	clear := &cobra.Command{
 		Use:   "clear",

@@ -17,8 +17,8 @@ type corpusFlags struct {
 
 func (f *corpusFlags) add(cmd *cobra.Command) {
 	fl := cmd.Flags()
-	fl.StringVar(&f.dir, "corpus", "", "folder with dataset.csv and, optionally, corpus.yaml")
-	fl.StringVar(&f.options.ConfigFile, "corpus-config", "", "use this file in place of the folder's corpus.yaml")
+	fl.StringVar(&f.dir, "corpus", "", "`DIR` with dataset.csv and, optionally, corpus.yaml")
+	fl.StringVar(&f.options.ConfigFile, "corpus-config", "", "use this `FILE` in place of the folder's corpus.yaml")
 	fl.BoolVar(&f.options.AllowOutside, "allow-outside", false, "read files whose names or links lead out of the corpus root")
 }
 
@@ -69,7 +69,7 @@ func (a *app) splitsCommand() *cobra.Command {
 		},
 	}
 	corpus.add(cmd)
-	cmd.Flags().StringVar(&out, "out", "", "folder to write splits/ into")
+	cmd.Flags().StringVar(&out, "out", "", "`DIR` to write splits/ into")
 	cmd.MarkFlagRequired("corpus")
 	cmd.MarkFlagRequired("out")
 	return cmd

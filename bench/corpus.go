@@ -24,7 +24,7 @@ func (a *app) synthCommand() *cobra.Command {
 	var opt corpus.Options
 	cmd := &cobra.Command{
 		Use:   "synth --out DIR",
-		Short: "Make a synthetic corpus: harmless files shaped as PE files, with as much drift as asked for",
+		Short: "Make a synthetic corpus: harmless files shaped as PE files, that drift",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := corpus.Synth(cmd.Context(), out, opt); err != nil {
@@ -35,10 +35,10 @@ func (a *app) synthCommand() *cobra.Command {
 		},
 	}
 	fl := cmd.Flags()
-	fl.StringVar(&out, "out", "", "folder to make")
-	fl.IntVar(&opt.Files, "files", 1200, "number of files")
-	fl.Uint64Var(&opt.Seed, "seed", 1, "seed; the same seed makes the same bytes")
-	fl.Float64Var(&opt.Drift, "drift", 1, "0: later files come from the same distribution; more moves them month by month")
+	fl.StringVar(&out, "out", "", "`DIR` to make")
+	fl.IntVar(&opt.Files, "files", 1200, "number of files, `N`")
+	fl.Uint64Var(&opt.Seed, "seed", 1, "the same seed `S` makes the same bytes")
+	fl.Float64Var(&opt.Drift, "drift", 1, "`X`: with 0 later files come from the same distribution, more moves them month by month")
 	cmd.MarkFlagRequired("out")
 	return cmd
 }

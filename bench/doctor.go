@@ -15,7 +15,7 @@ import (
 func (a *app) doctorCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "doctor",
-		Short: "Say which versions, devices, BLAS and engines are in use, and what to do about what is missing",
+		Short: "Say what is in use, and what to do about what is missing",
 		Args:  cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			say := func(part, state, mend string) {

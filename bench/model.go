@@ -16,11 +16,11 @@ type modelFlags struct {
 
 func (f *modelFlags) add(cmd *cobra.Command) {
 	fl := cmd.Flags()
-	fl.StringVar(&f.dir, "model", "", "folder of the converted SavedModel")
-	fl.StringVar(&f.engine, "engine", "auto", "auto, tensorflow, table, or table16 (faster, off by about 1e-4 of the scale)")
-	fl.StringVar(&f.device, "device", "auto", "auto, cpu or gpu")
-	fl.IntVar(&f.options.Threads, "threads", 0, "CPU threads of the engine; 0 is all cores")
-	fl.StringVar(&f.options.VisibleGPUs, "gpus", "", "numbers of the GPUs to use, such as 0,1; all when empty")
+	fl.StringVar(&f.dir, "model", "", "`DIR` of the converted SavedModel")
+	fl.StringVar(&f.engine, "engine", "auto", "`ENGINE`: auto, tensorflow, table, or table16, which is faster and off by about 1e-4 of the scale")
+	fl.StringVar(&f.device, "device", "auto", "`DEVICE`: auto, cpu or gpu")
+	fl.IntVar(&f.options.Threads, "threads", 0, "CPU threads of the engine, `N`; 0 is all cores")
+	fl.StringVar(&f.options.VisibleGPUs, "gpus", "", "`NUMBERS` of the GPUs to use, such as 0,1; all when empty")
 	fl.BoolVar(&f.options.ReserveGPUMemory, "reserve-gpu-memory", false, "take all GPU memory at once instead of as needed")
 	cmd.MarkFlagRequired("model")
 }

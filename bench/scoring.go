@@ -21,12 +21,12 @@ type scoring struct {
 
 func (o *scoring) add(cmd *cobra.Command) {
 	fl := cmd.Flags()
-	fl.StringSliceVar(&o.detectors, "detectors", nil, "detectors to fit, by name; all when empty")
-	fl.IntVar(&o.resamples, "resamples", 2000, "bootstrap resamples of the ranking metrics")
-	fl.Uint64Var(&o.seed, "bootstrap-seed", 1, "seed of the bootstrap")
-	fl.StringVar(&o.saveFit, "save-fit", "", "keep the fitted detectors in this file, for score --fit")
-	fl.StringArrayVar(&o.failIf, "fail-if", nil, "exit with status 3 if this holds, see above; may be repeated")
-	fl.StringVar(&o.summary, "summary", "", "write a summary for CI: Markdown to FILE.md, JUnit to FILE.xml")
+	fl.StringSliceVar(&o.detectors, "detectors", nil, "`NAMES` of the detectors to fit; all when empty, and a wrong name lists them")
+	fl.IntVar(&o.resamples, "resamples", 2000, "bootstrap resamples of the ranking metrics, `N`")
+	fl.Uint64Var(&o.seed, "bootstrap-seed", 1, "seed of the bootstrap, `S`")
+	fl.StringVar(&o.saveFit, "save-fit", "", "keep the fitted detectors in this `FILE`, for score --fit")
+	fl.StringArrayVar(&o.failIf, "fail-if", nil, "exit with status 3 if this `RULE` holds, see above; may be repeated")
+	fl.StringVar(&o.summary, "summary", "", "write a summary for CI to `FILE`.md (Markdown) or FILE.xml (JUnit)")
 }
 
 // ruleHelp documents --fail-if in the help of a command.

@@ -57,16 +57,16 @@ length. A device that is not there has no rows, and the output says why.`,
 	}
 	f.corpus.add(cmd)
 	fl := cmd.Flags()
-	fl.StringVar(&f.model, "model", "", "folder of the converted SavedModel")
-	fl.StringVar(&f.out, "out", "", "folder to write bench.txt into")
-	fl.StringSliceVar(&f.engines, "engine", []string{tensorflowEngine, tableEngine}, "engines to time")
-	fl.StringSliceVar(&f.devices, "device", []string{"cpu", "gpu"}, "devices to time")
-	fl.IntSliceVar(&f.batches, "batch", []int{1, 8, 32}, "batch sizes to time")
-	fl.IntVar(&f.count, "count", 10, "repetitions of every case; an interval needs 6")
-	fl.IntVar(&f.files, "files", 64, "files a pass")
-	fl.DurationVar(&f.least, "least", 200*time.Millisecond, "least time of a repetition")
-	fl.IntVar(&f.options.Threads, "threads", 0, "CPU threads of an engine; 0 is all cores")
-	fl.StringVar(&f.options.VisibleGPUs, "gpus", "", "numbers of the GPUs to use, such as 0,1; all when empty")
+	fl.StringVar(&f.model, "model", "", "`DIR` of the converted SavedModel")
+	fl.StringVar(&f.out, "out", "", "`DIR` to write bench.txt into")
+	fl.StringSliceVar(&f.engines, "engine", []string{tensorflowEngine, tableEngine}, "`ENGINES` to time: tensorflow, table, table16")
+	fl.StringSliceVar(&f.devices, "device", []string{"cpu", "gpu"}, "`DEVICES` to time")
+	fl.IntSliceVar(&f.batches, "batch", []int{1, 8, 32}, "batch `SIZES` to time")
+	fl.IntVar(&f.count, "count", 10, "repetitions of every case, `N`; an interval needs 6")
+	fl.IntVar(&f.files, "files", 64, "files a pass, `N`")
+	fl.DurationVar(&f.least, "least", 200*time.Millisecond, "least `TIME` of a repetition")
+	fl.IntVar(&f.options.Threads, "threads", 0, "CPU threads of an engine, `N`; 0 is all cores")
+	fl.StringVar(&f.options.VisibleGPUs, "gpus", "", "`NUMBERS` of the GPUs to use, such as 0,1; all when empty")
 	cmd.MarkFlagRequired("model")
 	cmd.MarkFlagRequired("out")
 	return cmd
@@ -334,6 +334,6 @@ func (a *app) compareCommand() *cobra.Command {
 			return throughput.Compare(a.out, a.err, args, by)
 		},
 	}
-	cmd.Flags().StringVar(&col, "col", "", "key whose values are compared, such as /device, /engine, /batch or .file;\n.file for two files, /device for one when empty")
+	cmd.Flags().StringVar(&col, "col", "", "`KEY` whose values are compared, such as /device, /engine, /batch or .file\n(default .file for two files, /device for one)")
 	return cmd
 }
