@@ -1,7 +1,10 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
@@ -9,18 +12,40 @@ import (
 	"driftbench/report"
 )
 
-// finish writes results.json into out, draws it, and judges it by the rules.
-func (a *app) finish(out string, r report.Results, opt scoring) error {
-	if err := report.WriteResults(filepath.Join(out, "results.json"), r); err != nil {
+// finish writes scores/, manifest.json and results.json into out, draws the
+// report, and judges it by the rules. The results.json of an earlier run goes
+// first, so that none ever lies beside scores that are not its own.
+func (a *app) finish(out string, man *manifest, sc *scored, r report.Results, opt scoring) error {
+	results := filepath.Join(out, "results.json")
+	if err := os.Remove(results); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := writeScores(out, sc); err != nil {
+		return err
+	}
+	if opt.saveFit != "" {
+		if err := saveFit(opt.saveFit, sc); err != nil {
+			return err
+		}
+	}
+	if err := man.write(out); err != nil {
+		return err
+	}
+	if err := report.WriteResults(results, r); err != nil {
 		return err
 	}
 	if err := a.draw(out, r); err != nil {
 		return err
 	}
-	return a.judge(opt, r)
+	checks, err := opt.judge(r)
+	if err != nil {
+		return err
+	}
+	a.printTable(out, r)
+	return a.printChecks(checks)
 }
 
-// draw draws the report of out and prints the table.
+// draw draws the report of out.
 func (a *app) draw(out string, r report.Results) error {
 	in, err := reportInput(out, r)
 	if err != nil {
@@ -31,11 +56,13 @@ func (a *app) draw(out string, r report.Results) error {
 		return err
 	}
 	a.closeProgress()
-	if err := report.Table(a.out, r); err != nil {
-		return err
-	}
-	_, err = fmt.Fprintf(a.out, "\nThe report is %s; its pictures lie beside it.\n", filepath.Join(out, "report", "index.html"))
-	return err
+	return nil
+}
+
+// printTable prints the results as a table, and where the report is.
+func (a *app) printTable(out string, r report.Results) {
+	report.Table(a.out, r)
+	fmt.Fprintf(a.out, "\nThe report is %s; its pictures lie beside it.\n", filepath.Join(out, "report", "index.html"))
 }
 
 // reportInput is what the report of out is drawn from: r, and the manifest and
@@ -88,10 +115,14 @@ Holm-corrected over all).`,
 			if err != nil {
 				return err
 			}
-			return a.draw(out, r)
+			if err := a.draw(out, r); err != nil {
+				return err
+			}
+			a.printTable(out, r)
+			return nil
 		},
 	}
-	cmd.Flags().StringVar(&out, "out", "", "folder of a run, or the one to draw a comparison into")
+	cmd.Flags().StringVar(&out, "out", "", "`DIR` of a run, or the one to draw a comparison into")
 	cmd.Flags().BoolVar(&compare, "compare", false, "draw two runs, OUT_A and OUT_B, side by side")
 	cmd.MarkFlagRequired("out")
 	return cmd

@@ -3,8 +3,11 @@ package main
 import (
 	"context"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"sync/atomic"
 	"time"
@@ -104,6 +107,11 @@ type extraction struct {
 func (a *app) extractAll(ctx context.Context, c *dataset.Corpus, x *extractor, out string) (*extraction, error) {
 	start := time.Now()
 	dir := filepath.Join(out, "features")
+	// Features are about to be replaced: the manifest of those before is not
+	// true of them.
+	if err := os.Remove(filepath.Join(out, "manifest.json")); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
 	done := new(extraction)
 	a.kept = func() string {
 		kept := fmt.Sprintf("%d of %d splits are complete in %s.", len(done.splits), len(c.Splits), dir)

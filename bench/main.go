@@ -15,6 +15,8 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"strings"
+	"sync/atomic"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -32,6 +34,7 @@ const (
 )
 
 func main() {
+	signal.Ignore(syscall.SIGPIPE) // a reader that goes away is an error like any other
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	os.Exit(command(ctx, os.Args[1:], os.Stdout, os.Stderr))
@@ -39,17 +42,22 @@ func main() {
 
 // command runs one driftbench command line and returns its exit status.
 func command(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	out := &output{w: stdout}
 	a := &app{
-		args: append([]string{"driftbench"}, args...), out: stdout, err: stderr,
+		args: append([]string{"driftbench"}, args...), out: out, err: stderr,
 		blas: stats.UseBLAS(), kept: func() string { return "Nothing was changed." },
 	}
 	a.log = slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{ReplaceAttr: plainLog}))
 	root := a.root()
 	root.SetArgs(args)
-	root.SetOut(stdout)
+	root.SetOut(out)
 	root.SetErr(stderr)
 	err := root.ExecuteContext(ctx)
 	a.closeProgress()
+	if err == nil && out.err != nil {
+		a.started = true // there is nothing wrong with the command line
+		err = fmt.Errorf("printing the results: %w", out.err)
+	}
 
 	var usage usageError
 	var rule ruleError
@@ -76,9 +84,24 @@ type app struct {
 	out, err io.Writer // results; progress, logs and warnings
 	log      *slog.Logger
 	blas     string // what every product runs on
-	bar      *bar
+	bar      atomic.Pointer[bar]
 	started  bool          // the command line was understood
 	kept     func() string // what an interruption leaves behind, in a sentence
+}
+
+// output keeps the first error of writing, so that what prints need not look.
+type output struct {
+	w   io.Writer
+	err error
+}
+
+func (o *output) Write(b []byte) (int, error) {
+	if o.err != nil {
+		return 0, o.err
+	}
+	var n int
+	n, o.err = o.w.Write(b)
+	return n, o.err
 }
 
 // usageError is a command line that cannot be run.
@@ -89,7 +112,7 @@ func usagef(format string, args ...any) error { return usageError{fmt.Errorf(for
 func (a *app) root() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "driftbench",
-		Short: "Has a MalConv malware classifier drifted, since when, how sure is that, and how fast is it checked?",
+		Short: "Has a MalConv malware classifier drifted, since when, and how sure is that?",
 		Long: `driftbench measures how far a MalConv malware classifier has drifted, and how
 fast it runs. For every time span after the training year it says how well a
 detector tells the new files from held-out files of the training year: AUROC
@@ -105,6 +128,7 @@ Exit status: 0 done, 1 failed, 2 wrong usage, 3 a rule of --fail-if holds,
 			return cmd.Help()
 		},
 	}
+	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages", ".FlagUsagesWrapped 100"))
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	for _, add := range []func() *cobra.Command{
 		a.runCommand, a.splitsCommand, a.extractCommand, a.scoreCommand, a.reportCommand,

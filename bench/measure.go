@@ -18,22 +18,13 @@ type scored struct {
 	scores    map[string][][]float64 // by detector: one slice a sample, one score a row
 }
 
-// score fits the detectors, scores every sample, writes scores/ into out, and
-// returns the numbers of the report.
-func (a *app) score(ctx context.Context, s *samples, opt scoring, out string) (*report.Results, error) {
+// score fits the detectors, scores every sample, and computes the numbers of
+// the report. It writes nothing.
+func (a *app) score(ctx context.Context, s *samples, opt scoring) (*scored, *report.Results, error) {
 	sc, err := a.fitAndScore(ctx, s, opt)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	if opt.saveFit != "" {
-		if err := saveFit(opt.saveFit, sc); err != nil {
-			return nil, err
-		}
-	}
-	if err := writeScores(out, sc); err != nil {
-		return nil, err
-	}
-
 	r := &report.Results{
 		SchemaVersion: report.SchemaVersion,
 		Train:         s.train, Labels: s.labels, InUnseen: s.inUnseen, Warnings: s.warnings,
@@ -57,19 +48,24 @@ func (a *app) score(ctx context.Context, s *samples, opt scoring, out string) (*
 	names := sc.detectors.Names()
 	a.startProgress("bootstrap", len(names)*len(s.out()), "AUROCs")
 	for _, name := range stats.Names(s.layers) {
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
 		if why, skipped := sc.skipped[name]; skipped {
 			r.Detectors = append(r.Detectors, report.Detector{Name: name, UsesOutLabels: stats.UsesOutLabels(name), Skipped: why})
 		} else if slices.Contains(names, name) {
-			r.Detectors = append(r.Detectors, sc.measure(name, opt, a.advance))
+			var d report.Detector
+			err := await(ctx, func() error {
+				d = sc.measure(name, opt, a.advance)
+				return nil
+			})
+			if err != nil {
+				return nil, nil, err
+			}
+			r.Detectors = append(r.Detectors, d)
 		}
 	}
 	a.closeProgress()
 	r.Comparisons = sc.compare(names)
 	r.Classifier = sc.classifier()
-	return r, nil
+	return sc, r, nil
 }
 
 // fitAndScore fits the detectors on the fit sample, or takes those of a fit
@@ -78,20 +74,17 @@ func (a *app) fitAndScore(ctx context.Context, s *samples, opt scoring) (*scored
 	sc := &scored{samples: s, scores: map[string][][]float64{}}
 	if s.saved != nil {
 		sc.detectors, sc.skipped = s.saved.detectors, s.saved.Skipped
-	} else if err := a.fit(sc, opt.detectors); err != nil {
+	} else if err := a.fit(ctx, sc, opt.detectors); err != nil {
 		return nil, err
 	}
 	names := sc.detectors.Names()
 	a.startProgress("scoring", len(names)*len(s.all), "scorings")
 	for _, name := range names {
 		for _, x := range s.all {
-			if err := ctx.Err(); err != nil {
-				return nil, err
-			}
 			scores, ok := x.scores[name]
 			if !ok {
 				scores = make([]float64, len(x.Rows))
-				if err := sc.detectors.Score(scores, name, x.features()); err != nil {
+				if err := await(ctx, func() error { return sc.detectors.Score(scores, name, x.features()) }); err != nil {
 					return nil, fmt.Errorf("split %s: %w", x.Name, locate(err, []*sample{x}))
 				}
 			}
@@ -103,17 +96,34 @@ func (a *app) fitAndScore(ctx context.Context, s *samples, opt scoring) (*scored
 	return sc, nil
 }
 
+// await runs f, and does not wait for its end once ctx has ended: the process
+// is then about to end too.
+func await(ctx context.Context, f func() error) error {
+	done := make(chan error, 1)
+	go func() { done <- f() }()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
 // fit fits the named detectors, all when there are none.
-func (a *app) fit(sc *scored, names []string) error {
+func (a *app) fit(ctx context.Context, sc *scored, names []string) error {
 	a.startSpinner("fitting")
-	d, err := stats.Fit(stats.Training{
-		Layers:     sc.layers,
-		Fit:        sc.fit().features(),
-		Classes:    sc.fit().classes,
-		NumClasses: len(sc.labels),
-		In:         sc.in().features(),
-		Out:        stackFeatures(sc.out()),
-	}, names...)
+	var d *stats.Detectors
+	err := await(ctx, func() (err error) {
+		d, err = stats.Fit(stats.Training{
+			Layers:     sc.layers,
+			Fit:        sc.fit().features(),
+			Classes:    sc.fit().classes,
+			NumClasses: len(sc.labels),
+			In:         sc.in().features(),
+			Out:        stackFeatures(sc.out()),
+		}, names...)
+		return err
+	})
 	if err != nil {
 		return locate(err, sc.all)
 	}

@@ -33,28 +33,27 @@ func (a *app) showProgress(stage string, n int, options ...progressbar.Option) {
 	if !ok || !term.IsTerminal(int(f.Fd())) {
 		return
 	}
-	a.bar = progressbar.NewOptions(n, append(options,
+	a.bar.Store(progressbar.NewOptions(n, append(options,
 		progressbar.OptionSetWriter(f),
 		progressbar.OptionSetDescription(stage),
 		progressbar.OptionFullWidth(),
 		progressbar.OptionThrottle(100*time.Millisecond),
 		progressbar.OptionClearOnFinish(),
 		progressbar.OptionSetRenderBlankState(true),
-	)...)
+	)...))
 }
 
 // advance moves the present bar by n items.
 func (a *app) advance(n int) {
-	if a.bar != nil {
-		a.bar.Add(n)
+	if bar := a.bar.Load(); bar != nil {
+		bar.Add(n)
 	}
 }
 
 // closeProgress removes the present bar.
 func (a *app) closeProgress() {
-	if a.bar != nil {
-		a.bar.Finish()
-		a.bar.Clear()
-		a.bar = nil
+	if bar := a.bar.Swap(nil); bar != nil {
+		bar.Finish()
+		bar.Clear()
 	}
 }

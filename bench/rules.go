@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -124,43 +125,46 @@ func (r rule) value(res report.Results) (v report.Interval, why string) {
 // printed.
 type ruleError struct{ error }
 
-// judge holds the rules against the results, writes the summary, and prints
-// what came of the rules, the failed ones last.
-func (a *app) judge(opt scoring, r report.Results) error {
+// judge holds the rules against the results and writes the summary.
+func (o *scoring) judge(r report.Results) ([]report.Check, error) {
 	var checks []report.Check
-	failed := 0
-	for _, rule := range opt.rules {
-		c := rule.decide(r)
+	for _, rule := range o.rules {
+		checks = append(checks, rule.decide(r))
+	}
+	if o.summary == "" {
+		return checks, nil
+	}
+	err := whole.Write(o.summary, func(w io.Writer) error {
+		if filepath.Ext(o.summary) == ".xml" {
+			return report.JUnit(w, checks)
+		}
+		return report.Markdown(w, r, checks)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("writing the summary: %w", err)
+	}
+	return checks, nil
+}
+
+// printChecks prints what came of the rules, the failed ones last, and returns
+// a ruleError if there are any.
+func (a *app) printChecks(checks []report.Check) error {
+	slices.SortStableFunc(checks, func(a, b report.Check) int {
+		switch {
+		case a.Failed == b.Failed:
+			return 0
+		case a.Failed:
+			return 1
+		}
+		return -1
+	})
+	var err error
+	for _, c := range checks {
+		word := "passed"
 		if c.Failed {
-			failed++
+			word, err = "failed", ruleError{errors.New(c.Rule)}
 		}
-		checks = append(checks, c)
+		fmt.Fprintf(a.out, "%s: %s: %s\n", word, c.Rule, c.Reason)
 	}
-	if opt.summary != "" {
-		err := whole.Write(opt.summary, func(w io.Writer) error {
-			if filepath.Ext(opt.summary) == ".xml" {
-				return report.JUnit(w, checks)
-			}
-			return report.Markdown(w, r, checks)
-		})
-		if err != nil {
-			return fmt.Errorf("writing the summary: %w", err)
-		}
-	}
-	for _, outcome := range []struct {
-		failed bool
-		word   string
-	}{{false, "passed"}, {true, "failed"}} {
-		for _, c := range checks {
-			if c.Failed == outcome.failed {
-				if _, err := fmt.Fprintf(a.out, "%s: %s: %s\n", outcome.word, c.Rule, c.Reason); err != nil {
-					return err
-				}
-			}
-		}
-	}
-	if failed > 0 {
-		return ruleError{fmt.Errorf("%d of %d rules failed", failed, len(checks))}
-	}
-	return nil
+	return err
 }

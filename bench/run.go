@@ -26,9 +26,9 @@ type extractFlags struct {
 func (f *extractFlags) add(cmd *cobra.Command) {
 	f.corpus.add(cmd)
 	f.model.add(cmd)
-	cmd.Flags().StringVar(&f.out, "out", "", "folder to write into")
-	cmd.Flags().IntVar(&f.batch, "batch", 0, "files a batch; 0 is what suits the engine")
-	cmd.Flags().StringVar(&f.cache, "cache", defaultCache(), "folder of the feature cache, or none")
+	cmd.Flags().StringVar(&f.out, "out", "", "`DIR` to write into")
+	cmd.Flags().IntVar(&f.batch, "batch", 0, "files a batch, `N`; 0 is what suits the engine")
+	cmd.Flags().StringVar(&f.cache, "cache", defaultCache(), "`DIR` of the feature cache, or none")
 	cmd.MarkFlagRequired("corpus")
 	cmd.MarkFlagRequired("out")
 }
@@ -191,14 +191,11 @@ every split, and write features/, scores/, results.json and the report under
 			if err != nil {
 				return err
 			}
-			r, err := a.score(ctx, s, opt, f.out)
+			sc, r, err := a.score(ctx, s, opt)
 			if err != nil {
 				return err
 			}
-			if err := j.man.write(f.out); err != nil {
-				return err
-			}
-			return a.finish(f.out, *r, opt)
+			return a.finish(f.out, j.man, sc, *r, opt)
 		},
 	}
 	f.add(cmd)

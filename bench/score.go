@@ -40,10 +40,10 @@ passed over.
 	}
 	f.opt.add(cmd)
 	fl := cmd.Flags()
-	fl.StringVar(&f.features, "features", "", "folder with <split>.csv and <split>.<layer>.npy")
-	fl.StringVar(&f.out, "out", "", "folder to write results into")
-	fl.StringVar(&f.config, "corpus-config", "", "take splits and labels from this corpus.yaml")
-	fl.StringVar(&f.fit, "fit", "", "score with the detectors of this file, written by --save-fit")
+	fl.StringVar(&f.features, "features", "", "`DIR` with <split>.csv and <split>.<layer>.npy")
+	fl.StringVar(&f.out, "out", "", "`DIR` to write results into")
+	fl.StringVar(&f.config, "corpus-config", "", "take splits and labels from this corpus.yaml `FILE`")
+	fl.StringVar(&f.fit, "fit", "", "score with the detectors of this `FILE`, written by --save-fit")
 	cmd.MarkFlagRequired("features")
 	cmd.MarkFlagRequired("out")
 	return cmd
@@ -101,14 +101,11 @@ func (a *app) scoreFeatures(ctx context.Context, f scoreFlags) error {
 	if err := f.opt.checkAgainst(s.plan()); err != nil {
 		return err
 	}
-	r, err := a.score(ctx, s, f.opt, f.out)
+	sc, r, err := a.score(ctx, s, f.opt)
 	if err != nil {
 		return err
 	}
-	if err := man.write(f.out); err != nil {
-		return err
-	}
-	return a.finish(f.out, *r, f.opt)
+	return a.finish(f.out, man, sc, *r, f.opt)
 }
 
 // readSamples reads every split of a features folder, or those that the
@@ -126,10 +123,7 @@ func readSamples(dir, config string, made *manifest) (*samples, error) {
 			return nil, err
 		}
 		corpus = &c
-		wanted := []string{c.Train.Name + "-fit", c.Train.Name + "-val"}
-		for _, t := range c.Tests {
-			wanted = append(wanted, t.Name)
-		}
+		wanted := splitNames(corpus)
 		for _, w := range wanted {
 			if !slices.Contains(names, w) {
 				return nil, fmt.Errorf("%s holds no split %q, which %s names", dir, w, config)
@@ -138,6 +132,9 @@ func readSamples(dir, config string, made *manifest) (*samples, error) {
 		names = wanted
 	}
 	for _, name := range names {
+		if config == "" && s.passOver(name, made) {
+			continue
+		}
 		x, err := readSample(dir, name, made)
 		if err != nil {
 			return nil, err
@@ -169,8 +166,9 @@ func readSamplesFor(fit, dir string, made *manifest) (*samples, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.warnings = slices.Clone(made.Warnings)
 	for _, name := range names {
-		if roleOf(name) != report.RoleOut {
+		if roleOf(name) != report.RoleOut || s.passOver(name, made) {
 			continue
 		}
 		x, err := readSample(dir, name, made)
@@ -186,8 +184,26 @@ func readSamplesFor(fit, dir string, made *manifest) (*samples, error) {
 	if made.Config != nil {
 		s.setSpans(made.Config)
 	}
-	s.warnings = slices.Clone(made.Warnings)
 	return s, s.setClasses(s.out())
+}
+
+// passOver reports whether a split is left over from an earlier extraction into
+// the same folder, perhaps by another model, and warns.
+func (s *samples) passOver(split string, made *manifest) bool {
+	if made.Config == nil || slices.Contains(splitNames(made.Config), split) {
+		return false
+	}
+	s.warnings = append(s.warnings, fmt.Sprintf("split %s is passed over: the manifest.json of the features does not name it", split))
+	return true
+}
+
+// splitNames names the splits of a corpus.
+func splitNames(c *dataset.Config) []string {
+	names := []string{c.Train.Name + "-fit", c.Train.Name + "-val"}
+	for _, t := range c.Tests {
+		names = append(names, t.Name)
+	}
+	return names
 }
 
 // roleOf tells what a split is for from its name.

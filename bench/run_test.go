@@ -1,0 +1,223 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"driftbench/bench/corpus"
+	"driftbench/report"
+)
+
+// Numbers depend on neither the batch size nor the number of threads.
+func TestRunIsDeterministic(t *testing.T) {
+	want := readFile(t, filepath.Join(extracted(), "results.json"))
+	for _, args := range [][]string{{"--batch", "1", "--threads", "1"}, {"--batch", "64", "--threads", "2"}} {
+		out := t.TempDir()
+		mustRun(t, append([]string{"run", "--corpus", small(), "--model", model, "--out", out, "--cache", "none", "--resamples", "50"}, args...)...)
+		if readFile(t, filepath.Join(out, "results.json")) != want {
+			t.Errorf("%v gives another results.json", args)
+		}
+	}
+}
+
+// The drift that is put into a corpus is the drift that is found, by the model
+// that was trained for the default corpus: none at 0, and growing at 1.
+func TestDriftIsFound(t *testing.T) {
+	for _, drift := range []float64{0, 1} {
+		dir := t.TempDir()
+		if err := corpus.Synth(t.Context(), filepath.Join(dir, "corpus"), corpus.Options{Seed: 1, Drift: drift}); err != nil {
+			t.Fatal(err)
+		}
+		mustRun(t, "run", "--corpus", filepath.Join(dir, "corpus"), "--model", model, "--out", dir, "--cache", "none", "--resamples", "10")
+		r, err := report.ReadResults(filepath.Join(dir, "results.json"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.InUnseen != "unseen" {
+			t.Errorf("drift %v: In is %s by the network, want unseen", drift, r.InUnseen)
+		}
+		looked := 0
+		for _, d := range r.Detectors {
+			if !strings.HasPrefix(d.Name, "mahalanobis/") || d.UsesOutLabels {
+				continue
+			}
+			looked++
+			before := report.Num(0.5)
+			for _, s := range d.Splits {
+				switch {
+				case drift == 0 && !(s.AUROCLo <= 0.5 && 0.5 <= s.AUROCHi):
+					t.Errorf("no drift, but %s has AUROC %.3f [%.3f, %.3f] on %s", d.Name, s.AUROC, s.AUROCLo, s.AUROCHi, s.Split)
+				case drift == 1 && !(s.AUROCLo > 0.5 && s.AUROC > before):
+					t.Errorf("drift grows, but %s has AUROC %.3f [%.3f, %.3f] on %s after %.3f", d.Name, s.AUROC, s.AUROCLo, s.AUROCHi, s.Split, before)
+				}
+				before = s.AUROC
+			}
+		}
+		if looked != 3 {
+			t.Errorf("%d detectors, want 3", looked)
+		}
+	}
+}
+
+// stopper is a stderr that ends a context when a line says stop.
+type stopper struct {
+	sync.Mutex
+	bytes.Buffer
+	stop   string
+	cancel context.CancelFunc
+	at     time.Time
+}
+
+func (s *stopper) Write(b []byte) (int, error) {
+	s.Lock()
+	defer s.Unlock()
+	if s.at.IsZero() && bytes.Contains(b, []byte(s.stop)) {
+		s.at = time.Now()
+		s.cancel()
+	}
+	return s.Buffer.Write(b)
+}
+
+// An interrupted run ends at once, says what is kept, leaves nothing that a
+// later run could mistake for its own, and the next one goes on from the cache.
+func TestInterruptedRun(t *testing.T) {
+	dir := t.TempDir()
+	out, cache := filepath.Join(dir, "out"), filepath.Join(dir, "cache")
+	args := []string{"run", "--corpus", small(), "--model", model, "--out", out, "--cache", cache, "--resamples", "50"}
+	for _, tc := range []struct{ stop, kept string }{
+		{"msg=engine", "0 of 5 splits are complete in " + out + "/features. What was computed is cached: the same command goes on from there."},
+		{"msg=extracted split=2018-Q1", "3 of 5 splits are complete in " + out + "/features. What was computed is cached: the same command goes on from there."},
+		{"the covariance of layer7", "5 of 5 splits are complete in " + out + "/features. What was computed is cached: the same command goes on from there."},
+	} {
+		ctx, cancel := context.WithCancel(t.Context())
+		var stdout bytes.Buffer
+		stderr := &stopper{stop: tc.stop, cancel: cancel}
+		status := command(ctx, args, &stdout, stderr)
+		took := time.Since(stderr.at)
+		if status != exitInterrupted || stdout.Len() > 0 || !strings.HasSuffix(stderr.String(), "\ndriftbench: interrupted. "+tc.kept+"\n") {
+			t.Errorf("stopped at %q: status %d, stdout %q, stderr:\n%s", tc.stop, status, stdout.String(), stderr)
+		}
+		if took > 2*time.Second {
+			t.Errorf("stopped at %q: ended %v later", tc.stop, took)
+		}
+		for _, path := range tree(t, out) {
+			rel, _ := filepath.Rel(out, path)
+			if rel != "features" && !regexp.MustCompile(`^features/[0-9A-Za-z-]+(\.\w+\.npy|\.csv)$`).MatchString(rel) {
+				t.Errorf("stopped at %q: left %s", tc.stop, rel)
+			}
+		}
+	}
+
+	_, _, stderr := driftbench(args...)
+	fit := regexp.MustCompile(`split=2017-fit files=(\d+) dropped=0 cached=(\d+)`).FindStringSubmatch(stderr)
+	if fit == nil || fit[1] != fit[2] {
+		t.Errorf("not all of the first split comes from the cache:\n%s", stderr)
+	}
+	if readFile(t, filepath.Join(out, "results.json")) != readFile(t, filepath.Join(extracted(), "results.json")) {
+		t.Error("the run after three interrupted ones gives other results than an undisturbed one")
+	}
+}
+
+// Features that an earlier extraction has left in the folder are not scored
+// with those of the last.
+func TestScorePassesOverWhatIsLeft(t *testing.T) {
+	dir := t.TempDir()
+	copyTree(t, dir, extracted(), func(path string) bool { return path == "manifest.json" || strings.HasPrefix(path, "features/2") })
+	for _, end := range []string{".csv", ".layer7.npy", ".layer8.npy", ".logits.npy"} {
+		writeFile(t, filepath.Join(dir, "features", "2020"+end), readFile(t, filepath.Join(dir, "features", "2019"+end)))
+	}
+	_, _, stderr := driftbench("score", "--features", filepath.Join(dir, "features"), "--out", dir, "--resamples", "10", "--detectors", "msp")
+	if !strings.Contains(stderr, "split 2020 is passed over: the manifest.json of the features does not name it") {
+		t.Errorf("stderr:\n%s", stderr)
+	}
+	r, err := report.ReadResults(filepath.Join(dir, "results.json"))
+	if err != nil || len(r.Splits) != 5 {
+		t.Errorf("%d splits, %v, want those of the manifest", len(r.Splits), err)
+	}
+}
+
+func TestThroughputIsReadByCompare(t *testing.T) {
+	out := t.TempDir()
+	stdout := mustRun(t, "throughput", "--model", model, "--corpus", small(), "--out", out,
+		"--count", "2", "--files", "4", "--batch", "2", "--least", "1ms", "--device", "cpu")
+	bench := filepath.Join(out, "bench.txt")
+	if !strings.Contains(stdout, bench) {
+		t.Errorf("stdout does not name %s:\n%s", bench, stdout)
+	}
+	for _, col := range []string{"/engine", "/batch"} {
+		if table := mustRun(t, "compare", bench, "--col", col); !strings.Contains(table, "samples/s") {
+			t.Errorf("compare by %s:\n%s", col, table)
+		}
+	}
+	file := readFile(t, bench)
+	for _, engine := range []string{"tensorflow", "table"} {
+		if n := len(regexp.MustCompile(`(?m)^BenchmarkExtract/engine=`+engine+`/device=cpu/batch=2/read=no\S* `).FindAllString(file, -1)); n != 2 {
+			t.Errorf("%s: %d repetitions, want 2:\n%s", engine, n, file)
+		}
+	}
+}
+
+type closedPipe struct{}
+
+func (closedPipe) Write([]byte) (int, error) { return 0, errors.New("broken pipe") }
+
+// When nobody reads the output, the command says so, and its files are there
+// all the same.
+func TestStdoutClosed(t *testing.T) {
+	out := t.TempDir()
+	for _, args := range [][]string{
+		{"doctor"},
+		{"splits", "--corpus", small(), "--out", out},
+		{"score", "--features", filepath.Join(extracted(), "features"), "--out", out, "--detectors", "msp", "--resamples", "10"},
+		{"run", "--help"},
+	} {
+		var stderr bytes.Buffer
+		if status := command(t.Context(), args, closedPipe{}, &stderr); status != exitFailed || !strings.HasSuffix(stderr.String(), "driftbench: printing the results: broken pipe\n") {
+			t.Errorf("%v: status %d, stderr %q", args, status, stderr.String())
+		}
+	}
+	readFile(t, filepath.Join(out, "report", "index.html"))
+}
+
+// Every help and the table of a run fit a terminal of 100 columns.
+func TestOutputFits(t *testing.T) {
+	var commands [][]string
+	text := mustRun(t, "--help")
+	for _, m := range regexp.MustCompile(`(?m)^  (\w+) {2,}\S`).FindAllStringSubmatch(text, -1) {
+		commands = append(commands, []string{m[1]})
+		sub := mustRun(t, m[1], "--help")
+		if !strings.Contains(sub, "Available Commands:") || m[1] == "help" {
+			continue
+		}
+		for _, s := range regexp.MustCompile(`(?m)^  (\w+) {2,}\S`).FindAllStringSubmatch(sub, -1) {
+			commands = append(commands, []string{m[1], s[1]})
+		}
+	}
+	if len(commands) < 14 {
+		t.Errorf("only %d commands: %v", len(commands), commands)
+	}
+	outputs := map[string]string{
+		"driftbench --help": text,
+		"a run": mustRun(t, "score", "--features", filepath.Join(extracted(), "features"), "--out", t.TempDir(), "--resamples", "10",
+			"--fail-if", "accuracy(2017-fit) < 0.1"),
+	}
+	for _, c := range commands {
+		outputs[fmt.Sprint(c)] = mustRun(t, append(c, "--help")...)
+	}
+	for name, text := range outputs {
+		for line := range strings.Lines(text) {
+			if n := len([]rune(strings.TrimRight(line, "\n"))); n > 100 && !strings.Contains(line, "/index.html") {
+				t.Errorf("%s: %s columns: %s", name, strconv.Itoa(n), line)
+			}
+		}
+	}
+}
