@@ -3,7 +3,7 @@
     python scripts/golden_models.py
 
 Each model is one member of the family with random weights, converted as a
-user's would be. keras.json holds the files, as spans of one block of bytes, and
+user's would be; "exported" is one that the converter has not seen. keras.json holds the files, as spans of one block of bytes, and
 for every model the rows that Keras itself predicts from them, which the
 engines of tfmodel are held to.
 """
@@ -50,6 +50,26 @@ MODELS = {
 }
 
 
+def export(model, path):
+    """Writes a SavedModel as Keras's own export does, which the converter has not seen."""
+    outputs, maxlen = features(model), model.input_shape[1]
+
+    def serve(bytes, length):
+        symbols = tf.where(tf.sequence_mask(length, maxlen), tf.cast(bytes, tf.int32), 0)
+        return dict(zip(OUTPUTS, outputs(symbols)))
+
+    archive = keras.export.ExportArchive()
+    archive.track(outputs)
+    inputs = tf.TensorSpec((None, maxlen), tf.uint8, "bytes"), tf.TensorSpec((None,), tf.int32, "length")
+    archive.add_endpoint("serving_default", serve, inputs)
+    archive.write_out(path, verbose=False)
+
+
+def features(model):
+    """Returns the model from symbols to its outputs."""
+    return keras.Model(model.inputs, [model.get_layer(name).output for name in OUTPUTS])
+
+
 def block(rng):
     """Returns bytes in which windows repeat: noise, zeros, text and a short cycle."""
     parts = [rng.integers(0, 256, 1000), np.zeros(700), rng.integers(97, 123, 900), np.tile(rng.integers(0, 256, 25), 16)]
@@ -70,8 +90,7 @@ def predict(model, pad, files):
     symbols = np.full((len(files), maxlen), pad, np.int32)
     for row, file in zip(symbols, files):
         row[: len(file)] = file[:maxlen]
-    outputs = keras.Model(model.inputs, [model.get_layer(name).output for name in OUTPUTS])
-    return {name: rows.tolist() for name, rows in zip(OUTPUTS, outputs.predict(symbols, verbose=0))}
+    return {name: rows.tolist() for name, rows in zip(OUTPUTS, features(model).predict(symbols, verbose=0))}
 
 
 def main():
@@ -89,7 +108,10 @@ def main():
             if name == "default":
                 Path(f"{source}.trained_on.sha256").write_text(f"{0:064x}\n{1:064x}\n")
             malconv, _ = convert(source, OUT / name)
+            if name == "default":
+                export(model, OUT / "exported")
             golden["models"][name] = predict(model, malconv.pad, [data[start:end] for start, end in files])
+    golden["models"]["exported"] = golden["models"]["default"]
     (OUT / "keras.json").write_text(json.dumps(golden, separators=(",", ":")).replace("],[", "],\n[") + "\n")
 
 

@@ -26,6 +26,7 @@ import (
 	"sort"
 	"strings"
 
+	shapepb "github.com/wamuir/graft/tensorflow/core/framework/tensor_shape_go_proto"
 	corepb "github.com/wamuir/graft/tensorflow/core/protobuf/for_core_protos_go_proto"
 	"google.golang.org/protobuf/proto"
 )
@@ -52,6 +53,8 @@ type Model struct {
 	// Shape is the MalConv's own description; nil when the model was not
 	// converted by this project's script.
 	Shape *Shape
+
+	meta *corepb.MetaGraphDef // what the engines load: what was inspected
 }
 
 // Shape describes a MalConv: what a native engine must know besides the
@@ -86,7 +89,7 @@ func Inspect(dir string) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &Model{Dir: dir}
+	m := &Model{Dir: dir, meta: meta}
 	if err := m.readSignature(meta); err != nil {
 		return nil, fmt.Errorf("tfmodel: %s: %w", dir, err)
 	}
@@ -176,9 +179,12 @@ func (m *Model) readSignature(meta *corepb.MetaGraphDef) error {
 }
 
 // dims returns the sizes of a signature tensor, -1 for unknown.
-func dims(t *corepb.TensorInfo) []int64 {
+func dims(t *corepb.TensorInfo) []int64 { return sizes(t.GetTensorShape()) }
+
+// sizes returns the sizes of a shape, -1 for unknown.
+func sizes(s *shapepb.TensorShapeProto) []int64 {
 	var d []int64
-	for _, x := range t.GetTensorShape().GetDim() {
+	for _, x := range s.GetDim() {
 		d = append(d, x.GetSize())
 	}
 	return d

@@ -4,12 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
-	"strings"
 	"sync"
 
 	tf "github.com/wamuir/graft/tensorflow"
 	corepb "github.com/wamuir/graft/tensorflow/core/protobuf/for_core_protos_go_proto"
-	"google.golang.org/protobuf/proto"
 )
 
 // Device is where a model runs.
@@ -32,6 +30,9 @@ type Options struct {
 	// Dense sends whole files even to a model that takes distinct windows, which
 	// on real programs are about half as many.
 	Dense bool
+	// TrustModel loads a model whatever ops it is made of. A SavedModel is a
+	// program; without this one that could do more than compute is refused.
+	TrustModel bool
 	// ReserveGPUMemory takes all GPU memory at once instead of as needed.
 	ReserveGPUMemory bool
 }
@@ -41,7 +42,7 @@ type Options struct {
 type TensorFlow struct {
 	model  *Model
 	device Device
-	saved  *tf.SavedModel
+	loaded *loaded
 	call   *call // what Run uses
 
 	// running bounds the Session.Run calls under way. While one batch runs on
@@ -59,17 +60,13 @@ func OpenTensorFlow(m *Model, opt Options) (*TensorFlow, error) {
 	if opt.Device == "" {
 		opt.Device = Auto
 	}
-	config, err := proto.Marshal(sessionConfig(opt))
+	l, err := load(m, opt.TrustModel, sessionConfig(opt))
 	if err != nil {
-		return nil, fmt.Errorf("tfmodel: session options: %w", err)
+		return nil, fmt.Errorf("tfmodel: loading %s: %w", m.Dir, err)
 	}
-	saved, err := tf.LoadSavedModel(m.Dir, []string{"serve"}, &tf.SessionOptions{Config: config})
-	if err != nil {
-		return nil, fmt.Errorf("tfmodel: loading %s: %s", m.Dir, firstLine(err))
-	}
-	e := &TensorFlow{model: m, saved: saved, device: CPU}
+	e := &TensorFlow{model: m, loaded: l, device: CPU}
 
-	devices, err := saved.Session.ListDevices()
+	devices, err := l.session.ListDevices()
 	if err != nil {
 		e.Close()
 		return nil, fmt.Errorf("tfmodel: listing devices: %w", err)
@@ -124,7 +121,7 @@ func (e *TensorFlow) choose(opt Options) error {
 	}
 	whole.fill = e.model.wholeFiles
 	e.call = whole
-	if _, has := e.saved.Signatures[windowsSignature]; opt.Dense || !has || e.model.Shape == nil {
+	if e.model.meta.GetSignatureDef()[windowsSignature] == nil || e.model.Shape == nil || opt.Dense {
 		return nil
 	}
 	distinct, err := e.bind(windowsSignature, windowsInputs...)
@@ -151,37 +148,23 @@ type call struct {
 
 // bind resolves a signature with these inputs to outputs of the graph.
 func (e *TensorFlow) bind(signature string, inputs ...string) (*call, error) {
-	sig := e.saved.Signatures[signature]
+	sig := e.model.meta.GetSignatureDef()[signature]
 	c := &call{inputs: make(map[string]tf.Output)}
 	for _, name := range inputs {
-		o, err := e.output(sig.Inputs[name].Name)
+		o, err := e.loaded.output(sig.GetInputs()[name].GetName())
 		if err != nil {
 			return nil, fmt.Errorf("signature %q, input %q: %w", signature, name, err)
 		}
 		c.inputs[name] = o
 	}
 	for _, l := range e.model.Layers {
-		o, err := e.output(sig.Outputs[l.Name].Name)
+		o, err := e.loaded.output(sig.GetOutputs()[l.Name].GetName())
 		if err != nil {
 			return nil, fmt.Errorf("signature %q, output %q: %w", signature, l.Name, err)
 		}
 		c.outputs = append(c.outputs, o)
 	}
 	return c, nil
-}
-
-// output finds "op:index" in the graph.
-func (e *TensorFlow) output(name string) (tf.Output, error) {
-	var index int
-	op, number, found := strings.Cut(name, ":")
-	if _, err := fmt.Sscan(number, &index); !found || err != nil {
-		return tf.Output{}, fmt.Errorf("it names tensor %q, want op:index", name)
-	}
-	o := e.saved.Graph.Operation(op)
-	if o == nil || index < 0 || index >= o.NumOutputs() {
-		return tf.Output{}, fmt.Errorf("it names tensor %q, which the graph does not hold", name)
-	}
-	return o.Output(index), nil
 }
 
 // Name is "tensorflow".
@@ -215,7 +198,7 @@ func (e *TensorFlow) run(c *call, dst [][]float32, files [][]byte) error {
 	}
 
 	e.running <- struct{}{}
-	out, err := e.saved.Session.Run(feeds, c.outputs, nil)
+	out, err := e.loaded.session.Run(feeds, c.outputs, nil)
 	<-e.running
 	if err != nil {
 		return fmt.Errorf("tfmodel: running %d files on the %s: %s", n, e.device, firstLine(err))
@@ -250,4 +233,4 @@ func (e *TensorFlow) collect(size int64) {
 }
 
 // Close frees the session.
-func (e *TensorFlow) Close() error { return e.saved.Session.Close() }
+func (e *TensorFlow) Close() error { return e.loaded.session.Close() }

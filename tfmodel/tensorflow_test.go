@@ -48,8 +48,8 @@ func TestGPUWithoutOne(t *testing.T) {
 	}
 }
 
-// TestDamagedVariables holds that weights that are cut short, missing or
-// changed are an error of one line, in every engine.
+// TestDamagedVariables holds that weights that are cut short, missing,
+// changed or another model's are an error of one line, in every engine.
 func TestDamagedVariables(t *testing.T) {
 	const data = "variables/variables.data-00000-of-00001"
 	cut := func(name string) func(*testing.T, string) {
@@ -67,6 +67,7 @@ func TestDamagedVariables(t *testing.T) {
 		"data cut short":  cut(data),
 		"index cut short": cut("variables/variables.index"),
 		"data missing":    func(t *testing.T, dir string) { os.Remove(filepath.Join(dir, data)) },
+		"index missing":   func(t *testing.T, dir string) { os.Remove(filepath.Join(dir, "variables/variables.index")) },
 		"one byte differs": func(t *testing.T, dir string) {
 			b, err := os.ReadFile(filepath.Join(dir, data))
 			if err != nil {
@@ -74,6 +75,14 @@ func TestDamagedVariables(t *testing.T) {
 			}
 			b[len(b)/2] ^= 1
 			writeFile(t, filepath.Join(dir, data), b)
+		},
+		"another model's": func(t *testing.T, dir string) {
+			if err := os.RemoveAll(filepath.Join(dir, "variables")); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.CopyFS(filepath.Join(dir, "variables"), os.DirFS("testdata/ember/variables")); err != nil {
+				t.Fatal(err)
+			}
 		},
 	} {
 		for engine, open := range engines {
@@ -91,6 +100,8 @@ func TestDamagedVariables(t *testing.T) {
 				}
 				if text := err.Error(); !strings.Contains(text, dir) || strings.Contains(text, "\n") {
 					t.Errorf("error %q, want one line with the folder", text)
+				} else {
+					t.Log(text)
 				}
 			})
 		}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"unicode"
 	"unsafe"
 
 	tf "github.com/wamuir/graft/tensorflow"
@@ -99,8 +100,14 @@ func (w *sliceWriter) Write(p []byte) (int, error) {
 	return n, nil
 }
 
-// firstLine keeps TensorFlow's message without its stack of graph nodes.
+// firstLine keeps TensorFlow's message without its stack of graph nodes, and
+// without what a terminal would not print: names in it come from the model.
 func firstLine(err error) string {
 	line, _, _ := strings.Cut(err.Error(), "\n")
-	return strings.TrimSpace(line)
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return '?'
+	}, strings.TrimSpace(line))
 }

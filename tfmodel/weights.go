@@ -4,28 +4,29 @@ import (
 	"fmt"
 
 	tf "github.com/wamuir/graft/tensorflow"
+	typespb "github.com/wamuir/graft/tensorflow/core/framework/types_go_proto"
 )
 
 // Weights computes the model's weights signature: the named parameters, each
 // flat in row-major order. A model without that signature is an error.
 func (e *TensorFlow) Weights() (map[string][]float32, error) {
-	sig, ok := e.saved.Signatures[weightsSignature]
-	if !ok {
+	sig := e.model.meta.GetSignatureDef()[weightsSignature]
+	if sig == nil {
 		return nil, fmt.Errorf("tfmodel: %s has no signature %q: convert the Keras file again with scripts/convert_savedmodel.py", e.model.Dir, weightsSignature)
 	}
 	var names []string
 	var fetches []tf.Output
-	for name, info := range sig.Outputs {
-		if info.DType != tf.Float {
+	for name, info := range sig.GetOutputs() {
+		if info.GetDtype() != typespb.DataType_DT_FLOAT {
 			continue
 		}
-		o, err := e.output(info.Name)
+		o, err := e.loaded.output(info.GetName())
 		if err != nil {
 			return nil, fmt.Errorf("tfmodel: %s: %w", e.model.Dir, err)
 		}
 		names, fetches = append(names, name), append(fetches, o)
 	}
-	out, err := e.saved.Session.Run(nil, fetches, nil)
+	out, err := e.loaded.session.Run(nil, fetches, nil)
 	if err != nil {
 		return nil, fmt.Errorf("tfmodel: reading weights: %s", firstLine(err))
 	}
