@@ -28,10 +28,7 @@ var windowsInputs = []string{"windows", "lead", "length", "end", "index", "segme
 // batch that differs from all others once, as bytes. On real programs they are
 // less than half of the windows of whole files.
 func (m *Model) distinctWindows(files [][]byte) (map[string]*tf.Tensor, error) {
-	set := windows.NewSet(m.Shape.cutter())
-	for _, f := range files {
-		set.Add(f)
-	}
+	set := windows.NewSet(m.Shape.cutter(), files)
 	t := new(tensors)
 	t.addBytes("windows", len(set.Lead), m.Shape.Window, bytes.NewReader(set.Bytes))
 	t.add("lead", set.Lead)

@@ -127,7 +127,7 @@ func readMetaGraph(dir string) (*corepb.MetaGraphDef, error) {
 
 // Bounds that no MalConv comes near. Buffers are made of these sizes.
 const (
-	maxMaxLen = 1 << 30
+	maxMaxLen = 1 << 26
 	maxWidth  = 1 << 16
 )
 

@@ -20,28 +20,40 @@ type Set struct {
 	last []int32 // m: the last file that has the window
 }
 
-// NewSet returns the set of no files.
-func NewSet(c Cutter) *Set {
-	return &Set{cutter: c, key: make([]byte, c.Stride()), rows: make(map[string]int32)}
+// NewSet returns the windows of files, which have MaxLen bytes at most.
+func NewSet(c Cutter, files [][]byte) *Set {
+	var most int // windows, if no two were alike
+	for _, f := range files {
+		most += min(len(f)/c.Window+3, c.Windows)
+	}
+	s := &Set{
+		Bytes:  make([]byte, 0, most*c.Window),
+		Files:  len(files),
+		cutter: c,
+		key:    make([]byte, c.Stride()),
+		rows:   make(map[string]int32, most),
+	}
+	for i, f := range files {
+		s.add(f, int32(i))
+	}
+	return s
 }
 
-// Add adds the windows of the next file, which has MaxLen bytes at most.
-func (s *Set) Add(file []byte) {
-	number := int32(s.Files)
+// add adds the windows of the file of this number.
+func (s *Set) add(file []byte, number int32) {
 	for w := 0; w < s.cutter.Windows; w = s.cutter.Next(file, w) {
 		s.cutter.Cut(s.key, file, w)
 		row, known := s.rows[string(s.key)]
 		if !known {
 			row = s.insert()
 		}
-		if known && s.last[row] == number {
-			continue
+		if s.last[row] == number {
+			continue // the file has it already
 		}
 		s.last[row] = number
 		s.Index = append(s.Index, row)
 		s.Segment = append(s.Segment, number)
 	}
-	s.Files++
 }
 
 // insert makes a row of the window at hand.

@@ -45,10 +45,7 @@ func (s *Set) symbols(row int32) string {
 // contents, each once, and no two rows are alike.
 func check(t *testing.T, c Cutter, files [][]byte) {
 	t.Helper()
-	s := NewSet(c)
-	for _, f := range files {
-		s.Add(f)
-	}
+	s := NewSet(c, files)
 	got := make([][]string, len(files))
 	for k, row := range s.Index {
 		got[s.Segment[k]] = append(got[s.Segment[k]], s.symbols(row))
