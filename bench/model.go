@@ -22,6 +22,7 @@ func (f *modelFlags) add(cmd *cobra.Command) {
 	fl.IntVar(&f.options.Threads, "threads", 0, "CPU threads of the engine, `N`; 0 is all cores")
 	fl.StringVar(&f.options.VisibleGPUs, "gpus", "", "`NUMBERS` of the GPUs to use, such as 0,1; all when empty")
 	fl.BoolVar(&f.options.ReserveGPUMemory, "reserve-gpu-memory", false, "take all GPU memory at once instead of as needed")
+	fl.BoolVar(&f.options.TrustModel, "trust-model", false, "run a model that can do more than compute, such as read or write files")
 	cmd.MarkFlagRequired("model")
 }
 

@@ -67,6 +67,7 @@ length. A device that is not there has no rows, and the output says why.`,
 	fl.DurationVar(&f.least, "least", 200*time.Millisecond, "least `TIME` of a repetition")
 	fl.IntVar(&f.options.Threads, "threads", 0, "CPU threads of an engine, `N`; 0 is all cores")
 	fl.StringVar(&f.options.VisibleGPUs, "gpus", "", "`NUMBERS` of the GPUs to use, such as 0,1; all when empty")
+	fl.BoolVar(&f.options.TrustModel, "trust-model", false, "run a model that can do more than compute, such as read or write files")
 	cmd.MarkFlagRequired("model")
 	cmd.MarkFlagRequired("out")
 	return cmd
