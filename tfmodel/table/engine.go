@@ -7,6 +7,8 @@ import (
 	"math"
 	"runtime"
 	"sync"
+
+	"driftbench/tfmodel/windows"
 )
 
 // passWindows is how many windows are summed at once. The table is read from
@@ -44,7 +46,7 @@ type Engine struct {
 	w       Weights // without EmbeddingTable and ConvKernel
 	dense   func(float64) float64
 	options Options
-	cutter  cutter
+	cutter  windows.Cutter
 	arena   *arena // nil when closed
 	kernel  *kernel
 	store   store
@@ -80,7 +82,7 @@ func New(w Weights, o Options) (*Engine, error) {
 		w:       w,
 		dense:   activation(w.DenseActivation),
 		options: o,
-		cutter:  cutter{window: w.Window, windows: w.Windows, lead: w.Lead, maxLen: w.MaxLen, pad: w.Pad},
+		cutter:  windows.Cutter{MaxLen: w.MaxLen, Window: w.Window, Windows: w.Windows, Lead: w.Lead, Pad: w.Pad},
 		arena:   &arena{},
 	}
 	if err := e.build(&w); err != nil {
@@ -96,7 +98,7 @@ func (e *Engine) build(w *Weights) (err error) {
 	if e.kernel, err = newKernel(e.arena, e.options.Kernel, e.options.Precision, w, e.options.Threads, e.options.passWindows); err != nil {
 		return err
 	}
-	stride, filters := e.cutter.stride(), int(e.kernel.shape.filters)
+	stride, filters := e.cutter.Stride(), int(e.kernel.shape.filters)
 	capacity := max(e.options.CacheBytes/2/slotBytes(stride, filters), e.options.passWindows)
 	e.store = store{
 		seed:  maphash.MakeSeed(),
@@ -162,12 +164,12 @@ func (e *Engine) maxima(files [][]byte) {
 		e.layer7[i] = float32(math.Inf(-1))
 	}
 	for i, file := range files {
-		for w := 0; w < e.w.Windows; w = e.cutter.next(file, w) {
+		for w := 0; w < e.w.Windows; w = e.cutter.Next(file, w) {
 			if e.pending == e.options.passWindows || e.store.young.room() == 0 {
 				e.rows = append(e.rows, span{i, len(e.slots)})
 				e.flush()
 			}
-			e.cutter.cut(e.store.candidate(), file, w)
+			e.cutter.Cut(e.store.candidate(), file, w)
 			slot, fresh := e.store.intern()
 			if fresh {
 				e.kernel.slots[e.pending] = int32(slot)
