@@ -70,10 +70,10 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintln(stderr, "driftbench: interrupted.", a.kept())
 		return exitInterrupted
 	case errors.As(err, &usage) || !a.started:
-		fmt.Fprintf(stderr, "driftbench: %v\nSee `driftbench --help`.\n", err)
+		fmt.Fprintf(stderr, "driftbench: %s\nSee `driftbench --help`.\n", plain(err.Error()))
 		return exitUsage
 	default:
-		fmt.Fprintf(stderr, "driftbench: %v\n", err)
+		fmt.Fprintf(stderr, "driftbench: %s\n", plain(err.Error()))
 		return exitFailed
 	}
 }
@@ -87,21 +87,6 @@ type app struct {
 	bar      atomic.Pointer[bar]
 	started  bool          // the command line was understood
 	kept     func() string // what an interruption leaves behind, in a sentence
-}
-
-// output keeps the first error of writing, so that what prints need not look.
-type output struct {
-	w   io.Writer
-	err error
-}
-
-func (o *output) Write(b []byte) (int, error) {
-	if o.err != nil {
-		return 0, o.err
-	}
-	var n int
-	n, o.err = o.w.Write(b)
-	return n, o.err
 }
 
 // usageError is a command line that cannot be run.

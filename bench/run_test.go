@@ -166,6 +166,33 @@ func TestThroughputIsReadByCompare(t *testing.T) {
 	}
 }
 
+// Names come from whoever made the files: none may steer a terminal.
+func TestNoControlSequenceIsPrinted(t *testing.T) {
+	dir := t.TempDir()
+	copyTree(t, dir, extracted(), func(path string) bool { return strings.HasPrefix(path, "features/") })
+	const evil = "\x1b[2J\u202eworm\u009b"
+	for _, split := range []string{"2017-fit", "2017-val", "2018-Q1", "2018-late", "2019"} {
+		table := filepath.Join(dir, "features", split+".csv")
+		writeFile(t, table, strings.ReplaceAll(readFile(t, table), ",worm,", ","+evil+","))
+	}
+	score := []string{"score", "--features", filepath.Join(dir, "features"), "--out", dir, "--resamples", "10"}
+	for _, args := range [][]string{
+		{"--detectors", "msp"},
+		{"--detectors", evil},
+		{"--corpus-config", filepath.Join(small(), "corpus.yaml")},
+		{"--fit", evil},
+	} {
+		_, stdout, stderr := driftbench(append(score, args...)...)
+		if text := stdout + stderr; strings.ContainsAny(text, "\x1b\u202e\u009b") {
+			t.Errorf("%q: %q", args, text)
+		}
+	}
+	var b bytes.Buffer
+	if n, err := fmt.Fprintf(&output{w: &b}, "a\t%s\n", evil); n != 16 || err != nil || b.String() != "a\t?[2J?worm?\n" {
+		t.Errorf("%d bytes, %v: %q", n, err, b.String())
+	}
+}
+
 type closedPipe struct{}
 
 func (closedPipe) Write([]byte) (int, error) { return 0, errors.New("broken pipe") }
