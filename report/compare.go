@@ -90,7 +90,7 @@ func (v view) of(detector, split string) *DetectorSplit {
 func (c comparison) driftSection() section {
 	return section{
 		id: "auroc-drift", title: "AUROC drift by split",
-		read:    "Both runs on one scale: the higher a line climbs above the grey band, the surer the drift in that run.",
+		read:    "Both runs on one scale: the further a line climbs above 0.5, the more drift in that run.",
 		figures: []figure{c.driftFigure()},
 		tables:  []table{c.aurocTable()},
 	}

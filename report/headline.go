@@ -27,6 +27,9 @@ func headline(v view) []string {
 
 func (v view) answer(d Detector, last DetectorSplit) string {
 	number := fmt.Sprintf("AUROC %s by %s", interval(last.AUROC, last.AUROCLo, last.AUROCHi, auroc2), shorten(clean(d.Name), 60))
+	if last.PHolm.OK() {
+		number += ", p " + pValue(last.PHolm)
+	}
 	split, train := shorten(clean(last.Split), 40), v.trainName()
 	var parts []string
 	switch last.drift() {
@@ -35,9 +38,9 @@ func (v view) answer(d Detector, last DetectorSplit) string {
 	case below:
 		parts = append(parts, fmt.Sprintf("%s files score above those of %s, with %s, below 0.5: not the usual drift, so look at the data", split, train, number))
 	case within:
-		parts = append(parts, fmt.Sprintf("%s files are not told from %s: %s, where 0.5 is no drift", split, train, number))
+		parts = append(parts, fmt.Sprintf("%s files cannot be told from %s: %s, where 0.5 is no drift", split, train, number))
 	case unsure:
-		parts = append(parts, fmt.Sprintf("%s files have %s against %s, too few of them for an interval", split, number, train))
+		parts = append(parts, fmt.Sprintf("%s files have %s against %s, too few of them for a test", split, number, train))
 	}
 	if s := v.accuracyChange(last.Split); s != "" {
 		parts = append(parts, s)
@@ -66,29 +69,52 @@ func (v view) accuracyChange(split string) string {
 	return fmt.Sprintf("accuracy is %s, against %s", b, a)
 }
 
-// verdict is where an AUROC lies against its null band.
+// verdict is what a test of an AUROC against 0.5 says.
 type verdict int
 
 const (
-	unsure verdict = iota // there is no interval or no band
-	within
-	above // the lower end of the interval is above the band
+	unsure verdict = iota // too few files for a test
+	within                // cannot be told from 0.5
+	above
 	below
 )
 
-func judge(lo, hi, nullLo, nullHi Num) verdict {
+// level is the p-value below which an AUROC differs from 0.5.
+const level = 0.05
+
+// drift judges a split by its p-value, corrected over the splits. The null
+// band has no say: an interval clear of it is far more than p asks for.
+func (s DetectorSplit) drift() verdict {
 	switch {
-	case !lo.OK() || !hi.OK() || !nullLo.OK() || !nullHi.OK():
+	case !s.AUROC.OK() || !s.PHolm.OK():
 		return unsure
-	case lo > nullHi:
+	case s.PHolm >= level:
+		return within
+	case s.AUROC > 0.5:
 		return above
-	case hi < nullLo:
+	}
+	return below
+}
+
+// fewInMonth is the number of files below which a month that cannot be told
+// from the training span says nothing against drift: of 10 files against very
+// many, an AUROC below 0.68 is inside the null band.
+const fewInMonth = 10
+
+// drift judges a month by its interval, uncorrected.
+func (m DetectorMonth) drift() verdict {
+	switch {
+	case !m.AUROC.OK() || !m.AUROCLo.OK() || !m.AUROCHi.OK():
+		return unsure
+	case m.AUROCLo > 0.5:
+		return above
+	case m.AUROCHi < 0.5:
 		return below
+	case m.Out < fewInMonth:
+		return unsure
 	}
 	return within
 }
-
-func (s DetectorSplit) drift() verdict { return judge(s.AUROCLo, s.AUROCHi, s.NullLo, s.NullHi) }
 
 // worst is the family with the highest AUROC, if even the lower end of its
 // interval is above 0.5 and there is another family.
@@ -129,24 +155,24 @@ func (v view) since(d Detector) string {
 	}
 	known := 0
 	for _, m := range d.Months {
-		months = append(months, judge(m.AUROCLo, m.AUROCHi, m.NullLo, m.NullHi))
+		months = append(months, m.drift())
 		if months[len(months)-1] != unsure {
 			known++
 		}
 	}
 	var text string
 	if i := lasting(splits); i >= 0 {
-		text = fmt.Sprintf("By split, the AUROC interval is above the no-drift band since %s", shorten(clean(d.Splits[i].Split), 40))
+		text = fmt.Sprintf("By split, the AUROC is above 0.5 at p < 0.05 (Holm over the splits) since %s", shorten(clean(d.Splits[i].Split), 40))
 	} else {
-		text = "By split, the AUROC interval is not above the no-drift band at the end"
+		text = "By split, the AUROC is not above 0.5 at p < 0.05 (Holm over the splits) at the end"
 	}
 	switch i := lasting(months); {
 	case known == 0:
 		return text + "; by month it cannot be said, for no month has enough files."
 	case i >= 0:
-		return fmt.Sprintf("%s; by month since %s.", text, clean(d.Months[i].Month))
+		return fmt.Sprintf("%s; by month, the interval of each alone is above 0.5 since %s.", text, clean(d.Months[i].Month))
 	}
-	return text + "; by month, with fewer files each, it does not stay above."
+	return text + "; by month, with fewer files each, no interval stays above it."
 }
 
 // savings is what the operating point gains on a split.
@@ -165,20 +191,23 @@ func (v view) savings(d Detector, last DetectorSplit) string {
 
 // advice is a recommendation with the rule it follows.
 func (v view) advice(last DetectorSplit) string {
-	const rule = " Rule: retrain when the AUROC interval of the last split lies above its no-drift band and its accuracy interval below that of In; label a sample when the first holds alone; else keep."
+	const rule = " Rule: retrain when the AUROC of the last split is above 0.5 at p < 0.05 (Holm over the splits) and its accuracy interval lies below that of In; label a sample of the newest files when one of the two holds alone; else keep."
 	in, out := v.accuracy(v.in().Name), v.accuracy(last.Split)
 	known := in != nil && out != nil && in.Accuracy.Lo.OK() && out.Accuracy.Hi.OK()
-	switch {
-	case last.drift() == below:
-		return "Recommendation: look at the data before anything else; no rule for retraining reads an AUROC below its no-drift band."
-	case last.drift() == unsure:
+	fell := known && out.Accuracy.Hi < in.Accuracy.Lo
+	switch drift := last.drift(); {
+	case drift == below:
+		return "Recommendation: look at the data before anything else; no rule for retraining reads an AUROC below 0.5."
+	case drift == unsure:
 		return "Recommendation: collect more files; the last split is too small to decide." + rule
-	case last.drift() == above && known && out.Accuracy.Hi < in.Accuracy.Lo:
+	case drift == above && fell:
 		return "Recommendation: retrain." + rule
-	case last.drift() == above && known:
+	case drift == above && known:
 		return "Recommendation: keep the model for now, and label a sample of the newest files to watch its accuracy." + rule
-	case last.drift() == above:
+	case drift == above:
 		return "Recommendation: label a sample of the newest files and measure the accuracy on it, which is not known here." + rule
+	case fell:
+		return "Recommendation: label a sample of the newest files, for the accuracy fell where the scores show no reason." + rule
 	}
 	return "Recommendation: keep the model." + rule
 }

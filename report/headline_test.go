@@ -20,15 +20,26 @@ func TestHeadline(t *testing.T) {
 		{"no drift", func(r *Results) {
 			for i := range r.Detectors[2].Splits {
 				s := &r.Detectors[2].Splits[i]
-				s.AUROC, s.AUROCLo, s.AUROCHi = 0.5, 0.45, 0.55
+				s.AUROC, s.AUROCLo, s.AUROCHi, s.PHolm = 0.51, 0.45, 0.57, 1
 			}
-		}, []string{"2019 files are not told from 2017", "not above the no-drift band at the end", "Recommendation: keep the model."}, "most of it"},
+			r.Classifier.Splits[4].Accuracy = Interval{0.96, 0.92, 0.98}
+		}, []string{"2019 files cannot be told from 2017: AUROC 0.51 (0.45 to 0.57)", "not above 0.5 at p < 0.05 (Holm over the splits) at the end", "Recommendation: keep the model."}, "most of it"},
+		{"inside the band, and told all the same", func(r *Results) {
+			s := last(r)
+			s.AUROC, s.AUROCLo, s.AUROCHi, s.NullLo, s.NullHi, s.PHolm = 0.58, 0.53, 0.63, 0.45, 0.55, 0.002
+		}, []string{"2019 files are told from 2017 with AUROC 0.58 (0.53 to 0.63) by mahalanobis/ensemble, p 0.002"}, "cannot be told"},
+		{"two files, both apart", func(r *Results) {
+			s := last(r)
+			s.AUROC, s.AUROCLo, s.AUROCHi, s.PHolm = 1, 0.16, 1, 0.0004
+		}, []string{"2019 files are told from 2017 with AUROC 1.00 (0.16 to 1.00)", "p <0.001"}, "cannot be told"},
+		{"no drift, accuracy fell", func(r *Results) { last(r).PHolm = 0.2 },
+			[]string{"cannot be told from 2017", "accuracy fell from 97% to 71%", "Recommendation: label a sample"}, "keep the model."},
 		{"drift, accuracy holds", func(r *Results) { r.Classifier.Splits[4].Accuracy = Interval{0.96, 0.92, 0.98} },
 			[]string{"accuracy is 96%, against 97%", "Recommendation: keep the model for now, and label a sample"}, "retrain."},
 		{"drift, accuracy unknown", func(r *Results) { r.Classifier = nil },
 			[]string{"Recommendation: label a sample", "not known here"}, "accuracy fell"},
-		{"too few files", func(r *Results) { last(r).AUROCLo, last(r).AUROCHi = nan, nan },
-			[]string{"too few of them for an interval", "Recommendation: collect more files"}, "retrain."},
+		{"too few files", func(r *Results) { last(r).AUROCLo, last(r).AUROCHi, last(r).PHolm = 0, 1, nan },
+			[]string{"too few of them for a test", "Recommendation: collect more files"}, "retrain."},
 		{"scores above", func(r *Results) { last(r).AUROC, last(r).AUROCLo, last(r).AUROCHi = 0.3, 0.25, 0.35 },
 			[]string{"2019 files score above those of 2017", "Recommendation: look at the data"}, "told from"},
 		{"no family stands out", func(r *Results) {
@@ -75,6 +86,27 @@ func TestLasting(t *testing.T) {
 	} {
 		if got := lasting(c.vs); got != c.want {
 			t.Errorf("lasting(%v) = %d, want %d", c.vs, got, c.want)
+		}
+	}
+}
+
+// A month too small to show drift neither shows nor refutes it.
+func TestMonthVerdict(t *testing.T) {
+	nan := Num(math.NaN())
+	for _, c := range []struct {
+		month DetectorMonth
+		want  verdict
+	}{
+		{DetectorMonth{Out: 40, AUROC: 0.6, AUROCLo: 0.51, AUROCHi: 0.68, NullHi: 0.55}, above},
+		{DetectorMonth{Out: 40, AUROC: 0.4, AUROCLo: 0.32, AUROCHi: 0.49}, below},
+		{DetectorMonth{Out: 40, AUROC: 0.55, AUROCLo: 0.47, AUROCHi: 0.63}, within},
+		{DetectorMonth{Out: 1, AUROC: 0.9, AUROCLo: 0, AUROCHi: 1}, unsure},
+		{DetectorMonth{Out: 4, AUROC: 1, AUROCLo: 0.4, AUROCHi: 1}, unsure},
+		{DetectorMonth{Out: 9, AUROC: 1, AUROCLo: 0.66, AUROCHi: 1}, above},
+		{DetectorMonth{AUROC: nan, AUROCLo: nan, AUROCHi: nan}, unsure},
+	} {
+		if got := c.month.drift(); got != c.want {
+			t.Errorf("%+v: verdict %d, want %d", c.month, got, c.want)
 		}
 	}
 }

@@ -17,7 +17,7 @@ const terminalWidth = 100
 func Table(w io.Writer, r Results) error {
 	v := newView(r)
 	var b strings.Builder
-	fmt.Fprintf(&b, "AUROC of %s (%s) against later files: 0.5 is no drift, * above the band.\n",
+	fmt.Fprintf(&b, "AUROC of %s (%s) against later files: 0.5 is no drift.\n* p < 0.05 (Holm over the splits)\n",
 		crop(v.inName(), 16), count(v.inFiles(), "file"))
 	names := v.outNames()
 	if len(names) == 0 {
@@ -74,7 +74,7 @@ func terminalCell(s *DetectorSplit) string {
 	}
 	text := interval(s.AUROC, s.AUROCLo, s.AUROCHi, auroc3)
 	text = strings.NewReplacer("(", "[", ")", "]", " to ", ", ").Replace(text)
-	if s.AUROCLo.OK() && s.NullHi.OK() && s.AUROCLo > s.NullHi {
+	if s.PHolm < level {
 		text += "*"
 	}
 	return text

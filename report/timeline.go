@@ -13,7 +13,7 @@ import (
 func timelineSection(v view) section {
 	s := section{
 		id: "timeline", title: "Timeline by month",
-		read:    "Drift has begun where the AUROC leaves the grey band and stays above it; accuracy below it shows whether the classifier suffers.",
+		read:    "Drift has begun where the intervals of the AUROC leave 0.5 and stay above it; the accuracy below shows whether the classifier suffers.",
 		figures: []figure{timelineFigure(v)},
 		tables:  []table{monthTable(v), accuracyTable(v)},
 	}
