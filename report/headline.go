@@ -1,7 +1,9 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -18,7 +20,11 @@ func headline(v view) []string {
 		return []string{"Whether the classifier has drifted cannot be said. " + why}
 	}
 	last := d.last()
-	lines := []string{v.answer(*d, *last), v.since(*d)}
+	lines := []string{v.answer(*d, *last)}
+	if s := last.families(); s != "" {
+		lines = append(lines, s)
+	}
+	lines = append(lines, v.since(*d))
 	if s := v.savings(*d, *last); s != "" {
 		lines = append(lines, s)
 	}
@@ -44,11 +50,6 @@ func (v view) answer(d Detector, last DetectorSplit) string {
 	}
 	if s := v.accuracyChange(last.Split); s != "" {
 		parts = append(parts, s)
-	}
-	if last.drift() == above {
-		if c, ok := last.worst(); ok {
-			parts = append(parts, fmt.Sprintf("most of it in %s with AUROC %s", shorten(clean(c.Label), 40), interval(c.Value, c.Lo, c.Hi, auroc2)))
-		}
 	}
 	return strings.Join(parts, "; ") + "."
 }
@@ -116,19 +117,39 @@ func (m DetectorMonth) drift() verdict {
 	return within
 }
 
-// worst is the family with the highest AUROC, if even the lower end of its
-// interval is above 0.5 and there is another family.
-func (s DetectorSplit) worst() (ClassAUROC, bool) {
-	var worst ClassAUROC
-	known := 0
+// families says in which families drift shows: in one above all others if its
+// interval is clear of theirs, else in all whose interval is above 0.5, which
+// overlapping intervals cannot rank. It says nothing of a split that has not
+// drifted or has one family.
+func (s DetectorSplit) families() string {
+	var known []ClassAUROC
 	for _, c := range s.Classes {
-		if c.Value.OK() {
-			if known++; known == 1 || c.Value > worst.Value {
-				worst = c
-			}
+		if c.Value.OK() && c.Lo.OK() && c.Hi.OK() {
+			known = append(known, c)
 		}
 	}
-	return worst, known > 1 && worst.Lo.OK() && worst.Lo > 0.5
+	if s.drift() != above || len(known) < 2 {
+		return ""
+	}
+	slices.SortStableFunc(known, func(a, b ClassAUROC) int { return cmp.Compare(b.Lo, a.Lo) })
+	first := known[0]
+	if first.Lo > 0.5 && !slices.ContainsFunc(known[1:], func(c ClassAUROC) bool { return c.Hi >= first.Lo }) {
+		return fmt.Sprintf("Of the families, %s has drifted furthest, with AUROC %s: its interval lies above those of all others.",
+			shorten(clean(first.Label), 40), interval(first.Value, first.Lo, first.Hi, auroc2))
+	}
+	var told []string
+	for _, c := range known {
+		if c.Lo > 0.5 {
+			told = append(told, shorten(clean(c.Label), 40))
+		}
+	}
+	switch len(told) {
+	case 0:
+		return "No family's interval is above 0.5 by itself."
+	case 1:
+		return fmt.Sprintf("By family, the interval of %s alone is above 0.5, and overlaps others, so that the families cannot be ranked.", told[0])
+	}
+	return fmt.Sprintf("By family, the intervals of %s are above 0.5; they overlap, so that the families cannot be ranked.", strings.Join(told, ", "))
 }
 
 // lasting is the index of the first verdict that is above and after which no
@@ -170,9 +191,9 @@ func (v view) since(d Detector) string {
 	case known == 0:
 		return text + "; by month it cannot be said, for no month has enough files."
 	case i >= 0:
-		return fmt.Sprintf("%s; by month, the interval of each alone is above 0.5 since %s.", text, clean(d.Months[i].Month))
+		return fmt.Sprintf("%s; by month since %s, each by its own interval, those with too few files to say left out.", text, clean(d.Months[i].Month))
 	}
-	return text + "; by month, with fewer files each, no interval stays above it."
+	return text + "; by month, with fewer files each, the intervals do not stay above it."
 }
 
 // savings is what the operating point gains on a split.

@@ -16,14 +16,14 @@ func TestHeadline(t *testing.T) {
 		not    string
 	}{
 		{"drifted and worse", func(*Results) {},
-			[]string{"2019 files are told from 2017 with AUROC 0.80 (0.75 to 0.86) by mahalanobis/ensemble", "accuracy fell from 97% to 71%", "most of it in backdoor", "since 2018-late", "from 71% to 80%", "Recommendation: retrain."}, ""},
+			[]string{"2019 files are told from 2017 with AUROC 0.80 (0.75 to 0.86) by mahalanobis/ensemble", "accuracy fell from 97% to 71%", "By family, the intervals of backdoor, worm, virus, trojan are above 0.5; they overlap", "since 2018-late", "from 71% to 80%", "Recommendation: retrain."}, ""},
 		{"no drift", func(r *Results) {
 			for i := range r.Detectors[2].Splits {
 				s := &r.Detectors[2].Splits[i]
 				s.AUROC, s.AUROCLo, s.AUROCHi, s.PHolm = 0.51, 0.45, 0.57, 1
 			}
 			r.Classifier.Splits[4].Accuracy = Interval{0.96, 0.92, 0.98}
-		}, []string{"2019 files cannot be told from 2017: AUROC 0.51 (0.45 to 0.57)", "not above 0.5 at p < 0.05 (Holm over the splits) at the end", "Recommendation: keep the model."}, "most of it"},
+		}, []string{"2019 files cannot be told from 2017: AUROC 0.51 (0.45 to 0.57)", "not above 0.5 at p < 0.05 (Holm over the splits) at the end", "Recommendation: keep the model."}, "family"},
 		{"inside the band, and told all the same", func(r *Results) {
 			s := last(r)
 			s.AUROC, s.AUROCLo, s.AUROCHi, s.NullLo, s.NullHi, s.PHolm = 0.58, 0.53, 0.63, 0.45, 0.55, 0.002
@@ -42,11 +42,24 @@ func TestHeadline(t *testing.T) {
 			[]string{"too few of them for a test", "Recommendation: collect more files"}, "retrain."},
 		{"scores above", func(r *Results) { last(r).AUROC, last(r).AUROCLo, last(r).AUROCHi = 0.3, 0.25, 0.35 },
 			[]string{"2019 files score above those of 2017", "Recommendation: look at the data"}, "told from"},
-		{"no family stands out", func(r *Results) {
+		{"one family clear of all others", func(r *Results) {
+			for i := range last(r).Classes {
+				last(r).Classes[i].Interval = Interval{0.6, 0.5, 0.7}
+			}
+			last(r).Classes[1].Interval = Interval{0.8, 0.71, 0.9}
+		}, []string{"Of the families, virus has drifted furthest, with AUROC 0.80 (0.71 to 0.90)"}, "ranked"},
+		{"the highest family overlaps a small one", func(r *Results) {
+			for i := range last(r).Classes {
+				last(r).Classes[i].Interval = Interval{0.6, 0.4, 0.7}
+			}
+			last(r).Classes[1].Interval = Interval{0.8, 0.71, 0.9}
+			last(r).Classes[2].Interval = Interval{0.5, 0, 1}
+		}, []string{"the interval of virus alone is above 0.5, and overlaps others, so that the families cannot be ranked"}, "furthest"},
+		{"no family by itself", func(r *Results) {
 			for i := range last(r).Classes {
 				last(r).Classes[i].Lo = 0.49
 			}
-		}, []string{"told from 2017"}, "most of it"},
+		}, []string{"told from 2017", "No family's interval is above 0.5 by itself."}, "furthest"},
 		{"last split without a number", func(r *Results) { last(r).AUROC = nan },
 			[]string{"2018-late files are told from 2017"}, "2019 files are"},
 		{"tuned on later files", func(r *Results) { r.Detectors[2].UsesOutLabels = true },
