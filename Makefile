@@ -19,6 +19,9 @@ export BLAS ?= auto
 DEPS := .deps
 VENV := $(DEPS)/venv$(if $(GPU),-gpu)
 PY   := $(VENV)/bin/python
+ifeq ($(filter synth wheels,$(CORPUS)),)
+$(error CORPUS=$(CORPUS): want synth or wheels)
+endif
 PIP  := $(PY) -m pip install -q --no-compile --disable-pip-version-check --root-user-action=ignore
 GO   := . $(DEPS)/env && go
 BIN  := bin/driftbench
@@ -32,8 +35,13 @@ MODEL := $(if $(filter wheels,$(CORPUS)),$(WHEELS_MODEL)/saved_model.pb,$(SYNTH_
 ## The two that matter
 
 bench: build $(CORPORA)/$(CORPUS)/dataset.csv $(MODEL) ## corpus, features, scores, drift report, throughput
-	$(BIN) throughput --model $(dir $(MODEL)) --corpus $(CORPORA)/$(CORPUS) --out $(OUT)
+	@[ -e $(OUT)/bench.txt ] || $(BIN) throughput --model $(dir $(MODEL)) --corpus $(CORPORA)/$(CORPUS) --out $(OUT)
 	$(BIN) run --model $(dir $(MODEL)) --corpus $(CORPORA)/$(CORPUS) --out $(OUT)
+
+sanitize: ## the C code under AddressSanitizer, UBSan and valgrind
+	tfmodel/table/check.sh asan
+	tfmodel/table/check.sh ubsan
+	tfmodel/table/check.sh valgrind
 
 test: env python ## every check: format, vet, Go, Python, clean tree
 	@scripts/test.sh $(PY)
@@ -55,7 +63,7 @@ model: build python $(CORPORA)/synth/dataset.csv ## train the default model anew
 doctor: build ## what is in use, and what to do about what is missing
 	@$(BIN) doctor
 
-deps: ## OpenBLAS and fonts from Debian, as root
+deps: ## OpenBLAS from Debian, as root
 	apt-get update -qq
 	apt-get install -y -qq pkg-config libopenblas-dev liblapacke-dev
 
@@ -93,7 +101,7 @@ env: $(TENSORFLOW)
 
 ## Corpora and models
 
-$(CORPORA)/synth/dataset.csv: $(wildcard bench/corpus/*.go) | build
+$(CORPORA)/synth/dataset.csv: $(filter-out %_test.go,$(wildcard bench/corpus/*.go)) | build
 	$(BIN) corpus synth --out $(dir $@)
 
 $(CORPORA)/wheels/dataset.csv: scripts/wheels.txt scripts/wheels_corpus.py | python
@@ -106,4 +114,4 @@ $(WHEELS_MODEL).keras: $(CORPORA)/wheels/dataset.csv scripts/train_malconv.py sc
 $(WHEELS_MODEL)/saved_model.pb: $(WHEELS_MODEL).keras scripts/convert_savedmodel.py | python
 	$(PY) scripts/convert_savedmodel.py $< $(WHEELS_MODEL)
 
-.PHONY: bench test build peers model doctor deps clean help python env
+.PHONY: bench test sanitize build peers model doctor deps clean help python env

@@ -30,14 +30,22 @@ fi
 
 mkdir -p "$dest"
 dest=$(cd "$dest" && pwd -P)
-libs=$lib/$main
-[ -e "$lib/$framework" ] && libs="$libs $lib/$framework"
+libs="\"$lib/$main\""
+[ -e "$lib/$framework" ] && libs="$libs \"$lib/$framework\""
 printf 'INPUT(%s)\n' "$libs" >"$dest/libtensorflow.so"
 
-cflags="-O2 -g -I$root/include"
-ldflags="-L$dest -Wl,-rpath,$lib"
+# cgo takes quoted arguments, for folders with a space.
+cflags="-O2 -g '-I$root/include'"
+ldflags="'-L$dest' '-Wl,-rpath,$lib'"
 tags=
 blas=${BLAS:-auto}
+case $blas in
+auto | gonum | openblas) ;;
+*)
+	echo "env.sh: BLAS=$blas: want auto, gonum or openblas" >&2
+	exit 1
+	;;
+esac
 if [ "$blas" != gonum ]; then
 	if pkg-config --exists lapacke openblas 2>/dev/null; then
 		# Linker flags only: OpenBLAS's own cblas.h breaks netlib's cgo.
