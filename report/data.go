@@ -5,12 +5,14 @@ import (
 	"slices"
 )
 
+const independence = "Every interval and p-value takes the files for independent; files of one release or one campaign are not, and with many of those the intervals are too narrow and the p-values too small."
+
 // dataSection is what the run was made on.
 func dataSection(v view) section {
 	s := section{
 		id: "data", title: "Data",
 		read:   "Compare the class mix of the splits: where it shifts, part of the AUROC can be another mix and not other files of a class; the class-balanced AUROC above leaves that out.",
-		notes:  []string{v.unseen()},
+		notes:  []string{v.unseen(), independence},
 		tables: []table{splitTable(v), fitTable(v)},
 	}
 	for _, w := range v.Warnings {
@@ -27,9 +29,9 @@ func (v view) unseen() string {
 	case "unseen":
 		return in + " was new to the network: it was not trained on any of its files."
 	case "seen":
-		return "The network was trained on files of " + in + ": the AUROC then measures memory as well as drift, and is too high."
+		return "The network was trained on files of " + in + ": the AUROC then measures memory as well as drift, and is higher than with files that are new to the network; the accuracy on " + in + " is no measure of how well it knew the training span."
 	}
-	return "It is not known whether the network was trained on files of " + in + "; if it was, the AUROC measures memory as well as drift, and is too high."
+	return "It is not known whether the network was trained on files of " + in + "; if it was, the AUROC measures memory as well as drift, and is higher than with files that are new to the network."
 }
 
 func splitTable(v view) table {
@@ -95,7 +97,7 @@ func provenanceSection(manifest []KeyValue) section {
 	}
 	return section{
 		id: "provenance", title: "Provenance",
-		read:   "Two runs with the same values here give the same numbers above.",
+		read:   "Two runs with the same values here give the same numbers above, but for throughput, which each run measures anew.",
 		tables: []table{t},
 	}
 }

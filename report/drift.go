@@ -14,7 +14,7 @@ func driftSection(v view) section {
 		id: "auroc-drift", title: "AUROC drift by split",
 		read: fmt.Sprintf("AUROC is the chance that a file of %s scores as more typical than a file of the later split: 0.5 is no drift, further above is more drift, and the p-value says how sure it is that there is any.",
 			v.inName()),
-		notes:   []string{fmt.Sprintf("In stands for %s, held-out files of the training span; Out for the files of a later split.", v.inName())},
+		notes:   []string{fmt.Sprintf("In stands for %s, held-out files of the training span; Out for the files of a later split.", v.inName()), independence},
 		figures: []figure{driftFigure(v)},
 		tables:  []table{aurocTable(v)},
 	}
@@ -198,14 +198,14 @@ func (v view) spoken() string {
 // aurocTable is every detector on every split.
 func aurocTable(v view) table {
 	t := table{
-		name: "auroc-by-split", caption: "AUROC of every detector on every later split",
+		name: "auroc-by-split", caption: "AUROC of every detector on every later split; p (Holm) is corrected over the splits of a detector.",
 		columns: []column{
 			textColumn("Detector", "detector"), textColumn("Split", "split"),
 			numColumn("In files", "in"), numColumn("Out files", "out"),
 			intervalColumn("AUROC (95% interval)", "auroc"),
+			intervalColumn("Class-balanced AUROC", "balanced"), numColumn("over classes", "balanced_classes"),
 			{title: "No-drift band", csv: []string{"null_lo", "null_hi"}, numeric: true},
 			numColumn("p", "p"), numColumn("p (Holm)", "p_holm"),
-			intervalColumn("Class-balanced AUROC", "balanced"),
 		},
 	}
 	for _, d := range v.Detectors {
@@ -216,9 +216,9 @@ func aurocTable(v view) table {
 			t.rows = append(t.rows, []cell{
 				textCell(d.Name), textCell(s.Split), countCell(s.In), countCell(s.Out),
 				intervalCell(s.AUROC, s.AUROCLo, s.AUROCHi, auroc3),
+				intervalCell(s.Balanced.Value, s.Balanced.Lo, s.Balanced.Hi, auroc3), s.balancedCell(),
 				bandCell(s.NullLo, s.NullHi),
 				numCell(s.P, pValue), numCell(s.PHolm, pValue),
-				intervalCell(s.Balanced.Value, s.Balanced.Lo, s.Balanced.Hi, auroc3),
 			})
 		}
 	}
@@ -226,6 +226,22 @@ func aurocTable(v view) table {
 		t.gap = v.noAUROC()
 	}
 	return t
+}
+
+// balancedCell counts the classes that the class-balanced AUROC is the mean
+// of: those with two files or more on both sides.
+func (s DetectorSplit) balancedCell() cell {
+	n := 0
+	for _, c := range s.Classes {
+		if c.In >= 2 && c.Out >= 2 {
+			n++
+		}
+	}
+	c := countCell(n)
+	if len(s.Classes) > 0 {
+		c.text = fmt.Sprintf("%d of %d", n, len(s.Classes))
+	}
+	return c
 }
 
 func bandCell(lo, hi Num) cell {

@@ -21,6 +21,9 @@ func headline(v view) []string {
 	}
 	last := d.last()
 	lines := []string{v.answer(*d, *last)}
+	if s := v.caveat(*last); s != "" {
+		lines = append(lines, s)
+	}
 	if s := last.families(); s != "" {
 		lines = append(lines, s)
 	}
@@ -54,9 +57,43 @@ func (v view) answer(d Detector, last DetectorSplit) string {
 	return strings.Join(parts, "; ") + "."
 }
 
-// accuracyChange compares the accuracy on a split with that on In.
+// caveat says what stands between the AUROC and drift: a network that knows In,
+// or files of classes that In lacks.
+func (v view) caveat(last DetectorSplit) string {
+	var parts []string
+	if v.InUnseen != "unseen" {
+		parts = append(parts, v.unseen())
+	}
+	if lacking := v.lacking(last.Split); len(lacking) > 0 {
+		parts = append(parts, fmt.Sprintf("%s has no files of %s, which %s has: files of a class that is new score low without any drift in the others.",
+			v.inName(), strings.Join(lacking, ", "), shorten(clean(last.Split), 40)))
+	}
+	return strings.Join(parts, " ")
+}
+
+// lacking lists the classes that a split has and In has not.
+func (v view) lacking(split string) []string {
+	var names []string
+	i := slices.IndexFunc(v.Splits, func(s Split) bool { return s.Name == split })
+	if i < 0 || len(v.in().Classes) == 0 {
+		return nil
+	}
+	for _, c := range v.Splits[i].Classes {
+		here := func(d ClassCount) bool { return d.Label == c.Label && d.Files > 0 }
+		if c.Files > 0 && !slices.ContainsFunc(v.in().Classes, here) {
+			names = append(names, shorten(clean(c.Label), 40))
+		}
+	}
+	return names
+}
+
+// accuracyChange compares the accuracy on a split with that on In, unless the
+// network was trained on In.
 func (v view) accuracyChange(split string) string {
 	in, out := v.accuracyOrNone(v.in().Name).Accuracy, v.accuracyOrNone(split).Accuracy
+	if v.InUnseen == "seen" && out.Value.OK() {
+		return "accuracy is " + percent(out.Value)
+	}
 	if !in.Value.OK() || !out.Value.OK() {
 		return ""
 	}
@@ -210,25 +247,40 @@ func (v view) savings(d Detector, last DetectorSplit) string {
 	return text + fmt.Sprintf("takes the accuracy on the rest from %s to %s.", before, after)
 }
 
-// advice is a recommendation with the rule it follows.
+// advice is a recommendation with the rule it follows. There is none on an In
+// that the rule cannot be read against, and one with a condition where it is
+// not known whether the network was trained on In.
 func (v view) advice(last DetectorSplit) string {
+	switch {
+	case v.InUnseen == "seen":
+		return fmt.Sprintf("Recommendation: none on these numbers; measure with files of %s that the network was not trained on.", v.trainName())
+	case len(v.lacking(last.Split)) > 0:
+		return fmt.Sprintf("Recommendation: none on these numbers; look at the class-balanced AUROC, or give %s files of every class.", v.inName())
+	case v.InUnseen != "unseen":
+		return fmt.Sprintf("Recommendation, if %s was new to the network: %s", v.inName(), v.action(last))
+	}
+	return "Recommendation: " + v.action(last)
+}
+
+// action is what the rule says, and the rule.
+func (v view) action(last DetectorSplit) string {
 	const rule = " Rule: retrain when the AUROC of the last split is above 0.5 at p < 0.05 (Holm over the splits) and its accuracy interval lies below that of In; label a sample of the newest files when one of the two holds alone; else keep."
 	in, out := v.accuracy(v.in().Name), v.accuracy(last.Split)
 	known := in != nil && out != nil && in.Accuracy.Lo.OK() && out.Accuracy.Hi.OK()
 	fell := known && out.Accuracy.Hi < in.Accuracy.Lo
 	switch drift := last.drift(); {
 	case drift == below:
-		return "Recommendation: look at the data before anything else; no rule for retraining reads an AUROC below 0.5."
+		return "look at the data before anything else; no rule for retraining reads an AUROC below 0.5."
 	case drift == unsure:
-		return "Recommendation: collect more files; the last split is too small to decide." + rule
+		return "collect more files; the last split is too small to decide." + rule
 	case drift == above && fell:
-		return "Recommendation: retrain." + rule
+		return "retrain." + rule
 	case drift == above && known:
-		return "Recommendation: keep the model for now, and label a sample of the newest files to watch its accuracy." + rule
+		return "keep the model for now, and label a sample of the newest files to watch its accuracy." + rule
 	case drift == above:
-		return "Recommendation: label a sample of the newest files and measure the accuracy on it, which is not known here." + rule
+		return "label a sample of the newest files and measure the accuracy on it, which is not known here." + rule
 	case fell:
-		return "Recommendation: label a sample of the newest files, for the accuracy fell where the scores show no reason." + rule
+		return "label a sample of the newest files, for the accuracy fell where the scores show no reason." + rule
 	}
-	return "Recommendation: keep the model." + rule
+	return "keep the model." + rule
 }

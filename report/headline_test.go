@@ -60,6 +60,12 @@ func TestHeadline(t *testing.T) {
 				last(r).Classes[i].Lo = 0.49
 			}
 		}, []string{"told from 2017", "No family's interval is above 0.5 by itself."}, "furthest"},
+		{"In was seen", func(r *Results) { r.InUnseen = "seen" },
+			[]string{"accuracy is 71%.", "The network was trained on files of 2017-val", "Recommendation: none on these numbers"}, "fell"},
+		{"In may have been seen", func(r *Results) { r.InUnseen = "unknown" },
+			[]string{"It is not known whether the network was trained on files of 2017-val", "Recommendation, if 2017-val was new to the network: retrain."}, "none on"},
+		{"In lacks a class", func(r *Results) { r.Splits[1].Classes[2].Files = 0 },
+			[]string{"2017-val has no files of worm, which 2019 has", "Recommendation: none on these numbers"}, "retrain"},
 		{"last split without a number", func(r *Results) { last(r).AUROC = nan },
 			[]string{"2018-late files are told from 2017"}, "2019 files are"},
 		{"tuned on later files", func(r *Results) { r.Detectors[2].UsesOutLabels = true },
