@@ -10,6 +10,7 @@ func calibrationSection(v view) section {
 	return section{
 		id: "calibration", title: "Calibration of the 95% threshold",
 		read:    "The threshold is set to reject 5% of In; a detector whose point lies above the 5% line rejects more of the later files than it was set to.",
+		notes:   []string{"The AUROC of fit rows against In is an in-sample number: the detector was fitted on the rows it scores there, so that it is above 0.5 even for a network that remembers nothing. Compare it only between runs with as many fit rows and features."},
 		figures: []figure{calibrationFigure(v)},
 		tables:  []table{calibrationTable(v)},
 	}

@@ -82,6 +82,9 @@ type Detector struct {
 	// Threshold is the score that keeps 95% of In.
 	Threshold Num `json:"threshold"`
 	// Gap is the AUROC of fit rows against In rows: the generalisation gap.
+	// It is an in-sample number, because the detector was fitted on the rows it
+	// scores: above 0.5, and near 1 with few rows for the width, even for
+	// features that hold nothing to remember. It compares runs of one size.
 	Gap Interval `json:"gap"`
 	// Edges are the n+1 bin edges of every histogram of this detector.
 	Edges       []Num           `json:"edges,omitempty"`

@@ -22,7 +22,7 @@ func timelineSection(v view) section {
 		for _, m := range v.Classifier.AUT {
 			parts = append(parts, clean(m.Name)+" "+interval(m.Value, m.Lo, m.Hi, auroc3))
 		}
-		s.notes = []string{"AUT, the area under a metric over the months, 1 when it never falls (TESSERACT): " + strings.Join(parts, "; ") + "."}
+		s.notes = []string{"AUT, the area under a metric over the months (TESSERACT), 1 when every file of every month is right; months without files are left out: " + strings.Join(parts, "; ") + "."}
 	}
 	return s
 }
