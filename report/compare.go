@@ -66,7 +66,7 @@ func (c comparison) headline() []string {
 			key := d.Name + "@" + s.Split
 			if i := slices.IndexFunc(c.pairs, func(p Comparison) bool { return p.A == key && p.B == key }); i >= 0 {
 				p := c.pairs[i]
-				first += fmt.Sprintf("; the difference is %s, p %s", interval(p.Delta, p.Lo, p.Hi, auroc2), pValue(p.P))
+				first += fmt.Sprintf("; on the files both hold the difference is %s, p %s (Holm)", interval(p.Delta, p.Lo, p.Hi, auroc2), pValue(p.PHolm))
 			}
 			break
 		}
@@ -164,7 +164,7 @@ func (c comparison) pairSection() section {
 	if t.gap != "" {
 		t.gap = "There are no paired tests: the runs share no files."
 	}
-	t.caption = fmt.Sprintf("Paired tests on the files both runs hold: A is %s, B is %s", c.nameA, c.nameB)
+	t.caption = fmt.Sprintf("Paired tests on the files both runs hold: A is %s, B is %s; p (Holm) is corrected over all of them.", c.nameA, c.nameB)
 	return section{
 		id: "paired", title: "Paired tests",
 		read:   "A small p-value says that the two runs differ on the files they share, beyond what those files happen to be.",

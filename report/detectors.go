@@ -99,7 +99,7 @@ func detectorPanel(v view, ds []Detector, name string) *plot.Plot {
 func comparisonTable(v view) table { return pairedTable("detector-comparison", v.Comparisons) }
 
 func pairedTable(name string, cs []Comparison) table {
-	t := table{name: name, caption: "Paired tests between AUROCs on shared files",
+	t := table{name: name, caption: "Paired tests between AUROCs on shared files; p (Holm) is corrected over all that compare splits, and apart from those over all that compare detectors.",
 		columns: []column{textColumn("A", "a"), textColumn("B", "b"), intervalColumn("AUROC of A minus B (95% interval)", "delta"),
 			numColumn("p", "p"), numColumn("p (Holm)", "p_holm")}}
 	for _, c := range cs {
