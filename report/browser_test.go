@@ -104,6 +104,7 @@ func TestPageInBrowser(t *testing.T) {
 			t.Run(fmt.Sprintf("%d %s", width, scheme), func(t *testing.T) { checkLayout(t, ctx, width, scheme) })
 		}
 	}
+	t.Run("wide tables", func(t *testing.T) { checkCut(t, ctx) })
 	t.Run("sort", func(t *testing.T) { checkSorting(t, ctx) })
 	t.Run("print", func(t *testing.T) { checkPrint(t, ctx) })
 }
@@ -165,6 +166,21 @@ func checkLayout(t *testing.T, ctx context.Context, width int64, scheme string) 
 	}
 	for _, p := range got.Problems {
 		t.Errorf("%s, %d pixels: %s", scheme, width, p)
+	}
+}
+
+// A window of 1280 pixels shows the table of AUROCs whole.
+func checkCut(t *testing.T, ctx context.Context) {
+	var cut int
+	err := chromedp.Run(ctx, show(1280, "light"), chromedp.Evaluate(`(() => {
+		const e = document.querySelector("#auroc-drift .scroll");
+		return e.scrollWidth - e.clientWidth;
+	})()`, &cut))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if cut > 0 {
+		t.Errorf("%d pixels of the table of AUROCs are cut", cut)
 	}
 }
 

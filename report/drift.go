@@ -12,7 +12,7 @@ import (
 func driftSection(v view) section {
 	return section{
 		id: "auroc-drift", title: "AUROC drift by split",
-		read: fmt.Sprintf("AUROC is the chance that a file of %s scores as more typical than a file of the later split: 0.5 is no drift, further above is more drift, and the p-value says how sure it is that there is any.",
+		read: fmt.Sprintf("AUROC is the chance that a file of %s scores as more typical than a file of the later split: 0.5 is no drift and further above is more; how far chance alone could bring it is what the p-value says.",
 			v.inName()),
 		notes:   []string{fmt.Sprintf("In stands for %s, held-out files of the training span; Out for the files of a later split.", v.inName()), independence},
 		figures: []figure{driftFigure(v)},
