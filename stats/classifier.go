@@ -36,8 +36,10 @@ func (c Confusion) Accuracy() Interval {
 	return Wilson(right, all)
 }
 
-// MacroF1 is the mean of F1 = 2·TP/(2·TP+FP+FN) over the classes that are true
-// or predicted of some file, as in scikit-learn; NaN without files.
+// MacroF1 is the mean of F1 = 2·TP/(2·TP+FP+FN) over the classes that files
+// truly have, scikit-learn's f1_score(labels=those, average="macro"); NaN
+// without files. A class that is predicted alone has F1 0 whatever its number,
+// so that one wrong file would halve the mean of a month with one class.
 func (c Confusion) MacroF1() float64 {
 	sum, classes := 0.0, 0.0
 	for k := range c {
@@ -46,7 +48,7 @@ func (c Confusion) MacroF1() float64 {
 			truth += c[k][j]
 			predicted += c[j][k]
 		}
-		if truth+predicted > 0 {
+		if truth > 0 {
 			sum += 2 * float64(c[k][k]) / float64(truth+predicted)
 			classes++
 		}
@@ -55,13 +57,14 @@ func (c Confusion) MacroF1() float64 {
 }
 
 // Wilson is the share k/n with Wilson's (1927) score interval, which stays in
-// [0, 1] and covers near its ends; NaN when n is 0.
+// [0, 1], holds the share, and covers near its ends; NaN when n is 0.
 func Wilson(k, n int) Interval {
 	const z = normalQuantile
 	p, m := float64(k)/float64(n), float64(n)
 	middle := (p + z*z/(2*m)) / (1 + z*z/m)
 	half := z / (1 + z*z/m) * math.Sqrt(p*(1-p)/m+z*z/(4*m*m))
-	return Interval{Value: p, Lo: max(0, middle-half), Hi: min(1, middle+half)}
+	// At 0 and n one end is the share itself, but for rounding.
+	return Interval{Value: p, Lo: max(0, min(p, middle-half)), Hi: min(1, max(p, middle+half))}
 }
 
 // AUT is the area under a metric over time (TESSERACT; Pendlebury et al.,

@@ -24,6 +24,29 @@ func TestAUT(t *testing.T) {
 	}
 }
 
+// One file of 111 taken for a class that the month does not have: F1 of its
+// one class is 2·110/(111+110).
+func TestMacroF1OfOneClass(t *testing.T) {
+	truth, predicted := make([]int, 111), make([]int, 111)
+	predicted[7] = 2
+	if got, want := NewConfusion(4, truth, predicted).MacroF1(), 220.0/221; got != want {
+		t.Errorf("macro-F1 %v, want %v", got, want)
+	}
+	if got := NewConfusion(4, nil, nil).MacroF1(); !math.IsNaN(got) {
+		t.Errorf("macro-F1 of no files is %v", got)
+	}
+}
+
+func TestWilsonHoldsItsShare(t *testing.T) {
+	for n := 1; n <= 400; n++ {
+		for k := 0; k <= n; k++ {
+			if i := Wilson(k, n); !(0 <= i.Lo && i.Lo <= i.Value && i.Value <= i.Hi && i.Hi <= 1) {
+				t.Fatalf("%d of %d: %v is not in [%v, %v]", k, n, i.Value, i.Lo, i.Hi)
+			}
+		}
+	}
+}
+
 func TestRejection(t *testing.T) {
 	scores := []float64{4, 3, 2, 1}
 	correct := []bool{true, true, false, true}

@@ -36,10 +36,9 @@ func toFeatures(layers map[string][][]float32) Features {
 	return x
 }
 
-// near reports whether got is want to a relative tolerance, or an absolute one
-// below 1.
+// near reports whether got is want to a relative tolerance.
 func near(got, want, tol float64) bool {
-	return math.Abs(got-want) <= tol*max(1, math.Abs(want))
+	return math.Abs(got-want) <= tol*math.Abs(want)
 }
 
 func TestDetectorsAgainstReferences(t *testing.T) {
@@ -170,6 +169,7 @@ func TestClassifierAgainstReferences(t *testing.T) {
 		Scores           []float64
 		Accuracy         float64
 		MacroF1          float64 `json:"macro_f1"`
+		MacroF1OfTwo     float64 `json:"macro_f1_of_two"` // of the files of the first two classes
 		Confusion        [][]int
 		AURC             float64
 		Wilson           [][4]float64
@@ -183,6 +183,15 @@ func TestClassifierAgainstReferences(t *testing.T) {
 	}
 	if !near(got.Accuracy().Value, c.Accuracy, 1e-12) || !near(got.MacroF1(), c.MacroF1, 1e-12) {
 		t.Errorf("accuracy %v, macro-F1 %v; want %v, %v", got.Accuracy().Value, got.MacroF1(), c.Accuracy, c.MacroF1)
+	}
+	var truth, predicted []int
+	for i, class := range c.Truth {
+		if class < 2 {
+			truth, predicted = append(truth, class), append(predicted, c.Predicted[i])
+		}
+	}
+	if f1 := NewConfusion(4, truth, predicted).MacroF1(); !near(f1, c.MacroF1OfTwo, 1e-12) {
+		t.Errorf("macro-F1 of two classes %v, want %v", f1, c.MacroF1OfTwo)
 	}
 	for _, w := range c.Wilson {
 		i := Wilson(int(w[0]), int(w[1]))
