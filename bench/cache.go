@@ -26,13 +26,13 @@ func defaultCache() string {
 	return filepath.Join(dir, "driftbench")
 }
 
-// openCache opens the features of a model as one engine computes them. Engines
-// differ in the last bits, so each has its own.
+// openCache opens the features of a model as one engine computes them: what
+// may differ in the last bits has a scope of its own.
 func (a *app) openCache(dir string, m *tfmodel.Model, e engine) (*cache.Cache, error) {
 	if dir == noCache {
 		return nil, nil
 	}
-	s := cache.Scope{Model: m.Hash, Engine: e.Name() + " on " + string(e.Device())}
+	s := cache.Scope{Model: m.Hash, Engine: e.Identity()}
 	for _, l := range m.Layers {
 		s.Widths = append(s.Widths, l.Width)
 	}

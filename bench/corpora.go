@@ -23,25 +23,26 @@ func (f *corpusFlags) add(cmd *cobra.Command) {
 }
 
 // load opens the corpus and looks at every file of its splits, so that what
-// cannot be measured is known before the model runs.
-func (f *corpusFlags) load(ctx context.Context, a *app) (*dataset.Corpus, error) {
-	c, err := dataset.Load(f.dir, f.options)
+// cannot be measured is known before the model runs. dropped are the files of
+// each split that cannot be read.
+func (f *corpusFlags) load(ctx context.Context, a *app) (c *dataset.Corpus, dropped [][]dataset.Dropped, err error) {
+	c, err = dataset.Load(f.dir, f.options)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	for _, w := range c.Warnings {
 		a.log.Warn(w)
 	}
-	dropped, err := c.Check(ctx)
+	dropped, err = c.Check(ctx)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	for i, d := range dropped {
 		if len(d) > 0 {
 			a.log.Warn(fmt.Sprintf("split %s: %d of %d files cannot be read; the first: %v", c.Splits[i].Name, len(d), len(c.Splits[i].Rows), d[0]))
 		}
 	}
-	return c, nil
+	return c, dropped, nil
 }
 
 func (a *app) splitsCommand() *cobra.Command {

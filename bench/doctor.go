@@ -1,12 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"runtime"
 	"runtime/debug"
 	"strings"
 
+	"github.com/klauspost/cpuid/v2"
 	"github.com/spf13/cobra"
 
 	"driftbench/tfmodel"
@@ -39,9 +41,9 @@ func (a *app) doctorCommand() *cobra.Command {
 
 			blas, mend := a.blas, ""
 			if blas == "gonum" {
-				mend = "for faster scores run `make deps` as root (or install libopenblas-dev and liblapacke-dev), then `make build`"
+				mend = "for faster scores `make build` with OpenBLAS: `make deps` as root installs it where pkg-config does not find it, BLAS=gonum leaves it out"
 			} else {
-				blas += ", OPENBLAS_NUM_THREADS=" + or(os.Getenv("OPENBLAS_NUM_THREADS"), "unset (all cores)")
+				blas += ", one thread a product; rows are shared out over the cores"
 			}
 			say("blas", blas, mend)
 			say("engines", "tensorflow; table and table16 on the CPU, kernel "+tfmodel.TableKernel(), "")
@@ -56,11 +58,11 @@ func gpuState(devices []string) (state, mend string) {
 	names := tfmodel.GPUNames()
 	for _, d := range devices {
 		if strings.HasPrefix(d, "GPU") {
-			return or(strings.Join(names, ", "), "in use"), ""
+			return cmp.Or(strings.Join(names, ", "), "in use"), ""
 		}
 	}
 	if len(names) == 0 {
-		return "none: no NVIDIA driver on this machine", "nothing, or run on a machine with an NVIDIA GPU and driver and `make build GPU=1`"
+		return "no NVIDIA driver on this machine", "nothing, or run on a machine with an NVIDIA GPU and driver and `make build GPU=1`"
 	}
 	return strings.Join(names, ", ") + ": not usable by this libtensorflow",
 		"`make build GPU=1` fetches the CUDA build; if that is what is in use, TF_CPP_MIN_LOG_LEVEL=0 driftbench doctor names the library it could not open"
@@ -101,18 +103,8 @@ func version() string {
 	return v
 }
 
-// cpuName is the processor's name as Linux tells it.
-func cpuName() string {
-	b, err := os.ReadFile("/proc/cpuinfo")
-	if err == nil {
-		for line := range strings.Lines(string(b)) {
-			if key, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(key) == "model name" {
-				return strings.TrimSpace(value)
-			}
-		}
-	}
-	return runtime.GOARCH
-}
+// cpuName is the processor's own name.
+func cpuName() string { return cmp.Or(strings.TrimSpace(cpuid.CPU.BrandName), runtime.GOARCH) }
 
 // libraryPath is the file that a linked library was loaded from.
 func libraryPath(name string) string {
@@ -125,11 +117,4 @@ func libraryPath(name string) string {
 		}
 	}
 	return "an unknown place"
-}
-
-func or(s, otherwise string) string {
-	if s == "" {
-		return otherwise
-	}
-	return s
 }

@@ -59,6 +59,8 @@ func (f *modelFlags) check() error {
 // layer i for files, row-major. It is safe for concurrent use.
 type engine interface {
 	Name() string
+	// Identity names all that decides the last bits of the outputs.
+	Identity() string
 	Device() tfmodel.Device
 	Run(dst [][]float32, files [][]byte) error
 	Close() error

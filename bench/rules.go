@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -83,7 +84,7 @@ func (r rule) check(p plan) error {
 func (r rule) decide(res report.Results) report.Check {
 	value, why := r.value(res)
 	if !value.Lo.OK() || !value.Hi.OK() {
-		return report.Check{Rule: r.text, Failed: true, Reason: "it could not be computed: " + or(why, "too few files")}
+		return report.Check{Rule: r.text, Failed: true, Reason: "it could not be computed: " + cmp.Or(why, "too few files")}
 	}
 	end, is, failed := "lower", "above", float64(value.Lo) > r.bound
 	if !r.above {

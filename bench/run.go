@@ -58,11 +58,12 @@ func (f *extractFlags) prepare(ctx context.Context, a *app) (*job, error) {
 	if j.model, err = tfmodel.Inspect(f.model.dir); err != nil {
 		return nil, err
 	}
-	if j.corpus, err = f.corpus.load(ctx, a); err != nil {
+	var dropped [][]dataset.Dropped
+	if j.corpus, dropped, err = f.corpus.load(ctx, a); err != nil {
 		return nil, err
 	}
 	j.man.setCorpus(j.corpus)
-	for _, w := range misfits(j.model, j.corpus) {
+	for _, w := range misfits(j.model, j.corpus, len(j.corpus.Splits[0].Rows)-len(dropped[0])) {
 		a.log.Warn(w)
 		j.man.Warnings = append(j.man.Warnings, w)
 	}
@@ -109,13 +110,13 @@ func (j *job) extract(ctx context.Context, a *app) (*extraction, error) {
 	return done, nil
 }
 
-// misfits says where model and corpus do not fit each other well.
-func misfits(m *tfmodel.Model, c *dataset.Corpus) []string {
+// misfits says where model and corpus do not fit each other well; fit is the
+// number of fit rows that can be read.
+func misfits(m *tfmodel.Model, c *dataset.Corpus, fit int) []string {
 	var warnings []string
-	fit := len(c.Splits[0].Rows)
 	for _, l := range m.Layers[:len(m.Layers)-1] {
 		if fit < l.Width {
-			warnings = append(warnings, fmt.Sprintf("split %s has %d rows, fewer than the %d features of %s: its covariance has directions that no row shows; add rows or raise fit in corpus.yaml",
+			warnings = append(warnings, fmt.Sprintf("split %s has %d readable files, fewer than the %d features of %s: its covariance has directions that no row shows; add rows or raise fit in corpus.yaml",
 				c.Splits[0].Name, fit, l.Width, l.Name))
 		}
 	}

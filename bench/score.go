@@ -115,7 +115,7 @@ func readSamples(dir, config string, made *manifest) (*samples, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &samples{inUnseen: or(made.InUnseen, "unknown"), warnings: slices.Clone(made.Warnings)}
+	s := &samples{inUnseen: cmp.Or(made.InUnseen, "unknown"), warnings: slices.Clone(made.Warnings)}
 	corpus := made.Config
 	if config != "" {
 		c, err := dataset.LoadConfigFile(filepath.Dir(config), config)

@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -14,9 +12,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/sync/errgroup"
 
-	"driftbench/bench/dataset"
 	"driftbench/bench/throughput"
 	"driftbench/report"
 	"driftbench/tfmodel"
@@ -176,122 +172,6 @@ func (f *throughputFlags) environment(m *tfmodel.Model, w *workload) []throughpu
 		env = append(env, throughput.KV{Key: "threads", Value: strconv.Itoa(f.options.Threads)})
 	}
 	return env
-}
-
-// workload is the files that are timed, in memory and, when they come from a
-// corpus, on disk.
-type workload struct {
-	name   string
-	files  [][]byte
-	volume throughput.Volume
-	corpus *dataset.Corpus // nil for random files
-	split  dataset.Split   // the same files on disk
-}
-
-// load reads the first files of the corpus, over all splits in order, or
-// makes random ones.
-func (f *throughputFlags) load(ctx context.Context, a *app, maxLen int) (*workload, error) {
-	w := &workload{name: "random"}
-	if f.corpus.dir == "" {
-		rng := rand.NewChaCha8([32]byte{1})
-		for range f.files {
-			file := make([]byte, maxLen)
-			rng.Read(file)
-			w.files = append(w.files, file)
-		}
-	} else {
-		c, err := f.corpus.load(ctx, a)
-		if err != nil {
-			return nil, err
-		}
-		w.corpus, w.name = c, filepath.Base(c.Dir)
-		for _, s := range c.Splits {
-			w.split.Rows = append(w.split.Rows, s.Rows...)
-		}
-		w.split.Rows = w.split.Rows[:min(f.files, len(w.split.Rows))]
-		r, err := dataset.NewReader(ctx, c.Config, w.split.Rows, dataset.ReadOptions{MaxLen: maxLen, Batch: len(w.split.Rows)})
-		if err != nil {
-			return nil, err
-		}
-		defer r.Close()
-		b, err := r.Next()
-		if err == io.EOF {
-			return nil, fmt.Errorf("none of the first %d files of %s can be read", f.files, c.Dir)
-		}
-		if err != nil {
-			return nil, err
-		}
-		w.files = b.Files // the only batch, never released
-	}
-	w.volume.Files = len(w.files)
-	for _, file := range w.files {
-		w.volume.Bytes += int64(len(file))
-	}
-	return w, nil
-}
-
-// cases times whole passes of x, from memory and, with a corpus, from disk.
-func (w *workload) cases(x *extractor, e engine) []throughput.Case {
-	key := func(read string) []throughput.KV {
-		return []throughput.KV{
-			{Key: "engine", Value: e.Name()}, {Key: "device", Value: string(e.Device())},
-			{Key: "batch", Value: strconv.Itoa(x.batch)}, {Key: "read", Value: read},
-		}
-	}
-	outputs := make([][]float32, len(x.layers))
-	for i, l := range x.layers {
-		outputs[i] = make([]float32, len(w.files)*l.Width)
-	}
-	cases := []throughput.Case{throughput.Offline(key("no"), func(ctx context.Context) (throughput.Volume, error) {
-		forget(e)
-		var running errgroup.Group
-		running.SetLimit(inFlight)
-		for first := 0; first < len(w.files) && ctx.Err() == nil; first += x.batch {
-			end := min(first+x.batch, len(w.files))
-			dst := make([][]float32, len(x.layers))
-			for i, l := range x.layers {
-				dst[i] = outputs[i][first*l.Width : end*l.Width]
-			}
-			running.Go(func() error { return x.engine.Run(dst, w.files[first:end]) })
-		}
-		return w.volume, errors.Join(running.Wait(), ctx.Err())
-	})}
-	if w.corpus != nil {
-		cases = append(cases, throughput.Offline(key("yes"), func(ctx context.Context) (throughput.Volume, error) {
-			forget(e)
-			_, _, err := x.split(ctx, w.corpus, w.split, func(int) {})
-			return w.volume, err
-		}))
-	}
-	return cases
-}
-
-// singleStream times one file after the other.
-func (w *workload) singleStream(m *tfmodel.Model, e engine) throughput.Case {
-	dst := make([][]float32, len(m.Layers))
-	for i, l := range m.Layers {
-		dst[i] = make([]float32, l.Width)
-	}
-	key := []throughput.KV{
-		{Key: "engine", Value: e.Name()}, {Key: "device", Value: string(e.Device())},
-		{Key: "batch", Value: "1"}, {Key: "read", Value: "no"},
-	}
-	next := 0
-	return throughput.SingleStream(key, w.files, func(_ context.Context, file []byte) error {
-		if next%len(w.files) == 0 {
-			forget(e)
-		}
-		next++
-		return e.Run(dst, [][]byte{file})
-	})
-}
-
-// forget makes an engine that keeps something from file to file begin anew:
-// every pass over the same files is timed as the first.
-func forget(e engine) {
-	if f, ok := e.(interface{ Forget() }); ok {
-		f.Forget()
-	}
 }
 
 // throughputRows reads bench.txt of out for the report; none when there is

@@ -88,6 +88,10 @@ func (e *Table) Name() string {
 	return "table"
 }
 
+// Identity is the name with the revision of the engine's arithmetic: its
+// outputs are the same bits on every processor.
+func (e *Table) Identity() string { return fmt.Sprintf("%s, revision %d", e.Name(), table.Revision) }
+
 // Device is CPU.
 func (e *Table) Device() Device { return CPU }
 

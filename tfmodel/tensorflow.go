@@ -4,8 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"strings"
 	"sync"
 
+	"github.com/klauspost/cpuid/v2"
 	tf "github.com/wamuir/graft/tensorflow"
 	corepb "github.com/wamuir/graft/tensorflow/core/protobuf/for_core_protos_go_proto"
 )
@@ -169,6 +171,16 @@ func (e *TensorFlow) bind(signature string, inputs ...string) (*call, error) {
 
 // Name is "tensorflow".
 func (e *TensorFlow) Name() string { return "tensorflow" }
+
+// Identity is the name with the version and the processor, which choose the
+// kernels that TensorFlow computes with.
+func (e *TensorFlow) Identity() string {
+	processor := cpuid.CPU.BrandName
+	if e.device == GPU {
+		processor = strings.Join(GPUNames(), ", ")
+	}
+	return fmt.Sprintf("%s %s on %s", e.Name(), Version(), processor)
+}
 
 // Device is CPU or GPU.
 func (e *TensorFlow) Device() Device { return e.device }

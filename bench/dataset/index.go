@@ -137,7 +137,7 @@ func (ir *indexReader) next() (Row, error) {
 
 	class, ok := ir.class[label]
 	if !ok {
-		return Row{}, ir.errorf("unknown label %s (labels: %s): add it to labels in corpus.yaml or remove the row", quote(label), quote(strings.Join(ir.cfg.Labels, " ")))
+		return Row{}, ir.errorf("unknown label %s (labels: %s): add it to labels in corpus.yaml or remove the row", quote(label), quoteAll(ir.cfg.Labels))
 	}
 	month, err := firstSeenMonth(seen)
 	if err != nil {
@@ -151,7 +151,7 @@ func (ir *indexReader) next() (Row, error) {
 		// A CSV reader takes it for a line end, so it could not be written again.
 		return Row{}, ir.errorf("name %s holds a CRLF, which CSV cannot carry: rename the file", quote(name))
 	case !ir.cfg.AllowOutside && !filepath.IsLocal(trimmed):
-		return Row{}, ir.errorf("name %s leads out of the root: remove the row, set root or trim in corpus.yaml, or allow files outside the root", quote(name))
+		return Row{}, ir.errorf("name %s leads out of the root: remove the row, set root or trim in corpus.yaml, or allow it with --allow-outside", quote(name))
 	}
 	return Row{
 		// The fields of a record share one string; a clone lets go of the

@@ -16,6 +16,15 @@ func quote(s string) string {
 	return strconv.Quote(s)
 }
 
+// quoteAll quotes several strings, with commas between.
+func quoteAll(all []string) string {
+	quoted := make([]string, len(all))
+	for i, s := range all {
+		quoted[i] = quote(s)
+	}
+	return strings.Join(quoted, ", ")
+}
+
 // oneLine replaces what does not print in a message of another package.
 func oneLine(s string) string {
 	return strings.Map(func(r rune) rune {

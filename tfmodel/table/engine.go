@@ -11,6 +11,9 @@ import (
 	"driftbench/tfmodel/windows"
 )
 
+// Revision counts the changes of the engine that changed a bit of its outputs.
+const Revision = 1
+
 // passWindows is how many windows are summed at once. The table is read from
 // memory once for all of them, so many; their lists and sums take 1.5 KB each.
 const passWindows = 16384
