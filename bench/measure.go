@@ -114,14 +114,17 @@ func (a *app) fit(ctx context.Context, sc *scored, names []string) error {
 	a.startSpinner("fitting")
 	var d *stats.Detectors
 	err := await(ctx, func() (err error) {
-		d, err = stats.Fit(stats.Training{
+		t := stats.Training{
 			Layers:     sc.layers,
 			Fit:        sc.fit().features(),
 			Classes:    sc.fit().classes,
 			NumClasses: len(sc.labels),
 			In:         sc.in().features(),
-			Out:        stackFeatures(sc.out()),
-		}, names...)
+		}
+		if len(names) == 0 || slices.ContainsFunc(names, stats.UsesOutLabels) {
+			t.Out = stackFeatures(sc.out()) // a copy of every row
+		}
+		d, err = stats.Fit(t, names...)
 		return err
 	})
 	if err != nil {
