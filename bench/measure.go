@@ -30,7 +30,7 @@ func (a *app) score(ctx context.Context, s *samples, opt scoring) (*scored, *rep
 		Train:         s.train, Labels: s.labels, InUnseen: s.inUnseen, Warnings: s.warnings,
 	}
 	for _, x := range s.all {
-		r.Splits = append(r.Splits, describeSplit(x, s.labels))
+		r.Splits = append(r.Splits, describeSplit(x, s.fit(), s.labels))
 	}
 	for _, layer := range s.layers {
 		if g := sc.detectors.Gaussian(layer); g != nil {
@@ -162,15 +162,23 @@ func locate(err error, in []*sample) error {
 }
 
 // describeSplit counts the files of a sample.
-func describeSplit(s *sample, labels []string) report.Split {
+func describeSplit(s, fit *sample, labels []string) report.Split {
 	d := report.Split{Name: s.Name, Role: s.role, From: s.from, To: s.to, Files: len(s.Rows), Dropped: s.dropped}
-	seen := map[string]bool{}
+	seen, inFit := map[string]bool{}, map[string]bool{}
+	if s != fit {
+		for _, row := range fit.Rows {
+			inFit[row.SHA256] = true
+		}
+	}
 	counts := make([]int, len(labels))
 	for i, row := range s.Rows {
 		if seen[row.SHA256] {
 			d.Duplicates++
 		}
 		seen[row.SHA256] = true
+		if inFit[row.SHA256] {
+			d.SeenInFit++
+		}
 		counts[s.classes[i]]++
 	}
 	for i, l := range labels {

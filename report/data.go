@@ -35,9 +35,9 @@ func (v view) unseen() string {
 }
 
 func splitTable(v view) table {
-	t := table{name: "splits", caption: "Files by split and class",
+	t := table{name: "splits", caption: "Files by split and class; duplicates have the bytes of an earlier file of the split, files seen in fit those of a fit file.",
 		columns: []column{textColumn("Split", "split"), textColumn("Role", "role"), textColumn("From", "from"), textColumn("To", "to"),
-			numColumn("Files", "files"), numColumn("Dropped", "dropped"), numColumn("Duplicates", "duplicates")}}
+			numColumn("Files", "files"), numColumn("Dropped", "dropped"), numColumn("Duplicates", "duplicates"), numColumn("Seen in fit", "seen_in_fit")}}
 	var labels []string
 	for _, s := range v.Splits {
 		for _, c := range s.Classes {
@@ -50,7 +50,7 @@ func splitTable(v view) table {
 	roles := map[Role]string{RoleFit: "fit", RoleIn: "In", RoleOut: "Out"}
 	for _, s := range v.Splits {
 		row := []cell{textCell(s.Name), textCell(roles[s.Role]), textCell(s.From), textCell(s.To),
-			countCell(s.Files), countCell(s.Dropped), countCell(s.Duplicates)}
+			countCell(s.Files), countCell(s.Dropped), countCell(s.Duplicates), countCell(s.SeenInFit)}
 		for _, label := range labels {
 			n := 0
 			for _, c := range s.Classes {

@@ -28,7 +28,7 @@ func inventedRun() Results {
 		},
 		Warnings: []string{"2 files of 2018-Q1 have build dates after their first_seen month"},
 	}
-	r.Splits[3].Dropped, r.Splits[3].Duplicates = 3, 11
+	r.Splits[3].Dropped, r.Splits[3].Duplicates, r.Splits[3].SeenInFit = 3, 11, 2
 	r.Detectors = []Detector{
 		inventedDetector(r, "mahalanobis/layer7", 0.52, 0.07),
 		inventedDetector(r, "mahalanobis/layer8", 0.53, 0.10),

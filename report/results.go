@@ -46,14 +46,16 @@ const (
 
 // Split describes the files of one time split.
 type Split struct {
-	Name       string       `json:"name"`
-	Role       Role         `json:"role"`
-	From       string       `json:"from"` // first month, YYYY-MM
-	To         string       `json:"to"`   // last month, inclusive
-	Files      int          `json:"files"`
-	Dropped    int          `json:"dropped"`    // rows whose file could not be read
-	Duplicates int          `json:"duplicates"` // files whose bytes were seen in an earlier row
-	Classes    []ClassCount `json:"classes"`    // in the order of Results.Labels
+	Name       string `json:"name"`
+	Role       Role   `json:"role"`
+	From       string `json:"from"` // first month, YYYY-MM
+	To         string `json:"to"`   // last month, inclusive
+	Files      int    `json:"files"`
+	Dropped    int    `json:"dropped"`    // rows whose file could not be read
+	Duplicates int    `json:"duplicates"` // files whose bytes were seen in an earlier row
+	// SeenInFit counts the In or Out files whose bytes are those of a fit file.
+	SeenInFit int          `json:"seen_in_fit"`
+	Classes   []ClassCount `json:"classes"` // in the order of Results.Labels
 }
 
 // ClassCount is the number of files of one class.
