@@ -33,7 +33,11 @@ type AUROC struct {
 // The interval is symmetric in logit(AUROC), which covers better than the
 // plain one near 0 and 1 (Pepe 2003), and P is Brunner and Munzel's (2000):
 // DeLong's variance with Student's t. Both take Welch's degrees of freedom;
-// from some hundred files on that is the normal distribution.
+// from some hundred files on that is the normal distribution. Near 0 and 1
+// with few files on a side the placements vary too little to tell their
+// variance, and the interval covers less: 90 to 94% in simulations of normal
+// scores with AUROC 0.95 to 0.99 and 144 against 10 or 20 files or 400 against
+// 50, where it misses towards the end three times as often as away from it.
 //
 // Complete separation leaves no variance. Of min(m,n) pairs without a common
 // file all are then in order, which has chance AUROC^min(m,n): the interval

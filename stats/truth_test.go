@@ -45,15 +45,42 @@ func TestIntervalsCover(t *testing.T) {
 		m, n  int
 	}{{0.5, 200, 100}, {0.8, 100, 50}, {0.95, 100, 50}, {0.97, 400, 200}, {0.7, 300, 10}, {0.6, 100, 5}} {
 		t.Run(fmt.Sprintf("auroc=%v/in=%d/out=%d", c.auroc, c.m, c.n), func(t *testing.T) {
-			rng := rand.New(rand.NewPCG(10, 1))
-			hits := 0
-			for range draws {
-				a := DeLong(normals(rng, c.m, shiftFor(c.auroc)), normals(rng, c.n, 0))
-				if a.Lo <= c.auroc && c.auroc <= a.Hi {
-					hits++
-				}
+			tooLow, tooHigh := misses(c.auroc, c.m, c.n)
+			covers(t, draws-tooLow-tooHigh)
+		})
+	}
+}
+
+// misses counts the intervals that lie below and above the true AUROC.
+func misses(auroc float64, m, n int) (tooLow, tooHigh int) {
+	rng := rand.New(rand.NewPCG(10, 1))
+	for range draws {
+		a := DeLong(normals(rng, m, shiftFor(auroc)), normals(rng, n, 0))
+		if a.Hi < auroc {
+			tooLow++
+		}
+		if a.Lo > auroc {
+			tooHigh++
+		}
+	}
+	return tooLow, tooHigh
+}
+
+// The limit that the comment of DeLong states.
+func TestIntervalsNearOneCoverLess(t *testing.T) {
+	for _, c := range []struct {
+		auroc float64
+		m, n  int
+	}{{0.95, 144, 10}, {0.97, 144, 10}, {0.97, 144, 20}, {0.98, 144, 20}, {0.99, 144, 20}, {0.99, 400, 50}} {
+		t.Run(fmt.Sprintf("auroc=%v/in=%d/out=%d", c.auroc, c.m, c.n), func(t *testing.T) {
+			tooLow, tooHigh := misses(c.auroc, c.m, c.n)
+			share := 1 - float64(tooLow+tooHigh)/draws
+			if share < 0.885 || share > 0.95 { // 90 to 94%, and two deviations of 2000 draws
+				t.Errorf("%.1f%% of the intervals cover", 100*share)
 			}
-			covers(t, hits)
+			if tooHigh < 2*tooLow {
+				t.Errorf("%d intervals are too near 1, %d too far from it", tooHigh, tooLow)
+			}
 		})
 	}
 }
