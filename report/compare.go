@@ -52,7 +52,7 @@ func runName(in Input, letter string) string {
 }
 
 // headline sets the last split that both runs know side by side, and beside
-// it each run's own first sentence.
+// it each run's own answer.
 func (c comparison) headline() []string {
 	var first string
 	if d := c.a.chosen(); d != nil {
@@ -74,7 +74,18 @@ func (c comparison) headline() []string {
 	if first == "" {
 		first = "The two runs have no detector and split in common"
 	}
-	return []string{first + ".", c.nameA + ": " + headline(c.a)[0], c.nameB + ": " + headline(c.b)[0]}
+	return []string{first + ".", c.nameA + ": " + c.a.brief(), c.nameB + ": " + c.b.brief()}
+}
+
+// brief is the answer of a run with what stands in its way.
+func (v view) brief() string {
+	text := headline(v)[0]
+	if d := v.chosen(); d != nil {
+		if s := v.caveat(d.last().Split); s != "" {
+			text += " " + s
+		}
+	}
+	return text
 }
 
 // of returns the numbers of one detector on one split, or nil.

@@ -21,7 +21,7 @@ func headline(v view) []string {
 	}
 	last := d.last()
 	lines := []string{v.answer(*d, *last)}
-	if s := v.caveat(*last); s != "" {
+	if s := v.caveat(last.Split); s != "" {
 		lines = append(lines, s)
 	}
 	if s := last.families(); s != "" {
@@ -59,14 +59,14 @@ func (v view) answer(d Detector, last DetectorSplit) string {
 
 // caveat says what stands between the AUROC and drift: a network that knows In,
 // or files of classes that In lacks.
-func (v view) caveat(last DetectorSplit) string {
+func (v view) caveat(split string) string {
 	var parts []string
 	if v.InUnseen != "unseen" {
 		parts = append(parts, v.unseen())
 	}
-	if lacking := v.lacking(last.Split); len(lacking) > 0 {
-		parts = append(parts, fmt.Sprintf("%s has no files of %s, which %s has: files of a class that is new score low without any drift in the others.",
-			v.inName(), strings.Join(lacking, ", "), shorten(clean(last.Split), 40)))
+	if lacking := v.lacking(split); len(lacking) > 0 {
+		parts = append(parts, fmt.Sprintf("%s has no files of %s, which %s has: files of a new class may score low without any drift in the others.",
+			v.inName(), strings.Join(lacking, ", "), shorten(clean(split), 40)))
 	}
 	return strings.Join(parts, " ")
 }
@@ -100,11 +100,11 @@ func (v view) accuracyChange(split string) string {
 	a, b := percent(in.Value), percent(out.Value)
 	switch {
 	case out.Hi < in.Lo:
-		return fmt.Sprintf("accuracy fell from %s to %s", a, b)
+		return fmt.Sprintf("accuracy fell from %s on %s to %s", a, v.inName(), b)
 	case out.Lo > in.Hi:
-		return fmt.Sprintf("accuracy rose from %s to %s", a, b)
+		return fmt.Sprintf("accuracy rose from %s on %s to %s", a, v.inName(), b)
 	}
-	return fmt.Sprintf("accuracy is %s, against %s", b, a)
+	return fmt.Sprintf("accuracy is %s, against %s on %s", b, a, v.inName())
 }
 
 // verdict is what a test of an AUROC against 0.5 says.

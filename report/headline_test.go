@@ -16,7 +16,7 @@ func TestHeadline(t *testing.T) {
 		not    string
 	}{
 		{"drifted and worse", func(*Results) {},
-			[]string{"2019 files are told from 2017 with AUROC 0.80 (0.75 to 0.86) by mahalanobis/ensemble", "accuracy fell from 97% to 71%", "By family, the intervals of backdoor, worm, virus, trojan are above 0.5; they overlap", "since 2018-late", "from 71% to 80%", "Recommendation: retrain."}, ""},
+			[]string{"2019 files are told from 2017 with AUROC 0.80 (0.75 to 0.86) by mahalanobis/ensemble", "accuracy fell from 97% on 2017-val to 71%", "By family, the intervals of backdoor, worm, virus, trojan are above 0.5; they overlap", "since 2018-late", "from 71% to 80%", "Recommendation: retrain."}, ""},
 		{"no drift", func(r *Results) {
 			for i := range r.Detectors[2].Splits {
 				s := &r.Detectors[2].Splits[i]
@@ -33,9 +33,9 @@ func TestHeadline(t *testing.T) {
 			s.AUROC, s.AUROCLo, s.AUROCHi, s.PHolm = 1, 0.16, 1, 0.0004
 		}, []string{"2019 files are told from 2017 with AUROC 1.00 (0.16 to 1.00)", "p <0.001"}, "cannot be told"},
 		{"no drift, accuracy fell", func(r *Results) { last(r).PHolm = 0.2 },
-			[]string{"cannot be told from 2017", "accuracy fell from 97% to 71%", "Recommendation: label a sample"}, "keep the model."},
+			[]string{"cannot be told from 2017", "accuracy fell from 97% on 2017-val to 71%", "Recommendation: label a sample"}, "keep the model."},
 		{"drift, accuracy holds", func(r *Results) { r.Classifier.Splits[4].Accuracy = Interval{0.96, 0.92, 0.98} },
-			[]string{"accuracy is 96%, against 97%", "Recommendation: keep the model for now, and label a sample"}, "retrain."},
+			[]string{"accuracy is 96%, against 97% on 2017-val", "Recommendation: keep the model for now, and label a sample"}, "retrain."},
 		{"drift, accuracy unknown", func(r *Results) { r.Classifier = nil },
 			[]string{"Recommendation: label a sample", "not known here"}, "accuracy fell"},
 		{"too few files", func(r *Results) { last(r).AUROCLo, last(r).AUROCHi, last(r).PHolm = 0, 1, nan },
@@ -139,5 +139,15 @@ func TestCalendar(t *testing.T) {
 		if got != want {
 			t.Errorf("%q was read as %q, want %q", in, got, want)
 		}
+	}
+}
+
+// Two runs side by side lead with each run's answer and what stands in its way.
+func TestComparisonLead(t *testing.T) {
+	a, b := inventedInput(), inventedInput()
+	b.Results.InUnseen = "unknown"
+	lead := newComparison(a, b, nil).headline()
+	if len(lead) != 3 || strings.Contains(lead[1], "not known") || !strings.Contains(lead[2], "told from 2017 with AUROC 0.80") || !strings.Contains(lead[2], "It is not known whether") {
+		t.Errorf("the lead is %q", lead)
 	}
 }
