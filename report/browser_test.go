@@ -5,6 +5,7 @@ import (
 	_ "embed"
 	"fmt"
 	"net/url"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -40,7 +41,7 @@ func browser(t *testing.T, path string) context.Context {
 		t.Skip("no chromium on PATH: install it (apt-get install chromium) to test the page in a browser")
 	}
 	alloc, cancel := chromedp.NewExecAllocator(t.Context(),
-		chromedp.ExecPath(binary), chromedp.UserDataDir(t.TempDir()), chromedp.NoSandbox, chromedp.Headless, chromedp.DisableGPU,
+		chromedp.ExecPath(binary), chromedp.UserDataDir(profile(t)), chromedp.NoSandbox, chromedp.Headless, chromedp.DisableGPU,
 		chromedp.NoFirstRun, chromedp.NoDefaultBrowserCheck, chromedp.WSURLReadTimeout(time.Minute),
 		chromedp.Flag("disable-background-networking", true), chromedp.Flag("disable-component-update", true),
 		chromedp.Flag("disable-sync", true), chromedp.Flag("disable-dev-shm-usage", true))
@@ -91,6 +92,25 @@ func show(width int64, scheme string) chromedp.Tasks {
 		emulation.SetDeviceMetricsOverride(width, 900, 1, width < 600),
 		emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}),
 	}
+}
+
+// profile is a new folder for the browser. Its processes write there until the
+// last of them is gone, shortly after the test, so removing it takes patience.
+func profile(t *testing.T) string {
+	dir, err := os.MkdirTemp("", "driftbench-browser-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		for range 100 {
+			if os.RemoveAll(dir) == nil {
+				return
+			}
+			time.Sleep(50 * time.Millisecond)
+		}
+		t.Logf("%s is still written to and stays", dir)
+	})
+	return dir
 }
 
 func TestPageInBrowser(t *testing.T) {
