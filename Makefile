@@ -34,8 +34,7 @@ MODEL := $(if $(filter wheels,$(CORPUS)),$(WHEELS_MODEL)/saved_model.pb,$(SYNTH_
 
 ## The two that matter
 
-bench: build $(CORPORA)/$(CORPUS)/dataset.csv $(MODEL) ## corpus, features, scores, drift report, throughput
-	@[ -e $(OUT)/bench.txt ] || $(BIN) throughput --model $(dir $(MODEL)) --corpus $(CORPORA)/$(CORPUS) --out $(OUT)
+bench: build $(CORPORA)/$(CORPUS)/dataset.csv $(MODEL) $(OUT)/bench.txt ## corpus, features, scores, drift report, throughput
 	$(BIN) run --model $(dir $(MODEL)) --corpus $(CORPORA)/$(CORPUS) --out $(OUT)
 
 sanitize: ## the C code under AddressSanitizer, UBSan and valgrind
@@ -99,7 +98,10 @@ env: $(TENSORFLOW)
 	@scripts/env.sh $(or $(TENSORFLOW_ROOT),$$(echo $(VENV)/lib/python3*/site-packages/tensorflow)) $(DEPS)/lib >$(DEPS)/env.new
 	@mv $(DEPS)/env.new $(DEPS)/env
 
-## Corpora and models
+## Corpora, models and their throughput
+
+$(OUT)/bench.txt: $(CORPORA)/$(CORPUS)/dataset.csv $(MODEL) | build
+	$(BIN) throughput --model $(dir $(MODEL)) --corpus $(CORPORA)/$(CORPUS) --out $(OUT)
 
 $(CORPORA)/synth/dataset.csv: $(filter-out %_test.go,$(wildcard bench/corpus/*.go)) | build
 	$(BIN) corpus synth --out $(dir $@)
