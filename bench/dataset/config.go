@@ -14,6 +14,8 @@ import (
 	"strings"
 
 	"gopkg.in/yaml.v3"
+
+	"driftbench/regular"
 )
 
 // Config says where a corpus lies and how it is split. It is the content of
@@ -86,7 +88,7 @@ func LoadConfig(dir string) (Config, error) {
 	case err != nil:
 		return Config{}, fmt.Errorf("dataset: corpus folder: %w", err)
 	case !info.IsDir():
-		return Config{}, fmt.Errorf("dataset: corpus folder %s %s, not a folder", quote(dir), kind(info.Mode()))
+		return Config{}, fmt.Errorf("dataset: corpus folder %s %s, not a folder", quote(dir), regular.Kind(info.Mode()))
 	}
 	c, err := LoadConfigFile(dir, filepath.Join(dir, "corpus.yaml"))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -100,17 +102,9 @@ func LoadConfig(dir string) (Config, error) {
 // file than its corpus.yaml.
 func LoadConfigFile(dir, path string) (Config, error) {
 	const most = 1 << 20 // bytes; a larger corpus.yaml is something else
-	f, err := openRegular(path)
-	if err != nil {
-		return Config{}, fmt.Errorf("dataset: opening the configuration: %w", err)
-	}
-	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, most+1))
+	b, err := regular.Read(path, most)
 	if err != nil {
 		return Config{}, fmt.Errorf("dataset: reading the configuration: %w", err)
-	}
-	if len(b) > most {
-		return Config{}, fmt.Errorf("dataset: %s: larger than 1 MiB, no corpus.yaml", path)
 	}
 	c, err := parseConfig(b, path)
 	c.Dir = dir

@@ -25,8 +25,8 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
-	"os"
-	"syscall"
+
+	"driftbench/regular"
 )
 
 // Options is how a corpus is opened. The zero value serves a folder as it is.
@@ -63,7 +63,7 @@ func Load(dir string, opt Options) (*Corpus, error) {
 	}
 	c.AllowOutside = opt.AllowOutside
 
-	f, err := openRegular(c.IndexPath())
+	f, _, err := regular.Open(c.IndexPath())
 	if err != nil {
 		return nil, fmt.Errorf("dataset: opening the index: %w", err)
 	}
@@ -79,22 +79,4 @@ func Load(dir string, opt Options) (*Corpus, error) {
 		return nil, err
 	}
 	return c, nil
-}
-
-// openRegular opens a regular file for reading. Anything else is refused
-// without waiting: a named pipe in place of an index must not hang a run.
-func openRegular(path string) (*os.File, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
-	if err != nil {
-		return nil, err
-	}
-	info, err := f.Stat()
-	if err == nil && !info.Mode().IsRegular() {
-		err = fmt.Errorf("%q %s", path, kind(info.Mode()))
-	}
-	if err != nil {
-		f.Close()
-		return nil, err
-	}
-	return f, nil
 }

@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"driftbench/regular"
 )
 
 // Row is one file of the index.
@@ -31,7 +33,7 @@ var columns = [...]string{"name", "label", "first_seen"}
 // that begins with file:line. What looks like a mistake but can be measured
 // comes back as warnings, one line each.
 func ReadIndex(path string, cfg Config) (rows []Row, warnings []string, err error) {
-	f, err := openRegular(path)
+	f, _, err := regular.Open(path)
 	if err != nil {
 		return nil, nil, fmt.Errorf("dataset: opening the index: %w", err)
 	}

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+
+	"driftbench/regular"
 )
 
 // Dropped is a row whose file is left out, together with its label.
@@ -47,7 +49,7 @@ func (c *Config) openRoot() (*root, error) {
 		return nil, fmt.Errorf("dataset: opening the root of the files: %w: set root in corpus.yaml", err)
 	}
 	if !info.IsDir() {
-		return nil, fmt.Errorf("dataset: root %s %s, not a folder: set root in corpus.yaml", quote(r.dir), kind(info.Mode()))
+		return nil, fmt.Errorf("dataset: root %s %s, not a folder: set root in corpus.yaml", quote(r.dir), regular.Kind(info.Mode()))
 	}
 	if c.AllowOutside {
 		return r, nil
@@ -81,7 +83,7 @@ func (r *root) open(name string) (*os.File, os.FileInfo, error) {
 	if err != nil {
 		return nil, nil, refuse(err)
 	}
-	if err := regular(info); err != nil {
+	if err := readable(info); err != nil {
 		return nil, nil, err
 	}
 	const flag = os.O_RDONLY | syscall.O_NONBLOCK | syscall.O_NOCTTY
@@ -97,7 +99,7 @@ func (r *root) open(name string) (*os.File, os.FileInfo, error) {
 	if info, err = f.Stat(); err != nil {
 		err = refuse(err)
 	} else {
-		err = regular(info)
+		err = readable(info)
 	}
 	if err != nil {
 		f.Close()
@@ -142,32 +144,15 @@ func readUnchanged(buf []byte, f *os.File, before os.FileInfo) (n int, size int6
 	return n, size, nil
 }
 
-// regular refuses what is no regular file, and empty files.
-func regular(info os.FileInfo) error {
+// readable refuses what is no regular file, and empty files.
+func readable(info os.FileInfo) error {
 	if !info.Mode().IsRegular() {
-		return refusal(kind(info.Mode()))
+		return refusal(regular.Kind(info.Mode()))
 	}
 	if info.Size() == 0 {
 		return empty
 	}
 	return nil
-}
-
-// kind says what a file is, to be read on after its name.
-func kind(mode os.FileMode) string {
-	switch {
-	case mode.IsDir():
-		return "is a directory"
-	case mode&os.ModeNamedPipe != 0:
-		return "is a named pipe"
-	case mode&os.ModeSocket != 0:
-		return "is a socket"
-	case mode&os.ModeDevice != 0:
-		return "is a device"
-	case mode.IsRegular():
-		return "is a file"
-	}
-	return "is no regular file"
 }
 
 // refuse turns the error of one file into a refusal. Errors that are not the
