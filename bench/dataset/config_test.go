@@ -9,6 +9,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"gopkg.in/yaml.v3"
 )
 
 // defaultYAML is the default configuration written out.
@@ -168,12 +170,25 @@ func FuzzConfig(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		c, err := parseConfig(b, "corpus.yaml")
+		var c Config
+		var err error
+		// A node of YAML is 150 bytes, and "[" is one.
+		took := allocated(func() { c, err = parseConfig(b, "corpus.yaml") })
+		if most := 1<<20 + 4096*uint64(len(b)); took > most {
+			t.Errorf("%d bytes took %d to read", len(b), took)
+		}
 		if err != nil {
-			if strings.ContainsAny(err.Error(), "\n\r\x1b") {
-				t.Errorf("error %q is not one line", err)
+			if !isLine(err.Error()) || !strings.Contains(err.Error(), "corpus.yaml") {
+				t.Errorf("error %q is not one line with the file", err)
 			}
 			return
+		}
+		again, err := yaml.Marshal(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d, err := parseConfig(again, "again.yaml"); err != nil || !reflect.DeepEqual(c, d) {
+			t.Errorf("%+v became %+v, %v", c, d, err)
 		}
 		last := c.Train.To
 		if c.Train.From > c.Train.To || len(c.Labels) == 0 || len(c.Tests) == 0 {
