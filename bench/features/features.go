@@ -20,8 +20,10 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"driftbench/bench/whole"
+	"driftbench/regular"
 )
 
 // Row is one file of a split.
@@ -76,7 +78,8 @@ func Write(dir string, s Split) error {
 	return nil
 }
 
-// List names the splits that dir holds, in the order of their names.
+// List names the splits that dir holds, in the order of their names. A name
+// that does not print is an error: it becomes file names, and lines of text.
 func List(dir string) ([]string, error) {
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -88,6 +91,9 @@ func List(dir string) ([]string, error) {
 	var names []string
 	for _, e := range entries {
 		if name, ok := strings.CutSuffix(e.Name(), ".csv"); ok {
+			if !prints(name) {
+				return nil, fmt.Errorf("features: %s: %.80q cannot name a split: rename it", dir, e.Name())
+			}
 			names = append(names, name)
 		}
 	}
@@ -103,7 +109,7 @@ func List(dir string) ([]string, error) {
 func Read(dir, split string) (Split, error) {
 	s := Split{Name: split}
 	path := filepath.Join(dir, split+".csv")
-	f, err := os.Open(path)
+	f, _, err := regular.Open(path)
 	if err != nil {
 		return s, fmt.Errorf("features: %w", err)
 	}
@@ -122,6 +128,9 @@ func Read(dir, split string) (Split, error) {
 		if !ok || !isNPY || strings.Contains(name, ".") {
 			continue
 		}
+		if !prints(name) {
+			return s, fmt.Errorf("features: %s: %.80q cannot name a layer: rename it", dir, e.Name())
+		}
 		l, err := readLayer(filepath.Join(dir, e.Name()), name, len(s.Rows))
 		if err != nil {
 			return s, err
@@ -138,6 +147,11 @@ func Read(dir, split string) (Split, error) {
 		return strings.Compare(a.Name, b.Name)
 	})
 	return s, nil
+}
+
+// prints reports whether a name is UTF-8 that shows as it is.
+func prints(name string) bool {
+	return name != "" && !strings.ContainsFunc(name, func(r rune) bool { return r == unicode.ReplacementChar || !unicode.IsPrint(r) })
 }
 
 func readRows(r io.Reader, path string) ([]Row, error) {
@@ -158,24 +172,24 @@ func readRows(r io.Reader, path string) ([]Row, error) {
 			return nil, fmt.Errorf("features: %s: %w", path, err)
 		}
 		size, err := strconv.ParseInt(rec[4], 10, 64)
-		if err != nil {
+		if err != nil || size < 0 {
 			line, _ := c.FieldPos(4)
-			return nil, fmt.Errorf("features: %s:%d: size %q is no number", path, line, rec[4])
+			return nil, fmt.Errorf("features: %s:%d: size %.80q is no number of bytes", path, line, rec[4])
+		}
+		if slices.ContainsFunc(rec, func(field string) bool { return strings.Contains(field, "\r\n") }) {
+			line, _ := c.FieldPos(0)
+			return nil, fmt.Errorf("features: %s:%d: a field holds a CRLF, which CSV cannot carry: rename the file", path, line)
 		}
 		rows = append(rows, Row{rec[0], rec[1], rec[2], rec[3], size})
 	}
 }
 
 func readLayer(path, name string, rows int) (Layer, error) {
-	f, err := os.Open(path)
+	f, st, err := regular.Open(path)
 	if err != nil {
 		return Layer{}, fmt.Errorf("features: %w", err)
 	}
 	defer f.Close()
-	st, err := f.Stat()
-	if err != nil {
-		return Layer{}, fmt.Errorf("features: %w", err)
-	}
 	n, width, data, err := readNPY(f, st.Size())
 	if err != nil {
 		return Layer{}, fmt.Errorf("features: %s: %w", path, err)

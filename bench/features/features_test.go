@@ -2,11 +2,13 @@ package features
 
 import (
 	"bytes"
+	"fmt"
 	"math"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -96,8 +98,24 @@ func TestReadRefuses(t *testing.T) {
 			return bytes.Replace(b, []byte("(2, 3), }   "), []byte("(99999, 3), }"[:12]), 1)
 		}), ""},
 		"wrong columns": {damage(table, func(b []byte) []byte { return bytes.Replace(b, []byte("name"), []byte("file"), 1) }), ":1: want the columns"},
-		"bad size":      {damage(table, func(b []byte) []byte { return bytes.Replace(b, []byte(",12\n"), []byte(",x\n"), 1) }), ":2: size"},
-		"other rows":    {damage(table, func(b []byte) []byte { return b[:bytes.LastIndex(b, []byte("\"new"))] }), "has 2 rows, the split's table 1"},
+		"negative size": {damage(table, func(b []byte) []byte { return bytes.Replace(b, []byte(",12\n"), []byte(",-12\n"), 1) }), ":2: size"},
+		"layer that cannot be printed": {func(dir string) {
+			os.WriteFile(filepath.Join(dir, "2017-val.\x1b[2J\n.npy"), nil, 0o666)
+		}, `"2017-val.\x1b[2J\n.npy" cannot name a layer`},
+		"table that is a pipe": {func(dir string) {
+			os.Remove(filepath.Join(dir, table))
+			syscall.Mkfifo(filepath.Join(dir, table), 0o666)
+		}, "is a named pipe"},
+		"layer that is a pipe": {func(dir string) {
+			os.Remove(filepath.Join(dir, npy))
+			syscall.Mkfifo(filepath.Join(dir, npy), 0o666)
+		}, "is a named pipe"},
+		"layer that never ends": {func(dir string) {
+			os.Remove(filepath.Join(dir, npy))
+			os.Symlink("/dev/zero", filepath.Join(dir, npy))
+		}, "is a device"},
+		"bad size":   {damage(table, func(b []byte) []byte { return bytes.Replace(b, []byte(",12\n"), []byte(",x\n"), 1) }), ":2: size"},
+		"other rows": {damage(table, func(b []byte) []byte { return b[:bytes.LastIndex(b, []byte("\"new"))] }), "has 2 rows, the split's table 1"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
@@ -113,16 +131,15 @@ func TestReadRefuses(t *testing.T) {
 	}
 }
 
-func FuzzReadNPY(f *testing.F) {
-	var b bytes.Buffer
-	writeNPY(&b, []float32{1, 2, 3, 4}, 2)
-	f.Add(b.Bytes())
-	f.Add([]byte(npyMagic + "\x00\x00"))
-	f.Add([]byte(npyMagic + "\x46\x00{'descr': '<f4', 'fortran_order': False, 'shape': (999999999999, 4), }\n"))
-	f.Fuzz(func(t *testing.T, b []byte) {
-		rows, width, data, err := readNPY(bytes.NewReader(b), int64(len(b)))
-		if err == nil && (len(data) != rows*width || 4*len(data) > len(b)) {
-			t.Errorf("%d×%d with %d values from %d bytes", rows, width, len(data), len(b))
+func TestListRefusesNames(t *testing.T) {
+	for _, name := range []string{"a\nb.csv", "\x1b]8;;x\a.csv", "\u202ea.csv", "\u009b2J.csv", "\xff.csv", ".csv"} {
+		dir := t.TempDir()
+		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o666); err != nil {
+			t.Fatal(err)
 		}
-	})
+		want := fmt.Sprintf("%q cannot name a split: rename it", name)
+		if _, err := List(dir); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: error %v, want %s", name, err, want)
+		}
+	}
 }
