@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"strings"
+	"syscall"
 	"testing"
 
 	"gonum.org/v1/plot/vg"
@@ -54,6 +55,20 @@ func TestReadResultsNamesVersions(t *testing.T) {
 	_, err := ReadResults(path)
 	if err == nil || !strings.Contains(err.Error(), "99") || !strings.Contains(err.Error(), path) {
 		t.Errorf("got %v, want an error with the path and the version", err)
+	}
+}
+
+func TestReadResultsRefuses(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "results.json")
+	if _, err := ReadResults(path); err == nil || !strings.Contains(err.Error(), "there is no "+path+": run `driftbench run`") {
+		t.Errorf("where there is none: %v", err)
+	}
+	if err := syscall.Mkfifo(path, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ReadResults(path); err == nil || !strings.Contains(err.Error(), "is a named pipe") {
+		t.Errorf("a named pipe: %v", err)
 	}
 }
 

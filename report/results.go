@@ -8,9 +8,12 @@ package report
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"math"
-	"os"
+
+	"driftbench/regular"
 )
 
 // SchemaVersion is the version of results.json that this package reads and
@@ -220,10 +223,18 @@ func (n *Num) UnmarshalJSON(b []byte) error {
 // ReadResults reads results.json. A file of another schema version is an
 // error that names both versions.
 func ReadResults(path string) (Results, error) {
-	b, err := os.ReadFile(path)
+	const most = 1 << 30 // bytes; a run of a thousand months has 100 MB
+	b, err := regular.Read(path, most)
+	if errors.Is(err, fs.ErrNotExist) {
+		return Results{}, fmt.Errorf("report: there is no %s: run `driftbench run` or `driftbench score` first", path)
+	}
 	if err != nil {
 		return Results{}, fmt.Errorf("report: reading results: %w", err)
 	}
+	return parseResults(b, path)
+}
+
+func parseResults(b []byte, path string) (Results, error) {
 	var r Results
 	if err := json.Unmarshal(b, &r); err != nil {
 		return Results{}, fmt.Errorf("report: reading %s: %w", path, err)
