@@ -94,7 +94,7 @@ func copyTree(t *testing.T, dst, src string, keep func(path string) bool) {
 	}
 }
 
-func readFile(t *testing.T, path string) string {
+func readFile(t testing.TB, path string) string {
 	t.Helper()
 	b, err := os.ReadFile(path)
 	if err != nil {

@@ -7,13 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 
 	"driftbench/bench/dataset"
 	"driftbench/bench/features"
 	"driftbench/bench/whole"
+	"driftbench/regular"
 	"driftbench/report"
 	"driftbench/stats"
 )
@@ -111,14 +111,8 @@ func (sc *scored) save(i int) savedSample {
 
 // readFit reads a fit file into samples that hold fit and In.
 func readFit(path string) (*samples, error) {
-	info, err := os.Stat(path)
-	if err == nil && !info.Mode().IsRegular() {
-		err = errors.New("it is no regular file")
-	}
-	var b []byte
-	if err == nil {
-		b, err = os.ReadFile(path)
-	}
+	const most = 1 << 32 // bytes; kNN keeps the fit rows
+	b, err := regular.Read(path, most)
 	if err != nil {
 		return nil, fmt.Errorf("reading the fit %s: %w", path, err)
 	}

@@ -15,6 +15,7 @@ import (
 
 	"driftbench/bench/dataset"
 	"driftbench/bench/whole"
+	"driftbench/regular"
 	"driftbench/report"
 	"driftbench/tfmodel"
 )
@@ -120,13 +121,18 @@ func (m *manifest) write(out string) error {
 // readManifest reads manifest.json of out; nil when there is none.
 func readManifest(out string) (*manifest, error) {
 	path := filepath.Join(out, "manifest.json")
-	b, err := os.ReadFile(path)
+	const most = 1 << 30 // bytes; a dropped file takes 200
+	b, err := regular.Read(path, most)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("reading the manifest: %w", err)
 	}
+	return parseManifest(b, path)
+}
+
+func parseManifest(b []byte, path string) (*manifest, error) {
 	m := new(manifest)
 	if err := json.Unmarshal(b, m); err != nil {
 		return nil, fmt.Errorf("reading %s: %w", path, err)
@@ -171,6 +177,10 @@ func provenance(out string) ([]report.KeyValue, error) {
 	if m == nil || err != nil {
 		return nil, err
 	}
+	return m.provenance(), nil
+}
+
+func (m *manifest) provenance() []report.KeyValue {
 	var lines []report.KeyValue
 	add := func(key, value string) {
 		if value != "" {
@@ -202,5 +212,5 @@ func provenance(out string) ([]report.KeyValue, error) {
 	if len(m.Dropped) > 0 {
 		add("dropped", fmt.Sprintf("%d files, named in manifest.json", len(m.Dropped)))
 	}
-	return lines, nil
+	return lines
 }

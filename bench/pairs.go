@@ -4,11 +4,11 @@ import (
 	"encoding/csv"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 
+	"driftbench/regular"
 	"driftbench/report"
 	"driftbench/stats"
 )
@@ -165,13 +165,20 @@ func sharedScores(dirA, dirB, split string, detectors []string) (a, b [][]float6
 // readScores reads a table of writeScores: the names of its files, and
 // [detector][file].
 func readScores(dir, split string, detectors []string) (names []string, scores [][]float64, err error) {
+	if filepath.Base(split) != split {
+		return nil, nil, fmt.Errorf("reading the scores: the results.json of %s names a split %.80q, which names no file", dir, split)
+	}
 	path := filepath.Join(dir, "scores", split+".csv")
-	f, err := os.Open(path)
+	f, _, err := regular.Open(path)
 	if err != nil {
 		return nil, nil, fmt.Errorf("reading the scores: %w", err)
 	}
 	defer f.Close()
-	c := csv.NewReader(f)
+	return parseScores(f, path, detectors)
+}
+
+func parseScores(r io.Reader, path string, detectors []string) (names []string, scores [][]float64, err error) {
+	c := csv.NewReader(r)
 	c.ReuseRecord = true
 	header, err := c.Read()
 	if err != nil {
@@ -181,7 +188,7 @@ func readScores(dir, split string, detectors []string) (names []string, scores [
 	columns := make([]int, len(detectors))
 	for d, name := range detectors {
 		if columns[d] = slices.Index(header, name); columns[d] < 0 {
-			return nil, nil, fmt.Errorf("reading the scores: %s has no column %s: score again", path, name)
+			return nil, nil, fmt.Errorf("reading the scores: %s has no column %.80q: score again", path, name)
 		}
 	}
 	scores = make([][]float64, len(detectors))
@@ -198,7 +205,7 @@ func readScores(dir, split string, detectors []string) (names []string, scores [
 			v, err := strconv.ParseFloat(record[column], 64)
 			if err != nil || v-v != 0 { // NaN or infinite
 				line, _ := c.FieldPos(column)
-				return nil, nil, fmt.Errorf("reading the scores: %s:%d: %s is %q, no finite number", path, line, detectors[d], record[column])
+				return nil, nil, fmt.Errorf("reading the scores: %s:%d: %.80q is %.80q, no finite number", path, line, detectors[d], record[column])
 			}
 			scores[d] = append(scores[d], v)
 		}

@@ -79,7 +79,7 @@ func TestPairedDifferenceIsOfAMinusB(t *testing.T) {
 	}
 
 	writeFile(t, filepath.Join(b, "scores", "2019.csv"), table("-1", "NaN"))
-	if _, err := pairRuns(a, b, r, r); err == nil || !strings.Contains(err.Error(), `2019.csv:3: msp is "NaN", no finite number`) {
+	if _, err := pairRuns(a, b, r, r); err == nil || !strings.Contains(err.Error(), `2019.csv:3: "msp" is "NaN", no finite number`) {
 		t.Errorf("a score that is no number: %v", err)
 	}
 }
@@ -111,6 +111,13 @@ func TestCompareRefuses(t *testing.T) {
 		if status != tc.status || !strings.Contains(stderr, tc.want) {
 			t.Errorf("%q: status %d, stderr %q, want %d and %q", tc.args, status, stderr, tc.status, tc.want)
 		}
+	}
+	r := report.Results{
+		Splits:    []report.Split{{Name: "2017-val", Role: report.RoleIn}, {Name: "../../2019", Role: report.RoleOut}},
+		Detectors: []report.Detector{{Name: "msp"}},
+	}
+	if _, err := pairRuns(run, run, r, r); err == nil || !strings.Contains(err.Error(), `names a split "../../2019", which names no file`) {
+		t.Errorf("a split that leads out of scores/: %v", err)
 	}
 	if err := os.Remove(filepath.Join(other, "scores", "2019.csv")); err != nil {
 		t.Fatal(err)
