@@ -3,8 +3,11 @@ package stats
 import (
 	"errors"
 	"math/rand/v2"
+	"runtime"
 	"slices"
+	"strings"
 	"testing"
+	"unicode"
 )
 
 // trained returns features of two layers and logits: four classes for the fit,
@@ -150,7 +153,18 @@ func FuzzUnmarshalDetectors(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var d Detectors
-		if err := d.UnmarshalBinary(b); err != nil {
+		var err error
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		err = d.UnmarshalBinary(b)
+		runtime.ReadMemStats(&after)
+		if took := after.TotalAlloc - before.TotalAlloc; took > 1<<20+64*uint64(len(b)) {
+			t.Errorf("%d bytes took %d to read", len(b), took)
+		}
+		if err != nil {
+			if strings.ContainsFunc(err.Error(), func(r rune) bool { return !unicode.IsPrint(r) }) {
+				t.Errorf("error %q is not one line", err)
+			}
 			return
 		}
 		x := Features{}

@@ -4,7 +4,9 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"testing"
+	"unicode"
 
 	nodepb "github.com/wamuir/graft/tensorflow/core/framework/node_def_go_proto"
 	corepb "github.com/wamuir/graft/tensorflow/core/protobuf/for_core_protos_go_proto"
@@ -44,6 +46,9 @@ func FuzzInspect(f *testing.F) {
 			t.Errorf("%d bytes took %d to inspect", size, took)
 		}
 		if err != nil {
+			if strings.ContainsFunc(err.Error(), func(r rune) bool { return !unicode.IsPrint(r) }) || !strings.Contains(err.Error(), dir) {
+				t.Errorf("error %q is not one line with the folder", err)
+			}
 			return
 		}
 		if m.MaxLen < 1 || m.MaxLen > maxMaxLen {

@@ -5,10 +5,21 @@ import (
 	"errors"
 	"io"
 	"os"
+	"runtime"
+	"strings"
 	"testing"
 
 	"golang.org/x/perf/benchfmt"
 )
+
+// allocated is how many bytes f allocates in all.
+func allocated(f func()) uint64 {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	f()
+	runtime.ReadMemStats(&after)
+	return after.TotalAlloc - before.TotalAlloc
+}
 
 // Whatever a benchmark file holds, it is summarised and compared, or refused,
 // without a panic; and what one of the two reads, the other reads.
@@ -22,7 +33,23 @@ func FuzzRead(f *testing.F) {
 	}
 	f.Add([]byte("BenchmarkX/batch=x 1 NaN a/s\nBenchmarkX 1 Inf a/s -0 b\nUnit a/s assume=exact\n"), ".file")
 	f.Fuzz(func(t *testing.T, b []byte, col string) {
-		rows, err := summaries(benchfmt.NewReader(bytes.NewReader(b), "fuzz"))
+		var rows []Row
+		var err error
+		c := newComparison()
+		var compared error
+		took := allocated(func() {
+			rows, err = summaries(benchfmt.NewReader(bytes.NewReader(b), "fuzz"))
+			compared = c.read(benchfmt.NewReader(bytes.NewReader(b), "fuzz"), col)
+		})
+		// A value of 4 bytes is a unit of its own with a row, a key and a cell.
+		if took > 2<<20+1024*uint64(len(b)+len(col)) {
+			t.Errorf("%d bytes took %d to read", len(b), took)
+		}
+		for _, err := range []error{err, compared} {
+			if err != nil && strings.ContainsAny(err.Error(), "\n\r") {
+				t.Errorf("error %q is not one line", err)
+			}
+		}
 		if err == nil && len(rows) == 0 {
 			t.Error("neither rows nor an error")
 		}
@@ -31,8 +58,7 @@ func FuzzRead(f *testing.F) {
 				t.Errorf("row %+v", r)
 			}
 		}
-		c := newComparison()
-		if c.read(benchfmt.NewReader(bytes.NewReader(b), "fuzz"), col) == nil {
+		if compared == nil {
 			if err := errors.Join(c.print(io.Discard), c.warnings.write(io.Discard)); err != nil {
 				t.Error(err)
 			}
