@@ -1,8 +1,8 @@
 package main
 
 import (
+	"cmp"
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -20,79 +20,59 @@ import (
 	"driftbench/tfmodel/cache"
 )
 
-// extractor turns the files of a split into features.
+// extractor turns the files of a corpus into features.
 type extractor struct {
 	engine engine
 	cache  *cache.Cache // nil keeps nothing
 	layers []tfmodel.Layer
 	maxLen int
 	batch  int
-
-	found atomic.Int64 // files whose outputs were in the cache, in this split
 }
 
 // inFlight is how many batches are at the engine at a time: one runs while
 // the next is copied into its tensor.
 const inFlight = 2
 
-// split extracts one split. Rows whose file cannot be read are left out of
-// the features, with their label, and returned. progress is called with the
-// number of rows done.
-func (x *extractor) split(ctx context.Context, c *dataset.Corpus, s dataset.Split, progress func(int)) (features.Split, []dataset.Dropped, error) {
-	r, err := dataset.NewReader(ctx, c.Config, s.Rows, dataset.ReadOptions{MaxLen: x.maxLen, Batch: x.batch, Ahead: inFlight + 1})
+// run extracts the splits, as one stream of files, so that the engine waits at
+// no border between two. done is called with each split, in order, when it is
+// complete and the next may be under way; progress with the number of rows done.
+func (x *extractor) run(ctx context.Context, cfg dataset.Config, splits []dataset.Split, progress func(int), done func(completed)) error {
+	s := newStream(x.layers, splits, done)
+	running, ctx := errgroup.WithContext(ctx)
+	running.SetLimit(inFlight)
+	r, err := dataset.NewReader(ctx, cfg, s.rows, dataset.ReadOptions{MaxLen: x.maxLen, Batch: x.batch, Ahead: inFlight + 1})
 	if err != nil {
-		return features.Split{}, nil, err
+		return err
 	}
 	defer r.Close()
-
-	out := features.Split{Name: s.Name}
-	for _, l := range x.layers {
-		out.Layers = append(out.Layers, features.Layer{Name: l.Name, Width: l.Width, Data: make([]float32, len(s.Rows)*l.Width)})
-	}
-	var running errgroup.Group
-	running.SetLimit(inFlight)
+	seen := 0 // dropped rows
 	for {
 		b, err := r.Next()
+		if err != nil && err != io.EOF {
+			return cmp.Or(running.Wait(), err) // a batch's failure stops the reader too
+		}
+		dropped := r.Dropped()
+		s.drop(dropped[seen:])
+		progress(len(dropped) - seen)
+		seen = len(dropped)
 		if err == io.EOF {
-			break
-		}
-		if err != nil {
-			running.Wait()
-			return features.Split{}, nil, err
-		}
-		first, n := len(out.Rows), len(b.Rows)
-		dst := make([][]float32, len(out.Layers))
-		for i, l := range out.Layers {
-			dst[i] = l.Data[first*l.Width : (first+n)*l.Width]
-		}
-		for i, row := range b.Rows {
-			out.Rows = append(out.Rows, features.Row{
-				Name:      s.Rows[row].Name,
-				Label:     s.Rows[row].Label,
-				FirstSeen: s.Rows[row].FirstSeen,
-				SHA256:    hex.EncodeToString(b.SHA256[i][:]),
-				Size:      b.Size[i],
-			})
+			return running.Wait()
 		}
 		running.Go(func() error {
 			defer b.Release()
-			found, err := x.cache.Run(dst, b.SHA256, b.Files, x.engine.Run)
+			dst := make([][]float32, len(x.layers))
+			for i, l := range x.layers {
+				dst[i] = make([]float32, len(b.Rows)*l.Width)
+			}
+			computed, err := x.cache.Run(dst, b.SHA256, b.Files, x.engine.Run)
 			if err != nil {
 				return err
 			}
-			x.found.Add(int64(found))
-			progress(n)
+			s.deliver(b, dst, computed)
+			progress(len(b.Rows))
 			return nil
 		})
 	}
-	if err := running.Wait(); err != nil {
-		return features.Split{}, nil, err
-	}
-	for i := range out.Layers {
-		l := &out.Layers[i]
-		l.Data = l.Data[:len(out.Rows)*l.Width]
-	}
-	return out, r.Dropped(), nil
 }
 
 // extraction is what `driftbench extract` made.
@@ -112,28 +92,41 @@ func (a *app) extractAll(ctx context.Context, c *dataset.Corpus, x *extractor, o
 	if err := os.Remove(filepath.Join(out, "manifest.json")); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	done := new(extraction)
+	var written atomic.Int32
 	a.kept = func() string {
-		kept := fmt.Sprintf("%d of %d splits are complete in %s.", len(done.splits), len(c.Splits), dir)
+		kept := fmt.Sprintf("%d of %d splits are complete in %s.", written.Load(), len(c.Splits), dir)
 		if x.cache != nil {
 			kept += " What was computed is cached: the same command goes on from there."
 		}
 		return kept
 	}
+	var rows int
 	for _, s := range c.Splits {
-		a.startProgress("reading and extracting "+s.Name, len(s.Rows), "files")
-		f, dropped, err := x.split(ctx, c, s, a.advance)
-		if err != nil {
-			return nil, fmt.Errorf("extracting split %s: %w", s.Name, err)
-		}
-		if err := features.Write(dir, f); err != nil {
-			return nil, err
-		}
-		done.splits = append(done.splits, f)
-		done.dropped = append(done.dropped, dropped)
-		a.log.Info("extracted", "split", s.Name, "files", len(f.Rows), "dropped", len(dropped), "cached", x.found.Swap(0))
+		rows += len(s.Rows)
 	}
-	a.closeProgress()
-	done.seconds = time.Since(start).Seconds()
-	return done, nil
+	a.startProgress("reading and extracting", rows, "files")
+	defer a.closeProgress()
+
+	made := new(extraction)
+	writing, ctx := errgroup.WithContext(ctx)
+	err := x.run(ctx, c.Config, c.Splits, a.advance, func(e completed) {
+		made.splits = append(made.splits, e.Split)
+		made.dropped = append(made.dropped, e.dropped)
+		a.log.Info("extracted", "split", e.Name, "files", len(e.Rows), "dropped", len(e.dropped), "cached", e.cached)
+		writing.Go(func() error {
+			err := features.Write(dir, e.Split)
+			if err == nil {
+				written.Add(1)
+			}
+			return err
+		})
+	})
+	if failed := writing.Wait(); failed != nil {
+		return nil, failed // it has stopped the extraction
+	}
+	if err != nil {
+		return nil, fmt.Errorf("extracting: %w", err)
+	}
+	made.seconds = time.Since(start).Seconds()
+	return made, nil
 }

@@ -59,7 +59,7 @@ func check(ctx context.Context, root *root, rows []Row) ([]Dropped, error) {
 	var dropped []Dropped
 	for i, r := range why {
 		if r != "" {
-			dropped = append(dropped, Dropped{rows[i], string(r)})
+			dropped = append(dropped, Dropped{i, rows[i], string(r)})
 		}
 	}
 	return dropped, nil

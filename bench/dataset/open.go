@@ -15,6 +15,7 @@ import (
 
 // Dropped is a row whose file is left out, together with its label.
 type Dropped struct {
+	Number int // of the row among those that were read or checked
 	Row    Row
 	Reason string // such as "is missing"; reads on after the name
 }

@@ -208,7 +208,7 @@ func (r *Reader) fill(b *Batch) error {
 	for i, s := range b.slots {
 		row := b.first + i
 		if why, ok := errors.AsType[refusal](s.err); ok {
-			r.dropped = append(r.dropped, Dropped{r.rows[row], string(why)})
+			r.dropped = append(r.dropped, Dropped{row, r.rows[row], string(why)})
 			continue
 		}
 		if s.err != nil {

@@ -146,7 +146,7 @@ func TestReaderDrops(t *testing.T) {
 		if reason == "" {
 			kept = append(kept, i)
 		} else {
-			want = append(want, Dropped{rows[i], reason})
+			want = append(want, Dropped{i, rows[i], reason})
 		}
 	}
 	if !reflect.DeepEqual(order, kept) {
@@ -185,7 +185,7 @@ func TestReaderAllowOutside(t *testing.T) {
 	if got := fmt.Sprintf("%s", files); got != "[in beside beside beside]" {
 		t.Errorf("files %s", got)
 	}
-	if want := []Dropped{{rows[4], "is a device"}}; !reflect.DeepEqual(dropped, want) {
+	if want := []Dropped{{4, rows[4], "is a device"}}; !reflect.DeepEqual(dropped, want) {
 		t.Errorf("dropped %q", dropped)
 	}
 }

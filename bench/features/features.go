@@ -5,8 +5,8 @@
 //	<split>.csv          name,label,first_seen,sha256,size: one line a row
 //	<split>.<layer>.npy  float32, C order, [rows, width]
 //
-// The matrices open with numpy.load. Each file appears whole or not at all,
-// the table last, so that a split with a table is complete.
+// The matrices open with numpy.load. Each file appears whole or not at all;
+// the table goes first and comes last, so that a split with a table is complete.
 package features
 
 import (
@@ -21,6 +21,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
+
+	"golang.org/x/sync/errgroup"
 
 	"driftbench/bench/whole"
 	"driftbench/regular"
@@ -56,13 +58,25 @@ func Write(dir string, s Split) error {
 		if len(l.Data) != len(s.Rows)*l.Width {
 			panic(fmt.Sprintf("features: layer %s has %d values, want %d rows × %d", l.Name, len(l.Data), len(s.Rows), l.Width))
 		}
-		path := filepath.Join(dir, s.Name+"."+l.Name+".npy")
-		err := whole.Write(path, func(w io.Writer) error { return writeNPY(w, l.Data, l.Width) })
-		if err != nil {
-			return fmt.Errorf("features: writing %s: %w", path, err)
-		}
 	}
+	// The table goes before its first layer is another's.
 	path := filepath.Join(dir, s.Name+".csv")
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("features: %w", err)
+	}
+	var writing errgroup.Group // waits for the disk more than for anything else
+	for _, l := range s.Layers {
+		writing.Go(func() error {
+			path := filepath.Join(dir, s.Name+"."+l.Name+".npy")
+			if err := whole.Write(path, func(w io.Writer) error { return writeNPY(w, l.Data, l.Width) }); err != nil {
+				return fmt.Errorf("features: writing %s: %w", path, err)
+			}
+			return nil
+		})
+	}
+	if err := writing.Wait(); err != nil {
+		return err
+	}
 	err := whole.Write(path, func(w io.Writer) error {
 		c := csv.NewWriter(w)
 		c.Write(header)

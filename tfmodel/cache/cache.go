@@ -80,15 +80,14 @@ func Open(dir string, s Scope, log *slog.Logger) (*Cache, error) {
 
 // Run sets dst to the outputs of files, whose keys are given: dst[i] receives
 // layer i, n×width, row-major. It calls run for the files that are not stored,
-// if there are any, and stores what run computed. It returns how many were
-// stored before, and the error of run.
-func (c *Cache) Run(dst [][]float32, keys []Key, files [][]byte, run func(dst [][]float32, files [][]byte) error) (found int, err error) {
-	missing := c.Get(dst, keys)
-	found = len(keys) - len(missing)
+// if there are any, and stores what run computed. It returns their numbers,
+// ascending, and the error of run.
+func (c *Cache) Run(dst [][]float32, keys []Key, files [][]byte, run func(dst [][]float32, files [][]byte) error) (missing []int, err error) {
+	missing = c.Get(dst, keys)
 	if len(missing) == 0 {
-		return found, nil
+		return nil, nil
 	}
-	if found == 0 {
+	if len(missing) == len(keys) {
 		err = run(dst, files)
 	} else {
 		// The engine wants its rows together.
@@ -108,7 +107,7 @@ func (c *Cache) Run(dst [][]float32, keys []Key, files [][]byte, run func(dst []
 	if err == nil {
 		c.Put(keys, dst)
 	}
-	return found, err
+	return missing, err
 }
 
 func pick[T any](from []T, rows []int) []T {

@@ -207,9 +207,9 @@ func TestRun(t *testing.T) {
 		}
 		computed = 0
 		dst, want := newRows(testScope, len(keys)), testRows(testScope, keys)
-		found, err := c.Run(dst, keys, files, engine)
-		if err != nil || found != wantFound || computed != len(keys)-wantFound {
-			t.Errorf("%v: found %d, computed %d, %v; want %d found", numbers, found, computed, err, wantFound)
+		missing, err := c.Run(dst, keys, files, engine)
+		if err != nil || len(missing) != len(keys)-wantFound || computed != len(missing) {
+			t.Errorf("%v: missing %d, computed %d, %v; want %d found", numbers, missing, computed, err, wantFound)
 		}
 		for i := range want {
 			if !slices.Equal(dst[i], want[i]) {

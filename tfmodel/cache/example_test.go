@@ -37,12 +37,12 @@ func ExampleCache_Run() {
 			keys[i] = sha256.Sum256(f)
 		}
 		dst := [][]float32{make([]float32, len(files))}
-		found, err := c.Run(dst, keys, files, engine)
-		fmt.Println(found, dst[0], err)
+		computed, err := c.Run(dst, keys, files, engine)
+		fmt.Println(computed, dst[0], err)
 	}
 	// Output:
 	// computing 2
-	// 0 [1 2] <nil>
+	// [0 1] [1 2] <nil>
 	// computing 1
-	// 2 [1 3 2] <nil>
+	// [1] [1 3 2] <nil>
 }
