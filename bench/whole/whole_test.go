@@ -5,8 +5,12 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"path/filepath"
+	"slices"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 func TestWrite(t *testing.T) {
@@ -45,4 +49,68 @@ func TestWrite(t *testing.T) {
 		t.Fatal(err)
 	}
 	check("two")
+}
+
+// What a killed process has left is swept away, and neither what another
+// process is writing nor what only looks alike.
+func TestWriteSweeps(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv("TMPDIR", t.TempDir())
+	path := filepath.Join(dir, "f.csv")
+	busy := filepath.Join(dir, ".f.csv2222222222")
+	for _, name := range []string{".f.csv1111111111", busy, ".f.csv", ".f.csv.old", ".fxcsv1111111111", "f.csv1111111111"} {
+		if err := os.WriteFile(filepath.Join(dir, filepath.Base(name)), nil, 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f, err := os.Open(busy)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX); err != nil {
+		t.Fatal(err)
+	}
+	err = Write(path, func(io.Writer) error {
+		if entries, _ := os.ReadDir(os.Getenv("TMPDIR")); len(entries) != 0 {
+			t.Errorf("%v is not beside the target", entries)
+		}
+		return Write(path, func(io.Writer) error { return nil }) // another process would not sweep this one's
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	if want := []string{".f.csv", ".f.csv.old", ".f.csv2222222222", ".fxcsv1111111111", "f.csv", "f.csv1111111111"}; !slices.Equal(names, want) {
+		t.Errorf("left %q, want %q", names, want)
+	}
+}
+
+// An error names the file that was to be written, not a name that is gone.
+func TestWriteNamesTheFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "f")
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_FSIZE, &limit); err != nil {
+		t.Fatal(err)
+	}
+	signal.Ignore(unix.SIGXFSZ)
+	defer signal.Reset(unix.SIGXFSZ)
+	defer unix.Setrlimit(unix.RLIMIT_FSIZE, &limit)
+	if err := unix.Setrlimit(unix.RLIMIT_FSIZE, &unix.Rlimit{Cur: 10, Max: limit.Max}); err != nil {
+		t.Fatal(err)
+	}
+	err := Write(path, func(w io.Writer) error { _, err := w.Write(make([]byte, 100)); return err })
+	if err == nil || err.Error() != "write "+path+": file too large" {
+		t.Errorf("error %v", err)
+	}
+	if entries, _ := os.ReadDir(filepath.Dir(path)); len(entries) > 0 {
+		t.Errorf("left %v", entries)
+	}
 }
