@@ -35,9 +35,8 @@ const (
 
 func main() {
 	signal.Ignore(syscall.SIGPIPE) // a reader that goes away is an error like any other
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // a second signal ends the process at once
-	os.Exit(command(ctx, os.Args[1:], os.Stdout, os.Stderr))
+	reportFaults()
+	os.Exit(command(interruptible(), os.Args[1:], os.Stdout, os.Stderr))
 }
 
 // command runs one driftbench command line and returns its exit status.
@@ -73,9 +72,18 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stderr, "driftbench: %s\nSee `driftbench --help`.\n", plain(err.Error()))
 		return exitUsage
 	default:
-		fmt.Fprintf(stderr, "driftbench: %s\n", plain(err.Error()))
+		fmt.Fprintf(stderr, "driftbench: %s%s\n", plain(err.Error()), remedy(err))
 		return exitFailed
 	}
+}
+
+// remedy is what to do about the errors of a machine, which every command can
+// meet.
+func remedy(err error) string {
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		return ": make room, and give the same command again"
+	}
+	return ""
 }
 
 // app is what the subcommands share.

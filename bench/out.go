@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 )
@@ -26,10 +28,15 @@ func prepareFolder(flag, dir string) error {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return fmt.Errorf("%s: %w", flag, err)
 	}
-	f, err := os.CreateTemp(dir, ".writable-*")
+	// One name, so that a kill between the two leaves no more than one.
+	path := filepath.Join(dir, ".writable")
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE, 0o666)
 	if err != nil {
 		return fmt.Errorf("%s: nothing can be written into %s: %w", flag, dir, err)
 	}
 	f.Close()
-	return os.Remove(f.Name())
+	if err := os.Remove(path); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
 }

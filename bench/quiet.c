@@ -8,6 +8,8 @@
 // TF_CPP_MIN_LOG_LEVEL set, or, where it asks for silence, leads stderr to
 // /dev/null until the second. A user who sets a lower level sees everything.
 
+#include "early.h"
+
 #include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -16,8 +18,6 @@
 
 #define LEVEL "TF_CPP_MIN_LOG_LEVEL="
 #define SILENT "3"
-
-static int kept_stderr = -1;
 
 // restart runs this program again with one more variable in its environment.
 // It returns only when that fails: TensorFlow is then louder, no more.
@@ -33,12 +33,15 @@ static void restart(char **argv, char **envp, char *variable) {
 	memcpy(env, envp, count * sizeof *env);
 	env[count] = variable;
 	env[count + 1] = NULL;
+	hold_interruptions(1); // no handler outlives the exec
 	execve(self, argv, env);
+	hold_interruptions(0);
 	free(env);
 }
 
 static void before_libraries(int argc, char **argv, char **envp) {
 	(void)argc;
+	before_load();
 	const char *level = NULL;
 	for (char **e = envp; *e; e++)
 		if (strncmp(*e, LEVEL, strlen(LEVEL)) == 0) level = *e + strlen(LEVEL);
@@ -46,8 +49,11 @@ static void before_libraries(int argc, char **argv, char **envp) {
 	if (!level || strcmp(level, SILENT) != 0) return;
 	int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
 	if (null < 0) return;
-	kept_stderr = fcntl(2, F_DUPFD_CLOEXEC, 3);
-	if (kept_stderr >= 0) dup2(null, 2);
+	int kept = fcntl(2, F_DUPFD_CLOEXEC, 3);
+	if (kept >= 0) {
+		stderr_now = kept;
+		dup2(null, 2);
+	}
 	close(null);
 }
 
@@ -55,7 +61,9 @@ __attribute__((section(".preinit_array"), used))
 static void (*const before_libraries_entry)(int, char **, char **) = before_libraries;
 
 __attribute__((constructor)) static void after_libraries(void) {
-	if (kept_stderr < 0) return;
-	dup2(kept_stderr, 2);
-	close(kept_stderr);
+	int kept = stderr_now;
+	if (kept == 2) return;
+	dup2(kept, 2);
+	stderr_now = 2;
+	close(kept);
 }
