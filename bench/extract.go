@@ -38,9 +38,17 @@ const inFlight = 2
 // complete and the next may be under way; progress with the number of rows done.
 func (x *extractor) run(ctx context.Context, cfg dataset.Config, splits []dataset.Split, progress func(int), done func(completed)) error {
 	s := newStream(x.layers, splits, done)
+	rows, err := x.recall(ctx, cfg, s)
+	if err != nil {
+		return err
+	}
+	progress(len(s.rows) - len(rows))
+	if len(rows) == 0 {
+		return nil
+	}
 	running, ctx := errgroup.WithContext(ctx)
 	running.SetLimit(inFlight)
-	r, err := dataset.NewReader(ctx, cfg, s.rows, dataset.ReadOptions{MaxLen: x.maxLen, Batch: x.batch, Ahead: inFlight + 1})
+	r, err := dataset.NewReader(ctx, cfg, pick(s.rows, rows), dataset.ReadOptions{MaxLen: x.maxLen, Batch: x.batch, Ahead: inFlight + 1})
 	if err != nil {
 		return err
 	}
@@ -52,7 +60,7 @@ func (x *extractor) run(ctx context.Context, cfg dataset.Config, splits []datase
 			return cmp.Or(running.Wait(), err) // a batch's failure stops the reader too
 		}
 		dropped := r.Dropped()
-		s.drop(dropped[seen:])
+		s.drop(rows, dropped[seen:])
 		progress(len(dropped) - seen)
 		seen = len(dropped)
 		if err == io.EOF {
@@ -60,19 +68,79 @@ func (x *extractor) run(ctx context.Context, cfg dataset.Config, splits []datase
 		}
 		running.Go(func() error {
 			defer b.Release()
+			batch := pick(rows, b.Rows)
 			dst := make([][]float32, len(x.layers))
 			for i, l := range x.layers {
-				dst[i] = make([]float32, len(b.Rows)*l.Width)
+				dst[i] = make([]float32, len(batch)*l.Width)
 			}
-			computed, err := x.cache.Run(dst, b.SHA256, b.Files, x.engine.Run)
+			files, err := x.files(cfg, pick(s.rows, batch), b.Version)
 			if err != nil {
 				return err
 			}
-			s.deliver(b, dst, computed)
-			progress(len(b.Rows))
+			computed, err := x.cache.Run(dst, b.SHA256, b.Files, files, x.engine.Run)
+			if err != nil {
+				return err
+			}
+			s.deliver(batch, b, dst, computed)
+			progress(len(batch))
 			return nil
 		})
 	}
+}
+
+// recall takes the outputs of files that have not changed since they were
+// cached, and returns the numbers of the other rows, ascending.
+func (x *extractor) recall(ctx context.Context, cfg dataset.Config, s *stream) ([]int, error) {
+	var left []int
+	if x.cache == nil {
+		for row := range s.rows {
+			left = append(left, row)
+		}
+		return left, nil
+	}
+	const most = 4096 // rows a transaction, since other processes wait for it
+	for first := 0; first < len(s.rows); first += most {
+		rows := s.rows[first:min(first+most, len(s.rows))]
+		versions, err := cfg.Versions(ctx, rows)
+		if err != nil {
+			return nil, err
+		}
+		files, err := x.files(cfg, rows, versions)
+		if err != nil {
+			return nil, err
+		}
+		dst := make([][]float32, len(s.layers))
+		for i, l := range s.layers {
+			dst[i] = l.Data[first*l.Width : (first+len(rows))*l.Width]
+		}
+		keys, missing := x.cache.Recall(dst, files)
+		s.recalled(first, keys, versions, missing)
+		for _, i := range missing {
+			left = append(left, first+i)
+		}
+	}
+	return left, nil
+}
+
+// files are the files of rows as the cache knows them.
+func (x *extractor) files(cfg dataset.Config, rows []dataset.Row, versions []dataset.Version) ([]cache.File, error) {
+	paths, err := cfg.Paths(rows)
+	if err != nil {
+		return nil, err
+	}
+	files := make([]cache.File, len(rows))
+	for i := range files {
+		files[i] = cache.File{Path: paths[i], Head: x.maxLen, Version: cache.Version(versions[i])}
+	}
+	return files, nil
+}
+
+func pick[T any](from []T, numbers []int) []T {
+	to := make([]T, len(numbers))
+	for i, n := range numbers {
+		to[i] = from[n]
+	}
+	return to
 }
 
 // extraction is what `driftbench extract` made.

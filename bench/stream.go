@@ -9,6 +9,7 @@ import (
 	"driftbench/bench/dataset"
 	"driftbench/bench/features"
 	"driftbench/tfmodel"
+	"driftbench/tfmodel/cache"
 )
 
 // completed is a split with its features. Rows whose file cannot be read are
@@ -57,35 +58,58 @@ func newStream(layers []tfmodel.Layer, splits []dataset.Split, done func(complet
 	return s
 }
 
-// deliver takes the outputs of a batch; computed are the numbers within it of
-// the rows that were not in the cache.
-func (s *stream) deliver(b *dataset.Batch, outputs [][]float32, computed []int) {
-	for i, row := range b.Rows {
-		r := s.rows[row]
-		s.meta[row] = features.Row{Name: r.Name, Label: r.Label, FirstSeen: r.FirstSeen, SHA256: hex.EncodeToString(b.SHA256[i][:]), Size: b.Size[i]}
+// recalled takes the rows from first on whose outputs recall has put in their
+// place; missing are the numbers after first of the others, ascending.
+func (s *stream) recalled(first int, keys []cache.Key, versions []dataset.Version, missing []int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i, key := range keys {
+		if len(missing) > 0 && missing[0] == i {
+			missing = missing[1:]
+			continue
+		}
+		s.set(first+i, key, versions[i].Size())
+		p := s.partOf(first + i)
+		p.open--
+		p.cached++
+	}
+	s.settle()
+}
+
+// deliver takes the outputs of rows, a batch as it was read; computed are the
+// numbers within it of those that were not in the cache.
+func (s *stream) deliver(rows []int, b *dataset.Batch, outputs [][]float32, computed []int) {
+	for i, row := range rows {
+		s.set(row, b.SHA256[i], b.Size[i])
 		for j, l := range s.layers {
 			copy(l.Data[row*l.Width:(row+1)*l.Width], outputs[j][i*l.Width:])
 		}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, row := range b.Rows {
+	for _, row := range rows {
 		p := s.partOf(row)
 		p.open--
 		p.cached++
 	}
 	for _, i := range computed {
-		s.partOf(b.Rows[i]).cached--
+		s.partOf(rows[i]).cached--
 	}
 	s.settle()
 }
 
-// drop takes rows that a reader dropped.
-func (s *stream) drop(dropped []dataset.Dropped) {
+// set gives a row what is known of its file. It is for whoever has the row.
+func (s *stream) set(row int, sum [32]byte, size int64) {
+	r := s.rows[row]
+	s.meta[row] = features.Row{Name: r.Name, Label: r.Label, FirstSeen: r.FirstSeen, SHA256: hex.EncodeToString(sum[:]), Size: size}
+}
+
+// drop takes what a reader of those rows dropped.
+func (s *stream) drop(rows []int, dropped []dataset.Dropped) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, d := range dropped {
-		p := s.partOf(d.Number)
+		p := s.partOf(rows[d.Number])
 		p.open--
 		p.dropped = append(p.dropped, d)
 	}

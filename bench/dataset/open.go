@@ -117,32 +117,31 @@ func (r *root) stat(name string) (os.FileInfo, error) {
 }
 
 // readHead reads the first len(buf) bytes of a file, or all of a shorter one.
-// n is how many they are, size the length of the whole file.
-func (r *root) readHead(buf []byte, name string) (n int, size int64, err error) {
-	f, info, err := r.open(name)
+// n is how many they are, after what the file is.
+func (r *root) readHead(buf []byte, name string) (n int, after os.FileInfo, err error) {
+	f, before, err := r.open(name)
 	if err != nil {
-		return 0, 0, err
+		return 0, nil, err
 	}
 	defer f.Close()
-	return readUnchanged(buf, f, info)
+	return readUnchanged(buf, f, before)
 }
 
 // readUnchanged reads the first bytes of a file that was as before says. A
 // file that has changed is refused: its bytes would be of no one version.
-func readUnchanged(buf []byte, f *os.File, before os.FileInfo) (n int, size int64, err error) {
+func readUnchanged(buf []byte, f *os.File, before os.FileInfo) (n int, after os.FileInfo, err error) {
 	n, err = io.ReadFull(f, buf)
 	if err != nil && err != io.ErrUnexpectedEOF && err != io.EOF {
-		return 0, 0, refuse(err)
+		return 0, nil, refuse(err)
 	}
-	after, err := f.Stat()
-	if err != nil {
-		return 0, 0, refuse(err)
+	if after, err = f.Stat(); err != nil {
+		return 0, nil, refuse(err)
 	}
-	size = after.Size()
+	size := after.Size()
 	if size != before.Size() || !after.ModTime().Equal(before.ModTime()) || int64(n) != min(size, int64(len(buf))) {
-		return 0, 0, changed
+		return 0, nil, changed
 	}
-	return n, size, nil
+	return n, after, nil
 }
 
 // readable refuses what is no regular file, and empty files.

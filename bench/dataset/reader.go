@@ -8,6 +8,7 @@ import (
 	"io"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // ReadOptions is how files are read.
@@ -22,10 +23,11 @@ type ReadOptions struct {
 // were dropped are not in it, so it can be shorter than ReadOptions.Batch
 // anywhere; it is never empty.
 type Batch struct {
-	Rows   []int               // row numbers in what the Reader was given, ascending
-	Files  [][]byte            // the first MaxLen bytes of each file, not padded
-	SHA256 [][sha256.Size]byte // of Files, that is of the bytes the model sees
-	Size   []int64             // length of each whole file
+	Rows    []int               // row numbers in what the Reader was given, ascending
+	Files   [][]byte            // the first MaxLen bytes of each file, not padded
+	SHA256  [][sha256.Size]byte // of Files, that is of the bytes the model sees
+	Size    []int64             // length of each whole file
+	Version []Version           // of each file as it was read
 
 	reader  *Reader
 	first   int // row number of slots[0]
@@ -38,10 +40,11 @@ type Batch struct {
 
 // slot is what became of one row of a batch.
 type slot struct {
-	data []byte
-	sum  [sha256.Size]byte
-	size int64
-	err  error // a refusal, or a failure of the run
+	data    []byte
+	sum     [sha256.Size]byte
+	size    int64
+	version Version
+	err     error // a refusal, or a failure of the run
 }
 
 // Release gives the buffers of the batch back to the reader; the batch and its
@@ -150,9 +153,10 @@ func (r *Reader) schedule(tasks chan<- task) {
 func (r *Reader) read(t task, maxLen int) {
 	b, s := t.batch, &t.batch.slots[t.slot]
 	buf := b.slab[t.slot*maxLen : (t.slot+1)*maxLen]
-	n, size, err := r.root.readHead(buf, r.rows[b.first+t.slot].Name)
-	*s = slot{data: buf[:n:n], size: size, err: err}
+	n, info, err := r.root.readHead(buf, r.rows[b.first+t.slot].Name)
+	*s = slot{data: buf[:n:n], err: err}
 	if err == nil {
+		s.size, s.version = info.Size(), version(info, time.Now())
 		s.sum = sha256.Sum256(s.data)
 	}
 	if b.pending.Add(-1) == 0 {
@@ -204,7 +208,7 @@ func (r *Reader) wait() (*Batch, error) {
 
 // fill sets the exported fields of a batch from its slots.
 func (r *Reader) fill(b *Batch) error {
-	b.Rows, b.Files, b.SHA256, b.Size = b.Rows[:0], b.Files[:0], b.SHA256[:0], b.Size[:0]
+	b.Rows, b.Files, b.SHA256, b.Size, b.Version = b.Rows[:0], b.Files[:0], b.SHA256[:0], b.Size[:0], b.Version[:0]
 	for i, s := range b.slots {
 		row := b.first + i
 		if why, ok := errors.AsType[refusal](s.err); ok {
@@ -218,6 +222,7 @@ func (r *Reader) fill(b *Batch) error {
 		b.Files = append(b.Files, s.data)
 		b.SHA256 = append(b.SHA256, s.sum)
 		b.Size = append(b.Size, s.size)
+		b.Version = append(b.Version, s.version)
 	}
 	return nil
 }

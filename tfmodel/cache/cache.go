@@ -8,6 +8,9 @@
 // and a digest of scope, key and values: what the digest does not confirm is
 // never served.
 //
+// The file that bytes came from is remembered with its size and times, so that
+// an unchanged one is not read again to know its key.
+//
 // The store is one bbolt file in a folder that any number of processes may
 // share: a batch is one transaction, and the folder is locked for that long
 // alone. A kill at any moment loses at most the batch being written. A cache
@@ -21,6 +24,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -79,35 +83,41 @@ func Open(dir string, s Scope, log *slog.Logger) (*Cache, error) {
 }
 
 // Run sets dst to the outputs of files, whose keys are given: dst[i] receives
-// layer i, n×width, row-major. It calls run for the files that are not stored,
-// if there are any, and stores what run computed. It returns their numbers,
-// ascending, and the error of run.
-func (c *Cache) Run(dst [][]float32, keys []Key, files [][]byte, run func(dst [][]float32, files [][]byte) error) (missing []int, err error) {
+// layer i, n×width, row-major. It calls run for the contents that are not
+// stored, if there are any, and stores what run computed. It returns their
+// numbers, ascending, and the error of run. The files, if given, are where the
+// contents come from, for [Cache.Recall].
+func (c *Cache) Run(dst [][]float32, keys []Key, contents [][]byte, files []File, run func(dst [][]float32, contents [][]byte) error) (missing []int, err error) {
 	missing = c.Get(dst, keys)
 	if len(missing) == 0 {
+		if slices.ContainsFunc(files, File.tellsChanges) {
+			c.write(func(root *bolt.Bucket) error { return remember(root, files, keys) })
+		}
 		return nil, nil
 	}
-	if len(missing) == len(keys) {
-		err = run(dst, files)
-	} else {
+	computed, to := keys, dst
+	if len(missing) < len(keys) {
 		// The engine wants its rows together.
-		out := make([][]float32, len(dst))
+		to = make([][]float32, len(dst))
 		for i, w := range c.codec.widths {
-			out[i] = make([]float32, len(missing)*w)
+			to[i] = make([]float32, len(missing)*w)
 		}
-		keys, files = pick(keys, missing), pick(files, missing)
-		err = run(out, files)
+		computed, contents = pick(keys, missing), pick(contents, missing)
+	}
+	if err := run(to, contents); err != nil {
+		return missing, err
+	}
+	if len(missing) < len(keys) {
 		for i, w := range c.codec.widths {
 			for j, row := range missing {
-				copy(dst[i][row*w:(row+1)*w], out[i][j*w:])
+				copy(dst[i][row*w:(row+1)*w], to[i][j*w:])
 			}
 		}
-		dst = out
 	}
-	if err == nil {
-		c.Put(keys, dst)
-	}
-	return missing, err
+	c.write(func(root *bolt.Bucket) error {
+		return errors.Join(c.put(root, computed, to), remember(root, files, keys))
+	})
+	return missing, nil
 }
 
 func pick[T any](from []T, rows []int) []T {
@@ -124,69 +134,75 @@ func pick[T any](from []T, rows []int) []T {
 func (c *Cache) Get(dst [][]float32, keys []Key) (missing []int) {
 	if c != nil {
 		c.codec.checkRows(dst, len(keys))
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		if c.reading {
-			err := c.transact(func() error {
-				return c.store.view(func(root *bolt.Bucket) (err error) {
-					missing, err = c.lookUp(dst, keys, root.Bucket(c.codec.scope))
-					return err
-				})
-			})
-			if err == nil {
-				return missing
+	}
+	ok := c.read(func(root *bolt.Bucket) error {
+		missing = missing[:0]
+		b := root.Bucket(c.codec.scope)
+		for row, key := range keys {
+			found, err := c.codec.lookUp(dst, row, key, b)
+			if err != nil {
+				return err
 			}
-			if !errors.Is(err, fs.ErrNotExist) { // no store is an empty one
-				c.reading = false
-				c.stopStoring(err)
+			if !found {
+				missing = append(missing, row)
 			}
 		}
-	}
-	missing = make([]int, len(keys))
-	for i := range missing {
-		missing[i] = i
+		return nil
+	})
+	if !ok {
+		return all(len(keys))
 	}
 	return missing
 }
 
-func (c *Cache) lookUp(dst [][]float32, keys []Key, b *bolt.Bucket) (missing []int, err error) {
-	for row := range keys {
-		var v []byte
-		if b != nil {
-			v = b.Get(keys[row][:])
-		}
-		if v == nil {
-			missing = append(missing, row)
-		} else if err := c.codec.decode(dst, row, keys[row], v); err != nil {
-			return nil, err
-		}
+// read calls f in one transaction and reports whether it went well. On no
+// store, which is an empty one, f is not called.
+func (c *Cache) read(f func(root *bolt.Bucket) error) bool {
+	if c == nil {
+		return false
 	}
-	return missing, nil
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.reading {
+		return false
+	}
+	err := c.transact(func() error { return c.store.view(f) })
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		c.reading = false
+		c.stopStoring(err)
+	}
+	return err == nil
 }
 
 // Put stores rows under keys, all of them or none: rows[i] is layer i,
 // len(keys)×width, row-major. What is stored when it returns outlives the
 // process. After a failure, such as a full disk, nothing more is stored.
 func (c *Cache) Put(keys []Key, rows [][]float32) {
+	if c != nil {
+		c.codec.checkRows(rows, len(keys))
+	}
+	c.write(func(root *bolt.Bucket) error { return c.put(root, keys, rows) })
+}
+
+func (c *Cache) put(root *bolt.Bucket, keys []Key, rows [][]float32) error {
+	b, err := c.scope(root)
+	for row := 0; row < len(keys) && err == nil; row++ {
+		err = b.Put(keys[row][:], c.codec.encode(rows, row, keys[row]))
+	}
+	return err
+}
+
+// write calls f in one transaction.
+func (c *Cache) write(f func(root *bolt.Bucket) error) {
 	if c == nil {
 		return
 	}
-	c.codec.checkRows(rows, len(keys))
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.storing {
 		return
 	}
-	err := c.transact(func() error {
-		return c.store.update(func(root *bolt.Bucket) error {
-			b, err := c.scope(root)
-			for row := 0; row < len(keys) && err == nil; row++ {
-				err = b.Put(keys[row][:], c.codec.encode(rows, row, keys[row]))
-			}
-			return err
-		})
-	})
-	if err != nil {
+	if err := c.transact(func() error { return c.store.update(f) }); err != nil {
 		c.stopStoring(err)
 	}
 }

@@ -207,7 +207,7 @@ func TestRun(t *testing.T) {
 		}
 		computed = 0
 		dst, want := newRows(testScope, len(keys)), testRows(testScope, keys)
-		missing, err := c.Run(dst, keys, files, engine)
+		missing, err := c.Run(dst, keys, files, nil, engine)
 		if err != nil || len(missing) != len(keys)-wantFound || computed != len(missing) {
 			t.Errorf("%v: missing %d, computed %d, %v; want %d found", numbers, missing, computed, err, wantFound)
 		}
@@ -230,7 +230,7 @@ func TestRun(t *testing.T) {
 	// What failed is not stored.
 	failure := errors.New("engine failed")
 	for _, keys := range [][]Key{testKeys(30, 2), testKeys(9, 2)} {
-		_, err := c.Run(newRows(testScope, 2), keys, make([][]byte, 2), func([][]float32, [][]byte) error { return failure })
+		_, err := c.Run(newRows(testScope, 2), keys, make([][]byte, 2), nil, func([][]float32, [][]byte) error { return failure })
 		if err != failure {
 			t.Errorf("error %v, want the engine's", err)
 		}

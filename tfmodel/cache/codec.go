@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"math"
 	"slices"
+
+	bolt "go.etcd.io/bbolt"
 )
 
 // sumSize is how much of the SHA-256 of an entry is kept.
@@ -47,6 +49,19 @@ func (c codec) encode(rows [][]float32, row int, key Key) []byte {
 	}
 	c.sum(v[:sumSize], key, v[sumSize:])
 	return v
+}
+
+// lookUp decodes the entry of key into a row of dst; without one it reports
+// false. A nil bucket is an empty one.
+func (c codec) lookUp(dst [][]float32, row int, key Key, b *bolt.Bucket) (bool, error) {
+	if b == nil {
+		return false, nil
+	}
+	v := b.Get(key[:])
+	if v == nil {
+		return false, nil
+	}
+	return true, c.decode(dst, row, key, v)
 }
 
 func (c codec) decode(dst [][]float32, row int, key Key, v []byte) error {

@@ -241,8 +241,13 @@ func TestCutShortInUse(t *testing.T) {
 			if err := os.Truncate(c.store.path(), 2*pageSize); err != nil {
 				return err
 			}
-			_, err := c.lookUp(newRows(testScope, len(keys)), keys, root.Bucket(c.codec.scope))
-			return err
+			rows, b := newRows(testScope, len(keys)), root.Bucket(c.codec.scope)
+			for i, key := range keys {
+				if _, err := c.codec.lookUp(rows, i, key, b); err != nil {
+					return err
+				}
+			}
+			return nil
 		})
 	})
 	if err == nil || !strings.Contains(err.Error(), "memory") || !strings.Contains(err.Error(), "set aside") {

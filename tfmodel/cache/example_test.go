@@ -37,7 +37,7 @@ func ExampleCache_Run() {
 			keys[i] = sha256.Sum256(f)
 		}
 		dst := [][]float32{make([]float32, len(files))}
-		computed, err := c.Run(dst, keys, files, engine)
+		computed, err := c.Run(dst, keys, files, nil, engine)
 		fmt.Println(computed, dst[0], err)
 	}
 	// Output:

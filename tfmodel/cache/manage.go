@@ -53,7 +53,8 @@ func Stat(dir string) (Info, error) {
 }
 
 // Keep is what Prune leaves. The zero value leaves every entry and returns
-// unused space only.
+// unused space only. What is known of files is dropped in any case: they are
+// read once more.
 type Keep struct {
 	// Bytes bounds the file; 0 is no bound. Scopes stay in the order of their
 	// last use while they fit, and of the first that does not, a part.

@@ -1,0 +1,116 @@
+package dataset
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+// Whatever gives a file other bytes gives it another version, its size and
+// mtime set back or not; reading it does not.
+func TestVersionChanges(t *testing.T) {
+	cfg := DefaultConfig()
+	cfg.Dir = t.TempDir()
+	path := filepath.Join(cfg.Dir, "f")
+	long := time.Date(2017, 6, 1, 0, 0, 0, 0, time.UTC)
+	write := func(content string) {
+		t.Helper()
+		if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chtimes(path, long, long); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// See the file as it will be when its times can be relied on.
+	see := func() Version {
+		t.Helper()
+		time.Sleep(20 * time.Millisecond) // more than a tick of the kernel's clock
+		info, err := os.Stat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if v := version(info, time.Now()); v != (Version{}) {
+			t.Errorf("a file written just now has the version %v", v)
+		}
+		v := version(info, time.Now().Add(still))
+		if v == (Version{}) || v.Size() != info.Size() {
+			t.Errorf("version %v of a file of %d bytes", v, info.Size())
+		}
+		return v
+	}
+	write("one")
+	first := see()
+	if _, err := os.ReadFile(path); err != nil {
+		t.Fatal(err)
+	}
+	if v := see(); v != first {
+		t.Errorf("reading changes %v to %v", first, v)
+	}
+	for what, change := range map[string]func(){
+		"written in place": func() { write("two") },
+		"replaced": func() {
+			old := path
+			path = filepath.Join(cfg.Dir, "new")
+			write("two")
+			if err := os.Rename(path, old); err != nil {
+				t.Fatal(err)
+			}
+			path = old
+		},
+		"grown": func() { write("longer") },
+	} {
+		write("one")
+		before := see()
+		change()
+		if after := see(); after == before {
+			t.Errorf("%s: still %v", what, after)
+		}
+	}
+}
+
+// Versions and a Reader agree, and tell nothing of what is not to be read.
+func TestVersions(t *testing.T) {
+	cfg := DefaultConfig()
+	cfg.Dir = t.TempDir()
+	names, reasons := hostile(t, cfg.Dir)
+	rows := named(names...)
+	for _, outside := range []bool{false, true} {
+		cfg.AllowOutside = outside
+		versions, err := cfg.Versions(t.Context(), rows)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, v := range versions {
+			if v != (Version{}) {
+				t.Errorf("%q (%s), written just now, has the version %v", names[i], reasons[i], v)
+			}
+		}
+	}
+	cfg.AllowOutside = false
+	time.Sleep(still + 100*time.Millisecond)
+	versions, err := cfg.Versions(t.Context(), rows)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, v := range versions {
+		if (v != Version{}) != (reasons[i] == "") {
+			t.Errorf("%q (%s) has the version %v", names[i], reasons[i], v)
+		}
+	}
+	r, err := NewReader(t.Context(), cfg, rows, ReadOptions{MaxLen: 100, Batch: len(rows)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	b, err := r.Next()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, row := range b.Rows {
+		if b.Version[i] != versions[row] || b.Version[i].Size() != b.Size[i] {
+			t.Errorf("%q is read as version %v, looked at as %v", names[row], b.Version[i], versions[row])
+		}
+	}
+}

@@ -1,0 +1,96 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+)
+
+// bytesRead is how much this process has read from files so far.
+func bytesRead(t *testing.T) int64 {
+	t.Helper()
+	var n int64
+	if _, err := fmt.Sscanf(readFile(t, "/proc/self/io"), "rchar: %d", &n); err != nil {
+		t.Skip("the kernel does not count reads: ", err)
+	}
+	return n
+}
+
+// A second extraction reads no file that is unchanged and gives the same
+// features. A file with other bytes is read, even where its size and mtime are
+// as before.
+func TestUnchangedFilesAreNotReadAgain(t *testing.T) {
+	dir := t.TempDir()
+	corpus, cache := filepath.Join(dir, "corpus"), filepath.Join(dir, "cache")
+	copyTree(t, corpus, small(), func(string) bool { return true })
+	time.Sleep(3100 * time.Millisecond) // times of files that are newer are not relied on
+	extract := func(out string) (features map[string]string, stderr string, read int64) {
+		t.Helper()
+		before := bytesRead(t)
+		status, _, stderr := driftbench("extract", "--corpus", corpus, "--model", model, "--out", filepath.Join(dir, out), "--cache", cache)
+		if status != exitDone {
+			t.Fatal(stderr)
+		}
+		read = bytesRead(t) - before
+		features = map[string]string{}
+		for _, path := range tree(t, filepath.Join(dir, out, "features")) {
+			features[filepath.Base(path)] = readFile(t, path)
+		}
+		return features, stderr, read
+	}
+	first, _, readAll := extract("first")
+	second, stderr, readNone := extract("second")
+	for name, content := range first {
+		if second[name] != content {
+			t.Errorf("%s is another the second time", name)
+		}
+	}
+	if len(first) != 20 || len(second) != 20 {
+		t.Errorf("%d and %d files of features, want 4 for each of 5 splits", len(first), len(second))
+	}
+	var bytes int64 // of the corpus's files as far as they are seen
+	for _, split := range regexp.MustCompile(`(?m),(\d+)$`).FindAllStringSubmatch(strings.Join([]string{
+		first["2017-fit.csv"], first["2017-val.csv"], first["2018-Q1.csv"], first["2018-late.csv"], first["2019.csv"]}, ""), -1) {
+		var size int64
+		fmt.Sscan(split[1], &size)
+		bytes += min(size, 200000)
+	}
+	if readAll-readNone < bytes*9/10 {
+		t.Errorf("%d and %d bytes were read, the files have %d", readAll, readNone, bytes)
+	}
+	if n := strings.Count(stderr, "dropped=0"); n != 5 || regexp.MustCompile(`files=(\d+) dropped=0 cached=0`).MatchString(stderr) {
+		t.Errorf("not everything is recalled:\n%s", stderr)
+	}
+
+	name := strings.Split(strings.Split(first["2019.csv"], "\n")[1], ",")[0]
+	path := filepath.Join(corpus, name)
+	info, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	content := []byte(readFile(t, path))
+	for i := range content {
+		content[i] ^= 0x55
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.WriteAt(content, 0); err != nil {
+		t.Fatal(err)
+	}
+	f.Close()
+	if err := os.Chtimes(path, info.ModTime(), info.ModTime()); err != nil {
+		t.Fatal(err)
+	}
+	third, _, _ := extract("third")
+	for file, content := range first {
+		if changed := third[file] != content; changed != strings.HasPrefix(file, "2019.") {
+			t.Errorf("one file of 2019 is another, %s changed: %v", file, changed)
+		}
+	}
+}
