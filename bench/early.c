@@ -53,8 +53,8 @@ static void on_fault(int sig, siginfo_t *info, void *context) {
 	if (from_outside(info))
 		say(" from outside ended the process. What is complete is kept: the same command goes on from there.\n");
 	else
-		say(" in TensorFlow, another library or Go ended the process; what they said of it is above. What is complete is kept. "
-		    "Try the other --engine, more memory, or the model converted again; GOTRACEBACK=all shows where it was.\n");
+		say(" ended the process, by a fault in TensorFlow, another library or driftbench; what they said of it is above. What is complete is "
+		    "kept. Try the other --engine, more memory, or the model converted again; GOTRACEBACK=all shows where it was.\n");
 	_exit(1);
 }
 

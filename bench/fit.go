@@ -12,10 +12,10 @@ import (
 
 	"driftbench/bench/dataset"
 	"driftbench/bench/features"
-	"driftbench/bench/whole"
 	"driftbench/regular"
 	"driftbench/report"
 	"driftbench/stats"
+	"driftbench/whole"
 )
 
 // fitMagic begins a fit file, with its version.

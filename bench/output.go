@@ -6,7 +6,7 @@ import (
 	"unicode"
 )
 
-// output is the stdout of a command. It keeps the first error of writing, so
+// output is the stdout of a command, or what a package prints on stderr. It keeps the first error of writing, so
 // that what prints need not look, and lets no control sequence through: names
 // and labels come from whoever made the files.
 type output struct {

@@ -150,7 +150,7 @@ func (a *app) throughput(ctx context.Context, f throughputFlags) error {
 	if len(absent) > 0 {
 		by = "/engine"
 	}
-	if err := throughput.Compare(a.out, a.err, []string{path}, by); err != nil {
+	if err := throughput.Compare(a.out, &output{w: a.err}, []string{path}, by); err != nil {
 		return err
 	}
 	for _, why := range absent {
@@ -212,7 +212,7 @@ func (a *app) compareCommand() *cobra.Command {
 					by = ".file"
 				}
 			}
-			return throughput.Compare(a.out, a.err, args, by)
+			return throughput.Compare(a.out, &output{w: a.err}, args, by)
 		},
 	}
 	cmd.Flags().StringVar(&col, "col", "", "`KEY` whose values are compared, such as /device, /engine, /batch or .file\n(default .file for two files, /device for one)")

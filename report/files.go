@@ -4,11 +4,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 
-	"github.com/google/renameio/v2"
+	"driftbench/whole"
 )
 
 // WriteResults writes results.json. The same Results gives the same bytes,
@@ -24,7 +27,8 @@ func WriteResults(path string, r Results) error {
 
 // writeFile replaces path at once, so that a reader never sees half a file.
 func writeFile(path string, data []byte) error {
-	if err := renameio.WriteFile(path, data, 0o644); err != nil {
+	err := whole.Write(path, func(w io.Writer) error { _, err := w.Write(data); return err })
+	if err != nil {
 		return fmt.Errorf("report: writing %s: %w", path, err)
 	}
 	return nil
@@ -34,21 +38,35 @@ func writeFile(path string, data []byte) error {
 // means that an older file of that name is out of date and has to go.
 type files map[string][]byte
 
-// write makes dir hold the collected files. Files it does not know stay.
+// write makes dir hold the collected files. Files it does not know stay. The
+// page goes first and comes last, so that none lies beside pictures that are
+// not its own.
 func (set files) write(dir string) error {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return fmt.Errorf("report: making the report folder: %w", err)
 	}
-	for name, data := range set {
-		path := filepath.Join(dir, name)
-		if data != nil {
-			if err := writeFile(path, data); err != nil {
-				return err
-			}
+	var pages, others []string
+	for _, name := range slices.Sorted(maps.Keys(set)) {
+		if filepath.Ext(name) == ".html" {
+			pages = append(pages, name)
+		} else {
+			others = append(others, name)
+		}
+	}
+	for _, name := range slices.Concat(pages, others) {
+		if set[name] != nil && filepath.Ext(name) != ".html" {
 			continue
 		}
-		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := os.Remove(filepath.Join(dir, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("report: removing an outdated file: %w", err)
+		}
+	}
+	for _, name := range slices.Concat(others, pages) {
+		if set[name] == nil {
+			continue
+		}
+		if err := writeFile(filepath.Join(dir, name), set[name]); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -24,8 +24,8 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"driftbench/bench/whole"
 	"driftbench/regular"
+	"driftbench/whole"
 )
 
 // Row is one file of a split.

@@ -3,12 +3,13 @@ package throughput
 import (
 	"fmt"
 	"math"
-	"os"
 	"strconv"
 
 	"golang.org/x/perf/benchfmt"
 	"golang.org/x/perf/benchmath"
 	"golang.org/x/perf/benchproc"
+
+	"driftbench/regular"
 )
 
 // confidence is the level of every interval.
@@ -30,7 +31,7 @@ type Row struct {
 // in the order of the file. Cases that the environment tells apart, as in
 // files of several machines put together, are not pooled.
 func Summaries(path string) ([]Row, error) {
-	f, err := os.Open(path)
+	f, _, err := regular.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("throughput: %w", err)
 	}
