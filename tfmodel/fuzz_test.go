@@ -46,7 +46,7 @@ func FuzzInspect(f *testing.F) {
 			t.Errorf("%d bytes took %d to inspect", size, took)
 		}
 		if err != nil {
-			if strings.ContainsFunc(err.Error(), func(r rune) bool { return !unicode.IsPrint(r) }) || !strings.Contains(err.Error(), dir) {
+			if strings.ContainsFunc(err.Error(), func(r rune) bool { return !unicode.IsGraphic(r) }) || !strings.Contains(err.Error(), dir) {
 				t.Errorf("error %q is not one line with the folder", err)
 			}
 			return

@@ -71,7 +71,8 @@ func (c *comparison) read(in records, col string) error {
 	var parser benchproc.ProjectionParser
 	byCol, err := parser.Parse(col, filter)
 	if err != nil {
-		return fmt.Errorf("column key %s: %w", col, err)
+		what, _, _ := strings.Cut(err.Error(), "\n") // a picture of the place follows
+		return fmt.Errorf("column key %.80q: %s", col, what)
 	}
 	byUnit, _, err := parser.ParseWithUnit("", filter)
 	if err != nil {
