@@ -59,14 +59,21 @@ func Markdown(w io.Writer, r Results, checks []Check) error {
 	return err
 }
 
-// markdown makes text stand as it is in a line or a table cell.
+// markdown makes text stand as it is in a line or a table cell. GitHub makes
+// links of bare addresses too; of those with an @ only another character keeps
+// it, for which a word joiner serves, that is not seen.
 func markdown(s string) string {
 	var b strings.Builder
-	for _, r := range clean(s) {
-		if strings.ContainsRune("\\`*_{}[]<>#|~!&", r) {
+	s = clean(s)
+	for i, r := range s {
+		if strings.ContainsRune("\\`*_{}[]<>#|~!&", r) || strings.HasPrefix(s[i:], "://") ||
+			r == '.' && i >= 3 && strings.EqualFold(s[i-3:i], "www") {
 			b.WriteByte('\\')
 		}
 		b.WriteRune(r)
+		if r == '@' {
+			b.WriteString("&#8288;")
+		}
 	}
 	return b.String()
 }

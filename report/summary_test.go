@@ -47,6 +47,23 @@ func TestMarkdownEscapes(t *testing.T) {
 	}
 }
 
+// No part of a text is a link or a mention, or is left out.
+func TestMarkdownLinks(t *testing.T) {
+	for text, want := range map[string]string{
+		"http://e.invalid/x":   `http\://e.invalid/x`,
+		"a: b :c":              `a: b :c`,
+		"WwW.e.invalid":        `WwW\.e.invalid`,
+		"w.w":                  `w.w`,
+		"[a](ftp://e.invalid)": `\[a\](ftp\://e.invalid)`,
+		"mailto:a@e.invalid":   `mailto:a@&#8288;e.invalid`,
+		"@someone `x` \u202eb": "@&#8288;someone \\`x\\` \ufffdb",
+	} {
+		if got := markdown(text); got != want {
+			t.Errorf("%q: %q, want %q", text, got, want)
+		}
+	}
+}
+
 func TestJUnit(t *testing.T) {
 	var b bytes.Buffer
 	if err := JUnit(&b, append(someChecks(), Check{Rule: hostile, Failed: true, Reason: hostile})); err != nil {
