@@ -15,6 +15,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -36,6 +37,11 @@ const (
 func main() {
 	signal.Ignore(syscall.SIGPIPE) // a reader that goes away is an error like any other
 	reportFaults()
+	if os.Getenv("GOGC") == "" {
+		// Most of the heap is buffers and features that stay: garbage is not to
+		// grow as large as they are.
+		debug.SetGCPercent(20)
+	}
 	os.Exit(command(interruptible(), os.Args[1:], os.Stdout, os.Stderr))
 }
 

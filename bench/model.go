@@ -121,5 +121,5 @@ func suitedBatch(e engine, m *tfmodel.Model) int {
 		return 32
 	}
 	const most = 32 << 20 // bytes of a batch
-	return max(1, min(128, most/m.MaxLen))
+	return max(1, min(96, most/m.MaxLen))
 }

@@ -18,8 +18,9 @@ const Revision = 1
 // memory once for all of them, so many; their lists and sums take 1.5 KB each.
 const passWindows = 16384
 
-// defaultCacheBytes holds some 250,000 windows of the usual shape.
-const defaultCacheBytes = 256 << 20
+// defaultCacheBytes holds some 125,000 windows of the usual shape, those of the
+// last thousand programs or so. Twice as many found no more again.
+const defaultCacheBytes = 128 << 20
 
 // Options are an engine's settings; the zero value is useful.
 type Options struct {
@@ -27,7 +28,7 @@ type Options struct {
 	Kernel  string // one of Kernels; "": the first
 	// Precision is Float32 or, faster and less exact, Int16.
 	Precision Precision
-	// CacheBytes bounds the memory of the windows that are kept. 0 means 256 MB;
+	// CacheBytes bounds the memory of the windows that are kept. 0 means 128 MB;
 	// below zero none is kept from one pass to the next. The windows of two
 	// passes, 35 MB for the usual shape, are held in any case.
 	CacheBytes int
