@@ -27,6 +27,9 @@ func (a *app) synthCommand() *cobra.Command {
 		Short: "Make a synthetic corpus: harmless files shaped as PE files, that drift",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := opt.Check(); err != nil {
+				return usageError{err}
+			}
 			if err := corpus.Synth(cmd.Context(), out, opt); err != nil {
 				return err
 			}

@@ -251,6 +251,7 @@ func readSplit(t *testing.T, split string) []string {
 func TestUsage(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "out")
 	run := []string{"run", "--corpus", "x", "--model", "y", "--out", out}
+	synth := []string{"corpus", "synth", "--out", out}
 	for _, tc := range []struct {
 		args []string
 		want string
@@ -263,7 +264,14 @@ func TestUsage(t *testing.T) {
 		{append(run, "--device", "tpu"), `--device "tpu": want auto, cpu or gpu`},
 		{append(run, "--engine", "table", "--device", "gpu"), `--engine table computes on the CPU: leave out --device gpu, or use --engine tensorflow`},
 		{append(run, "--batch", "-1"), `--batch -1: want 0 or more`},
-		{append(run, "--batch", "many"), `invalid argument "many" for "--batch" flag`},
+		{append(run, "--batch", "many"), `invalid argument "many" for "--batch" flag: want a whole number` + "\n"},
+		{append(run, "--batch", "99999999999999999999"), `invalid argument "99999999999999999999" for "--batch" flag: want a number nearer to 0` + "\n"},
+		{append(run, "--bootstrap-seed", "-1"), `invalid argument "-1" for "--bootstrap-seed" flag: want a whole number of 0 or more` + "\n"},
+		{append(run, "--allow-outside=perhaps"), `invalid argument "perhaps" for "--allow-outside" flag: want true or false` + "\n"},
+		{[]string{"throughput", "--batch", "1,x"}, `invalid argument "1,x" for "--batch" flag: want a whole number` + "\n"},
+		{append(synth, "--drift", "x"), `invalid argument "x" for "--drift" flag: want a number` + "\n"},
+		{append(synth, "--files", "49"), `corpus: 49 files are too few for the splits: ask for 50 or more`},
+		{append(synth, "--drift", "-1"), `corpus: drift -1: ask for 0 (none) or more`},
 		{append(run, "--threads", "-2"), `--threads -2: want 0 or more`},
 		{append(run, "--resamples", "0"), `--resamples 0: want 1 or more`},
 		{[]string{"throughput", "--model", "x", "--out", out, "--count", "0"}, `--batch, --count and --files want numbers of 1 or more, not 0`},
@@ -271,7 +279,14 @@ func TestUsage(t *testing.T) {
 		{[]string{"cache", "prune", "--max-size", "much"}, `--max-size "much": want a size such as 500MB`},
 	} {
 		status, stdout, stderr := driftbench(tc.args...)
-		if status != exitUsage || stdout != "" || !strings.HasPrefix(stderr, "driftbench: "+tc.want) || !strings.HasSuffix(stderr, "\nSee `driftbench --help`.\n") {
+		help := "driftbench"
+		if tc.args[0] != "measure" {
+			help += " " + tc.args[0]
+		}
+		if tc.args[0] == "corpus" || tc.args[0] == "cache" {
+			help += " " + tc.args[1]
+		}
+		if status != exitUsage || stdout != "" || !strings.HasPrefix(stderr, "driftbench: "+tc.want) || !strings.HasSuffix(stderr, "\nSee `"+help+" --help`.\n") {
 			t.Errorf("%q: status %d, stdout %q, stderr %q, want %q", tc.args, status, stdout, stderr, tc.want)
 		}
 	}

@@ -16,6 +16,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -57,7 +58,7 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	root.SetArgs(args)
 	root.SetOut(out)
 	root.SetErr(stderr)
-	err := root.ExecuteContext(ctx)
+	cmd, err := root.ExecuteContextC(ctx)
 	a.closeProgress()
 	if err == nil && out.err != nil {
 		a.started = true // there is nothing wrong with the command line
@@ -72,13 +73,13 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	case errors.As(err, &rule):
 		return exitRule
 	case ctx.Err() != nil:
-		fmt.Fprintln(stderr, "driftbench: interrupted.", a.kept())
+		fmt.Fprintln(stderr, "driftbench: interrupted.", line(a.kept()))
 		return exitInterrupted
 	case errors.As(err, &usage) || !a.started:
-		fmt.Fprintf(stderr, "driftbench: %s\nSee `driftbench --help`.\n", plain(err.Error()))
+		fmt.Fprintf(stderr, "driftbench: %s\nSee `%s --help`.\n", plain(err.Error()), cmd.CommandPath())
 		return exitUsage
 	default:
-		fmt.Fprintf(stderr, "driftbench: %s%s\n", plain(err.Error()), remedy(err))
+		fmt.Fprintf(stderr, "driftbench: %s%s\n", line(err.Error()), remedy(err))
 		return exitFailed
 	}
 }
@@ -108,6 +109,27 @@ type usageError struct{ error }
 
 func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
 
+// flagError is wrong usage of a flag, without the words of the parser.
+func flagError(_ *cobra.Command, err error) error {
+	var number *strconv.NumError
+	if !errors.As(err, &number) {
+		return usageError{err}
+	}
+	want := "a whole number"
+	switch {
+	case errors.Is(number, strconv.ErrRange):
+		want = "a number nearer to 0"
+	case number.Func == "ParseUint":
+		want = "a whole number of 0 or more"
+	case number.Func == "ParseFloat":
+		want = "a number"
+	case number.Func == "ParseBool":
+		want = "true or false"
+	}
+	what, _, _ := strings.Cut(err.Error(), ": strconv.")
+	return usagef("%s: want %s", what, want)
+}
+
 func (a *app) root() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "driftbench",
@@ -128,7 +150,7 @@ Exit status: 0 done, 1 failed, 2 wrong usage, 3 a rule of --fail-if holds,
 		},
 	}
 	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages", ".FlagUsagesWrapped 100"))
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.SetFlagErrorFunc(flagError)
 	for _, add := range []func() *cobra.Command{
 		a.runCommand, a.splitsCommand, a.extractCommand, a.scoreCommand, a.reportCommand,
 		a.throughputCommand, a.compareCommand, a.corpusCommand, a.cacheCommand, a.doctorCommand,

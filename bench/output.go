@@ -25,6 +25,11 @@ func (o *output) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
+// line is s as one line, in which nothing is hidden.
+func line(s string) string {
+	return strings.NewReplacer("\n", "?", "\t", "?").Replace(plain(s))
+}
+
 // plain is s with a question mark for every character that is neither to be
 // seen nor a line break or tab.
 func plain(s string) string {

@@ -46,19 +46,27 @@ type Options struct {
 	Drift float64 // 0 is none, 1 is plain to see; not negative
 }
 
+// Check refuses options that no corpus can be made of.
+func (opt Options) Check() error {
+	if opt.Files != 0 && opt.Files < 50 {
+		return fmt.Errorf("corpus: %d files are too few for the splits: ask for 50 or more", opt.Files)
+	}
+	if !(opt.Drift >= 0) || math.IsInf(opt.Drift, 1) {
+		return fmt.Errorf("corpus: drift %v: ask for 0 (none) or more", opt.Drift)
+	}
+	return nil
+}
+
 // Synth writes the corpus to the folder dir: the files, dataset.csv and
 // corpus.yaml. The same options give the same bytes. The folder appears whole
 // or not at all; a folder that is there is replaced only when all that is in
 // it is a corpus of this function. When ctx ends first, the error is its own.
 func Synth(ctx context.Context, dir string, opt Options) error {
+	if err := opt.Check(); err != nil {
+		return err
+	}
 	if opt.Files == 0 {
 		opt.Files = 1200
-	}
-	if opt.Files < 50 {
-		return fmt.Errorf("corpus: %d files are too few for the splits: ask for 50 or more", opt.Files)
-	}
-	if !(opt.Drift >= 0) || math.IsInf(opt.Drift, 1) {
-		return fmt.Errorf("corpus: drift %v: ask for 0 (none) or more", opt.Drift)
 	}
 	dir, err := target(dir)
 	if err != nil {
