@@ -112,7 +112,7 @@ func (c *comparison) read(in records, col string) error {
 		return err
 	}
 	if len(c.cells) == 0 || !named {
-		return fmt.Errorf("no benchmark has the key %s: the keys are .file, the parts of the names such as /engine, and those of the files' first lines", col)
+		return fmt.Errorf("no benchmark has the key %.80q: the keys are .file, the parts of the names such as /engine, and those of the files' first lines", col)
 	}
 	c.summarise()
 	return nil

@@ -68,7 +68,7 @@ func TestCompareErrors(t *testing.T) {
 		return path
 	}
 	for _, tt := range []struct{ path, col, want string }{
-		{"testdata/old.txt", "/devcie", "no benchmark has the key /devcie"},
+		{"testdata/old.txt", "/devcie", `no benchmark has the key "/devcie"`},
 		{"testdata/old.txt", "/device@(tpu)", "no benchmark has the key"},
 		{"testdata/old.txt", "a b@(", "column key"},
 		{filepath.Join(dir, "none.txt"), ".file", "none.txt"},
