@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"driftbench/report"
 	"driftbench/stats"
@@ -200,10 +201,14 @@ func timeRules(s *samples) []string {
 		}
 	}
 	for _, x := range s.all {
+		var lacking []string
 		for c, label := range s.labels {
 			if !slices.Contains(x.classes, c) {
-				broken = append(broken, fmt.Sprintf("time rule: split %s has no %s: a change in the mix of classes looks like drift; see the class-balanced AUROC", x.Name, label))
+				lacking = append(lacking, label)
 			}
+		}
+		if len(lacking) > 0 {
+			broken = append(broken, fmt.Sprintf("time rule: split %s has no %s: a change in the mix of classes looks like drift; see the class-balanced AUROC", x.Name, strings.Join(lacking, ", ")))
 		}
 	}
 	return broken

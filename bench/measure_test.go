@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"testing"
 
 	"driftbench/bench/features"
@@ -31,5 +32,28 @@ func TestDescribeSplitCountsSameBytes(t *testing.T) {
 		if d.Duplicates != c.duplicates || d.SeenInFit != c.seenInFit {
 			t.Errorf("%s: %d duplicates, %d seen in fit; want %d, %d", c.s.role, d.Duplicates, d.SeenInFit, c.duplicates, c.seenInFit)
 		}
+	}
+}
+
+// A split that lacks classes is one warning.
+func TestTimeRules(t *testing.T) {
+	split := func(name, month string, classes ...int) *sample {
+		s := &sample{Split: features.Split{Name: name}, classes: classes}
+		for range classes {
+			s.Rows = append(s.Rows, features.Row{FirstSeen: month})
+		}
+		return s
+	}
+	got := timeRules(&samples{labels: []string{"virus", "worm", "trojan"}, all: []*sample{
+		split("2017-fit", "2017-12", 0, 1, 2), split("2017-val", "2017-12", 0, 1), split("2018", "2018-01-05", 1), split("early", "2017-12", 0, 1, 2),
+	}})
+	const mix = ": a change in the mix of classes looks like drift; see the class-balanced AUROC"
+	want := []string{
+		"time rule: split early has files of 2017-12, not later than the newest fit file (2017-12): drift looks smaller than it is",
+		"time rule: split 2017-val has no trojan" + mix,
+		"time rule: split 2018 has no virus, trojan" + mix,
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }

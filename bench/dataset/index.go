@@ -73,10 +73,18 @@ func readIndex(r io.Reader, path string, cfg Config) (rows []Row, warnings []str
 		return nil, nil, fmt.Errorf("dataset: %s: no rows below the header", path)
 	}
 	if twice > 0 {
-		warnings = append(warnings, fmt.Sprintf("%s: %d rows name a file that an earlier row names (first: %s)", path, twice, twiceWhere))
+		name := "rows name"
+		if twice == 1 {
+			name = "row names"
+		}
+		warnings = append(warnings, fmt.Sprintf("%s: %d %s a file that an earlier row names (first: %s)", path, twice, name, twiceWhere))
 	}
 	if outside > 0 {
-		warnings = append(warnings, fmt.Sprintf("%s: %d of %d rows are in no span of the configuration and are left out", path, outside, len(rows)))
+		are := "are"
+		if outside == 1 {
+			are = "is"
+		}
+		warnings = append(warnings, fmt.Sprintf("%s: %d of %d rows %s in no span of the configuration and %[4]s left out", path, outside, len(rows), are))
 	}
 	return rows, warnings, nil
 }

@@ -79,14 +79,23 @@ func TestReadIndexAllowOutside(t *testing.T) {
 }
 
 func TestReadIndexWarnings(t *testing.T) {
-	text := "name,label,first_seen\na,worm,2017-01\nb,worm,2016-12\na,worm,2017-02\na,virus,2020-01\n"
-	_, warnings, err := readIndex(strings.NewReader(text), "dataset.csv", DefaultConfig())
-	want := []string{
-		`dataset.csv: 2 rows name a file that an earlier row names (first: "a", lines 2 and 4)`,
-		`dataset.csv: 2 of 4 rows are in no span of the configuration and are left out`,
-	}
-	if err != nil || !reflect.DeepEqual(warnings, want) {
-		t.Errorf("%q, %v, want %q", warnings, err, want)
+	for _, tc := range []struct {
+		rows string
+		want []string
+	}{
+		{"a,worm,2017-01\nb,worm,2016-12\na,worm,2017-02\na,virus,2020-01\n", []string{
+			`dataset.csv: 2 rows name a file that an earlier row names (first: "a", lines 2 and 4)`,
+			`dataset.csv: 2 of 4 rows are in no span of the configuration and are left out`,
+		}},
+		{"a,worm,2017-01\na,worm,2016-12\n", []string{
+			`dataset.csv: 1 row names a file that an earlier row names (first: "a", lines 2 and 3)`,
+			`dataset.csv: 1 of 2 rows is in no span of the configuration and is left out`,
+		}},
+	} {
+		_, warnings, err := readIndex(strings.NewReader("name,label,first_seen\n"+tc.rows), "dataset.csv", DefaultConfig())
+		if err != nil || !reflect.DeepEqual(warnings, tc.want) {
+			t.Errorf("%q, %v, want %q", warnings, err, tc.want)
+		}
 	}
 }
 
