@@ -38,17 +38,17 @@ const inFlight = 2
 // complete and the next may be under way; progress with the number of rows done.
 func (x *extractor) run(ctx context.Context, cfg dataset.Config, splits []dataset.Split, progress func(int), done func(completed)) error {
 	s := newStream(x.layers, splits, done)
-	rows, err := x.recall(ctx, cfg, s)
-	if err != nil {
+	left, err := x.recall(ctx, cfg, s, progress)
+	if err != nil || len(left) == 0 {
 		return err
 	}
-	progress(len(s.rows) - len(rows))
-	if len(rows) == 0 {
-		return nil
+	rows := make([]dataset.Row, len(left))
+	for i, at := range left {
+		rows[i] = s.row(at)
 	}
 	running, ctx := errgroup.WithContext(ctx)
 	running.SetLimit(inFlight)
-	r, err := dataset.NewReader(ctx, cfg, pick(s.rows, rows), dataset.ReadOptions{MaxLen: x.maxLen, Batch: x.batch, Ahead: inFlight + 1})
+	r, err := dataset.NewReader(ctx, cfg, rows, dataset.ReadOptions{MaxLen: x.maxLen, Batch: x.batch, Ahead: inFlight})
 	if err != nil {
 		return err
 	}
@@ -60,7 +60,7 @@ func (x *extractor) run(ctx context.Context, cfg dataset.Config, splits []datase
 			return cmp.Or(running.Wait(), err) // a batch's failure stops the reader too
 		}
 		dropped := r.Dropped()
-		s.drop(rows, dropped[seen:])
+		s.drop(left, dropped[seen:])
 		progress(len(dropped) - seen)
 		seen = len(dropped)
 		if err == io.EOF {
@@ -68,12 +68,8 @@ func (x *extractor) run(ctx context.Context, cfg dataset.Config, splits []datase
 		}
 		running.Go(func() error {
 			defer b.Release()
-			batch := pick(rows, b.Rows)
-			dst := make([][]float32, len(x.layers))
-			for i, l := range x.layers {
-				dst[i] = make([]float32, len(batch)*l.Width)
-			}
-			files, err := x.files(cfg, pick(s.rows, batch), b.Version)
+			dst := s.room(len(b.Rows))
+			files, err := x.files(cfg, pick(rows, b.Rows), b.Version)
 			if err != nil {
 				return err
 			}
@@ -81,58 +77,20 @@ func (x *extractor) run(ctx context.Context, cfg dataset.Config, splits []datase
 			if err != nil {
 				return err
 			}
-			s.deliver(batch, b, dst, computed)
-			progress(len(batch))
+			s.deliver(pick(left, b.Rows), b, dst, computed)
+			progress(len(b.Rows))
 			return nil
 		})
 	}
 }
 
-// recall takes the outputs of files that have not changed since they were
-// cached, and returns the numbers of the other rows, ascending.
-func (x *extractor) recall(ctx context.Context, cfg dataset.Config, s *stream) ([]int, error) {
-	var left []int
-	if x.cache == nil {
-		for row := range s.rows {
-			left = append(left, row)
-		}
-		return left, nil
+// numbers returns those below n.
+func numbers(n int) []int {
+	all := make([]int, n)
+	for i := range all {
+		all[i] = i
 	}
-	const most = 4096 // rows a transaction, since other processes wait for it
-	for first := 0; first < len(s.rows); first += most {
-		rows := s.rows[first:min(first+most, len(s.rows))]
-		versions, err := cfg.Versions(ctx, rows)
-		if err != nil {
-			return nil, err
-		}
-		files, err := x.files(cfg, rows, versions)
-		if err != nil {
-			return nil, err
-		}
-		dst := make([][]float32, len(s.layers))
-		for i, l := range s.layers {
-			dst[i] = l.Data[first*l.Width : (first+len(rows))*l.Width]
-		}
-		keys, missing := x.cache.Recall(dst, files)
-		s.recalled(first, keys, versions, missing)
-		for _, i := range missing {
-			left = append(left, first+i)
-		}
-	}
-	return left, nil
-}
-
-// files are the files of rows as the cache knows them.
-func (x *extractor) files(cfg dataset.Config, rows []dataset.Row, versions []dataset.Version) ([]cache.File, error) {
-	paths, err := cfg.Paths(rows)
-	if err != nil {
-		return nil, err
-	}
-	files := make([]cache.File, len(rows))
-	for i := range files {
-		files[i] = cache.File{Path: paths[i], Head: x.maxLen, Version: cache.Version(versions[i])}
-	}
-	return files, nil
+	return all
 }
 
 func pick[T any](from []T, numbers []int) []T {
@@ -145,7 +103,8 @@ func pick[T any](from []T, numbers []int) []T {
 
 // extraction is what `driftbench extract` made.
 type extraction struct {
-	splits  []features.Split // as in the corpus
+	dir     string           // of the features
+	splits  []features.Split // as in the corpus; their layers are in dir alone
 	dropped [][]dataset.Dropped
 	seconds float64
 }
@@ -175,12 +134,16 @@ func (a *app) extractAll(ctx context.Context, c *dataset.Corpus, x *extractor, o
 	a.startProgress("reading and extracting", rows, "files")
 	defer a.closeProgress()
 
-	made := new(extraction)
+	made := &extraction{dir: dir}
 	writing, ctx := errgroup.WithContext(ctx)
 	err := x.run(ctx, c.Config, c.Splits, a.advance, func(e completed) {
-		made.splits = append(made.splits, e.Split)
+		made.splits = append(made.splits, features.Split{Name: e.Name, Rows: e.Rows})
 		made.dropped = append(made.dropped, e.dropped)
-		a.log.Info("extracted", "split", e.Name, "files", len(e.Rows), "dropped", len(e.dropped), "cached", e.cached)
+		said := []any{"split", e.Name, "files", len(e.Rows), "dropped", len(e.dropped), "cached", e.cached}
+		if len(e.dropped) > 0 { // a disk may fail after the files were looked at
+			said = append(said, "first", e.dropped[0].String())
+		}
+		a.log.Info("extracted", said...)
 		writing.Go(func() error {
 			err := features.Write(dir, e.Split)
 			if err == nil {

@@ -211,8 +211,16 @@ func (j *job) samples(x *extraction) (*samples, error) {
 		inUnseen: j.man.InUnseen, warnings: j.man.Warnings,
 	}
 	for i, split := range j.corpus.Splits {
+		f := x.splits[i]
+		for _, l := range j.model.Layers {
+			layer, err := features.ReadLayer(x.dir, f.Name, l.Name, len(f.Rows))
+			if err != nil {
+				return nil, err
+			}
+			f.Layers = append(f.Layers, layer)
+		}
 		s.all = append(s.all, &sample{
-			Split:   x.splits[i],
+			Split:   f,
 			role:    report.Role(split.Role),
 			from:    split.From.String(),
 			to:      split.To.String(),

@@ -1,9 +1,7 @@
 package main
 
 import (
-	"cmp"
 	"encoding/hex"
-	"slices"
 	"sync"
 
 	"driftbench/bench/dataset"
@@ -20,47 +18,66 @@ type completed struct {
 	cached  int // rows whose outputs were in the cache
 }
 
-// stream is the rows of all splits, one split after the other. Outputs come in
-// any order; a split is done when each of its rows has its outputs or was
-// dropped, and all splits before it are done.
+// stream gathers the outputs of the rows of all splits, which come in any
+// order. A split is done when each of its rows has its outputs or was dropped,
+// and all splits before it are done. The features of a split take memory from
+// its first outputs until it is done.
 type stream struct {
-	rows   []dataset.Row
-	meta   []features.Row // of rows; the zero Row until there are outputs
-	layers []features.Layer
+	layers []tfmodel.Layer
 
-	mu     sync.Mutex // of what follows
-	splits []part
-	next   int // the first split that is not done
-	done   func(completed)
+	mu    sync.Mutex // of what follows
+	parts []part
+	next  int // the first split that is not done
+	done  func(completed)
 }
 
 // part is one split of a stream.
 type part struct {
-	completed
-	from, to int // rows
-	open     int // rows with neither outputs nor a reason to be dropped
+	completed // its Rows and Layers have all rows until the split is done
+	rows      []dataset.Row
+	open      int // rows with neither outputs nor a reason to be dropped
 }
 
+// place is a row of a part.
+type place struct{ part, row int }
+
 func newStream(layers []tfmodel.Layer, splits []dataset.Split, done func(completed)) *stream {
-	s := &stream{done: done}
+	s := &stream{layers: layers, done: done}
 	for _, split := range splits {
-		p := part{from: len(s.rows), open: len(split.Rows)}
+		p := part{rows: split.Rows, open: len(split.Rows)}
 		p.Name = split.Name
-		s.rows = append(s.rows, split.Rows...)
-		p.to = len(s.rows)
-		s.splits = append(s.splits, p)
-	}
-	s.meta = make([]features.Row, len(s.rows))
-	for _, l := range layers {
-		s.layers = append(s.layers, features.Layer{Name: l.Name, Width: l.Width, Data: make([]float32, len(s.rows)*l.Width)})
+		s.parts = append(s.parts, p)
 	}
 	s.settle()
 	return s
 }
 
-// recalled takes the rows from first on whose outputs recall has put in their
-// place; missing are the numbers after first of the others, ascending.
-func (s *stream) recalled(first int, keys []cache.Key, versions []dataset.Version, missing []int) {
+func (s *stream) row(at place) dataset.Row { return s.parts[at.part].rows[at.row] }
+
+// begin gives a part its memory.
+func (s *stream) begin(i int) *part {
+	p := &s.parts[i]
+	if p.Rows == nil {
+		p.Rows = make([]features.Row, len(p.rows))
+		for _, l := range s.layers {
+			p.Layers = append(p.Layers, features.Layer{Name: l.Name, Width: l.Width, Data: make([]float32, len(p.rows)*l.Width)})
+		}
+	}
+	return p
+}
+
+// room is memory for the outputs of n rows.
+func (s *stream) room(n int) [][]float32 {
+	room := make([][]float32, len(s.layers))
+	for i, l := range s.layers {
+		room[i] = make([]float32, n*l.Width)
+	}
+	return room
+}
+
+// recalled takes outputs for the rows of a part from first on: those that
+// are not among missing, numbers after first, ascending.
+func (s *stream) recalled(part, first int, outputs [][]float32, keys []cache.Key, versions []dataset.Version, missing []int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i, key := range keys {
@@ -68,84 +85,74 @@ func (s *stream) recalled(first int, keys []cache.Key, versions []dataset.Versio
 			missing = missing[1:]
 			continue
 		}
-		s.set(first+i, key, versions[i].Size())
-		p := s.partOf(first + i)
-		p.open--
-		p.cached++
+		s.set(place{part, first + i}, key, versions[i].Size(), outputs, i)
+		s.parts[part].cached++
 	}
 	s.settle()
 }
 
-// deliver takes the outputs of rows, a batch as it was read; computed are the
-// numbers within it of those that were not in the cache.
-func (s *stream) deliver(rows []int, b *dataset.Batch, outputs [][]float32, computed []int) {
-	for i, row := range rows {
-		s.set(row, b.SHA256[i], b.Size[i])
-		for j, l := range s.layers {
-			copy(l.Data[row*l.Width:(row+1)*l.Width], outputs[j][i*l.Width:])
-		}
-	}
+// deliver takes the outputs of a batch; computed are the numbers within it of
+// those that were not in the cache.
+func (s *stream) deliver(at []place, b *dataset.Batch, outputs [][]float32, computed []int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, row := range rows {
-		p := s.partOf(row)
-		p.open--
-		p.cached++
+	for i := range at {
+		s.set(at[i], b.SHA256[i], b.Size[i], outputs, i)
+		s.parts[at[i].part].cached++
 	}
 	for _, i := range computed {
-		s.partOf(rows[i]).cached--
+		s.parts[at[i].part].cached--
 	}
 	s.settle()
 }
 
-// set gives a row what is known of its file. It is for whoever has the row.
-func (s *stream) set(row int, sum [32]byte, size int64) {
-	r := s.rows[row]
-	s.meta[row] = features.Row{Name: r.Name, Label: r.Label, FirstSeen: r.FirstSeen, SHA256: hex.EncodeToString(sum[:]), Size: size}
+// set gives a row what is known of its file, and row i of outputs.
+func (s *stream) set(at place, sum [32]byte, size int64, outputs [][]float32, i int) {
+	p, r := s.begin(at.part), s.row(at)
+	p.open--
+	p.Rows[at.row] = features.Row{Name: r.Name, Label: r.Label, FirstSeen: r.FirstSeen, SHA256: hex.EncodeToString(sum[:]), Size: size}
+	for j, l := range p.Layers {
+		copy(l.Data[at.row*l.Width:(at.row+1)*l.Width], outputs[j][i*l.Width:])
+	}
 }
 
 // drop takes what a reader of those rows dropped.
-func (s *stream) drop(rows []int, dropped []dataset.Dropped) {
+func (s *stream) drop(at []place, dropped []dataset.Dropped) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, d := range dropped {
-		p := s.partOf(rows[d.Number])
+		p := &s.parts[at[d.Number].part]
 		p.open--
 		p.dropped = append(p.dropped, d)
 	}
 	s.settle()
 }
 
-func (s *stream) partOf(row int) *part {
-	i, _ := slices.BinarySearchFunc(s.splits, row, func(p part, row int) int {
-		return cmp.Compare(p.to, row+1) // of two that end alike, the first is not empty
-	})
-	return &s.splits[i]
-}
-
 // settle is done with the splits that are complete.
 func (s *stream) settle() {
-	for ; s.next < len(s.splits) && s.splits[s.next].open == 0; s.next++ {
-		p := &s.splits[s.next]
-		s.collect(p)
+	for ; s.next < len(s.parts) && s.parts[s.next].open == 0; s.next++ {
+		p := s.begin(s.next)
+		p.closeUp()
 		s.done(p.completed)
+		p.completed = completed{}
 	}
 }
 
-// collect gives a part its rows and outputs, with those of dropped rows
-// closed up.
-func (s *stream) collect(p *part) {
-	p.Rows = s.meta[p.from:p.from:p.to]
-	for _, l := range s.layers {
-		p.Layers = append(p.Layers, features.Layer{Name: l.Name, Width: l.Width, Data: l.Data[p.from*l.Width : p.from*l.Width : p.to*l.Width]})
-	}
-	for row := p.from; row < p.to; row++ {
-		if s.meta[row].SHA256 == "" {
+// closeUp leaves out the rows that have no outputs.
+func (p *part) closeUp() {
+	n := 0
+	for row, r := range p.Rows {
+		if r.SHA256 == "" {
 			continue
 		}
-		p.Rows = append(p.Rows, s.meta[row])
-		for i, l := range s.layers {
-			p.Layers[i].Data = append(p.Layers[i].Data, l.Data[row*l.Width:(row+1)*l.Width]...)
+		p.Rows[n] = r
+		for _, l := range p.Layers {
+			copy(l.Data[n*l.Width:(n+1)*l.Width], l.Data[row*l.Width:(row+1)*l.Width])
 		}
+		n++
+	}
+	p.Rows = p.Rows[:n]
+	for i, l := range p.Layers {
+		p.Layers[i].Data = l.Data[:n*l.Width]
 	}
 }

@@ -20,6 +20,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"unicode"
 
 	"golang.org/x/sync/errgroup"
@@ -145,7 +146,7 @@ func Read(dir, split string) (Split, error) {
 		if !prints(name) {
 			return s, fmt.Errorf("features: %s: %.80q cannot name a layer: rename it", dir, e.Name())
 		}
-		l, err := readLayer(filepath.Join(dir, e.Name()), name, len(s.Rows))
+		l, err := ReadLayer(dir, split, name, len(s.Rows))
 		if err != nil {
 			return s, err
 		}
@@ -173,6 +174,9 @@ func readRows(r io.Reader, path string) ([]Row, error) {
 	c.ReuseRecord = true
 	c.FieldsPerRecord = len(header)
 	first, err := c.Read()
+	if errno, ok := errors.AsType[syscall.Errno](err); ok {
+		return nil, fmt.Errorf("features: reading %s: %w", path, errno)
+	}
 	if err != nil || !slices.Equal(first, header) {
 		return nil, fmt.Errorf("features: %s:1: want the columns %s: extract the features again", path, strings.Join(header, ","))
 	}
@@ -198,7 +202,9 @@ func readRows(r io.Reader, path string) ([]Row, error) {
 	}
 }
 
-func readLayer(path, name string, rows int) (Layer, error) {
+// ReadLayer reads one layer of a split that has so many rows.
+func ReadLayer(dir, split, name string, rows int) (Layer, error) {
+	path := filepath.Join(dir, split+"."+name+".npy")
 	f, st, err := regular.Open(path)
 	if err != nil {
 		return Layer{}, fmt.Errorf("features: %w", err)
