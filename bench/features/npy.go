@@ -49,11 +49,15 @@ var npyHeader = regexp.MustCompile(`^\{'descr': '<f4', 'fortran_order': False, '
 // readNPY reads an array from a file of size bytes.
 func readNPY(r io.Reader, size int64) (rows, width int, data []float32, err error) {
 	var prefix [len(npyMagic) + 2]byte
-	if _, err := io.ReadFull(r, prefix[:]); err != nil || string(prefix[:len(npyMagic)]) != npyMagic {
+	if _, err := io.ReadFull(r, prefix[:]); err != nil && !short(err) {
+		return 0, 0, nil, err
+	} else if err != nil || string(prefix[:len(npyMagic)]) != npyMagic {
 		return 0, 0, nil, errors.New("not a .npy file of version 1.0")
 	}
 	head := make([]byte, binary.LittleEndian.Uint16(prefix[len(npyMagic):]))
-	if _, err := io.ReadFull(r, head); err != nil {
+	if _, err := io.ReadFull(r, head); err != nil && !short(err) {
+		return 0, 0, nil, err
+	} else if err != nil {
 		return 0, 0, nil, errors.New("the header is cut short")
 	}
 	m := npyHeader.FindSubmatch(head)
@@ -80,3 +84,6 @@ func readNPY(r io.Reader, size int64) (rows, width int, data []float32, err erro
 	}
 	return rows, width, data, nil
 }
+
+// short reports whether err is of a file that ends too early, not of a disk.
+func short(err error) bool { return err == io.EOF || err == io.ErrUnexpectedEOF }
