@@ -9,7 +9,6 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -19,6 +18,9 @@
 #define ADDRESS_SPACE (4UL << 30)
 
 int stderr_now = STDERR_FILENO;
+
+// pages_wanted: GOTRACEBACK asks for the runtime's pages, or for a core.
+static int pages_wanted;
 
 static void say(const char *text) {
 	for (size_t n = strlen(text); n > 0;) {
@@ -68,7 +70,7 @@ static void on_fault_in_go(int sig, siginfo_t *info, void *context) {
 }
 
 static void handle(const int *signals, void (*handler)(int, siginfo_t *, void *), struct sigaction *before) {
-	if (getenv("GOTRACEBACK")) return; // asks for the pages, or for a core
+	if (pages_wanted) return;
 	struct sigaction act = {.sa_sigaction = handler, .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART};
 	sigfillset(&act.sa_mask);
 	for (; *signals; signals++) sigaction(*signals, &act, before ? &before[*signals] : NULL);
@@ -104,7 +106,9 @@ static void hear_interruptions(void) {
 }
 
 // before_load's handlers of faults serve the libraries while they load.
-void before_load(void) {
+void before_load(char **envp) {
+	for (; *envp; envp++) // getenv knows nothing yet
+		if (strncmp(*envp, "GOTRACEBACK=", strlen("GOTRACEBACK=")) == 0) pages_wanted = 1;
 	hear_interruptions();
 	handle((int[]){SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV, 0}, on_fault, NULL);
 

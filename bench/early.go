@@ -14,7 +14,7 @@ import "C"
 
 // reportFaults lets early.c have the last word when the process is ended.
 func reportFaults() {
-	if os.Getenv("GOTRACEBACK") == "" {
+	if _, set := os.LookupEnv("GOTRACEBACK"); !set {
 		debug.SetTraceback("crash") // Go's own fatal errors end in SIGABRT, not in status 2
 	}
 	C.after_go()

@@ -41,7 +41,7 @@ static void restart(char **argv, char **envp, char *variable) {
 
 static void before_libraries(int argc, char **argv, char **envp) {
 	(void)argc;
-	before_load();
+	before_load(envp);
 	const char *level = NULL;
 	for (char **e = envp; *e; e++)
 		if (strncmp(*e, LEVEL, strlen(LEVEL)) == 0) level = *e + strlen(LEVEL);
