@@ -17,7 +17,11 @@ import (
 // shared holds what several tests read; TestMain removes it.
 var shared string
 
+// TestMain is main itself in a process that a test starts as driftbench.
 func TestMain(m *testing.M) {
+	if os.Getenv("DRIFTBENCH_TEST_MAIN") != "" {
+		main()
+	}
 	var err error
 	if shared, err = os.MkdirTemp("", "driftbench-test-"); err != nil {
 		fmt.Fprintln(os.Stderr, err)

@@ -1,0 +1,81 @@
+package main
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// A run that is killed at any moment, again and again, leaves only whole files
+// under their names, and the run that is let alone ends as if nothing had been.
+func TestRunIsKilled(t *testing.T) {
+	kills, chain := 12, 3 // a chain of kills, then a run that is let alone
+	if soak {
+		kills, chain = 100, 2
+	}
+	dir, fault := t.TempDir(), injector(t)
+	out, cache, tmp := filepath.Join(dir, "work", "out"), filepath.Join(dir, "work", "cache"), filepath.Join(dir, "tmp")
+	if err := os.Mkdir(tmp, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("TMPDIR", tmp)
+	args := []string{"run", "--corpus", small(), "--model", model, "--out", out, "--cache", cache, "--resamples", "50",
+		"--save-fit", filepath.Join(out, "run.fit"), "--summary", filepath.Join(out, "run.md")}
+	count := filepath.Join(dir, "count")
+	start := time.Now()
+	succeeds(t, process([]string{fault, "kill", "0", filepath.Dir(out), count}, args...))
+	took := time.Since(start)
+	changes, err := strconv.Atoi(strings.TrimSpace(readFile(t, count)))
+	if err != nil || changes < 100 {
+		t.Fatalf("%d changes of files, %v", changes, err)
+	}
+	want := contents(t, out)
+
+	seed := uint64(time.Now().UnixNano())
+	r := rand.New(rand.NewPCG(seed, 0))
+	killed := 0
+	for i := range kills {
+		if i%(2*chain) == 0 { // else the results of the run before lie there
+			if err := os.RemoveAll(filepath.Dir(out)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var when string
+		if i%2 == 0 {
+			n := 1 + r.IntN(changes)
+			when = fmt.Sprintf("seed %d, kill %d, at change %d of %d", seed, i, n, changes)
+			if e := run(t, process([]string{fault, "kill", strconv.Itoa(n), filepath.Dir(out), count}, args...)); e.status == 128+9 {
+				killed++
+			}
+		} else {
+			after := time.Duration(r.Int64N(int64(took)))
+			when = fmt.Sprintf("seed %d, kill %d, after %v", seed, i, after)
+			cmd := process(nil, args...)
+			timer := time.AfterFunc(after, func() { cmd.Process.Kill() })
+			if e := run(t, cmd); e.status == 128+9 {
+				killed++
+			}
+			timer.Stop()
+		}
+		same(t, when, contents(t, out), want, false)
+		if i%chain == chain-1 {
+			succeeds(t, process(nil, args...))
+			same(t, when+", and a run", contents(t, out), want, true)
+			if left := tree(t, cache); len(left) != 1 {
+				t.Errorf("%s: the cache holds %v", when, left)
+			}
+		}
+	}
+	if left := tree(t, tmp); len(left) > 0 {
+		t.Errorf("left %v", left)
+	}
+	if killed < kills/2 {
+		t.Errorf("only %d of %d runs were killed before they ended", killed, kills)
+	}
+	t.Logf("%d of %d runs were killed before they ended", killed, kills)
+}
