@@ -47,15 +47,15 @@ func (a *app) compareRuns(out, dirA, dirB string) error {
 	}
 	a.closeProgress()
 
-	fmt.Fprintf(a.out, "A is %s, B is %s.\n", dirA, dirB)
+	fmt.Fprintf(a.out, "A is %s, B is %s.\n", line(dirA), line(dirB))
 	if len(pairs) == 0 {
 		fmt.Fprintln(a.out, "They share no files, so there are no paired tests: what both hold is looked up by name in\nsplits of the same name, among the detectors that both have.")
 	}
 	for _, t := range tests {
-		fmt.Fprintf(a.out, "\n%s: %d files that both hold, against %d of %s\n", t.split, t.out, t.in, t.inSplit)
+		fmt.Fprintf(a.out, "\n%s: %d files that both hold, against %d of %s\n", line(t.split), t.out, t.in, line(t.inSplit))
 		fmt.Fprintf(a.out, "%-31s  %-5s  %-5s  %-24s  %s\n", "detector", "A", "B", "A - B", "p (Holm)")
 		for i, d := range t.tests {
-			name := t.detectors[i]
+			name := line(t.detectors[i])
 			difference := fmt.Sprintf("%+.3f [%+.3f, %+.3f]", float64(d.Delta), float64(d.Lo), float64(d.Hi))
 			fmt.Fprintf(a.out, "%-31s  %.3f  %.3f  %-24s  %.2g\n", name, t.a[i], t.b[i], difference, float64(pairs[0].PHolm))
 			pairs = pairs[1:]
