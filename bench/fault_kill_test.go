@@ -79,3 +79,28 @@ func TestRunIsKilled(t *testing.T) {
 	}
 	t.Logf("%d of %d runs were killed before they ended", killed, kills)
 }
+
+// Making a corpus, killed, leaves no corpus, and what it leaves instead is
+// gone after the next.
+func TestSynthIsKilled(t *testing.T) {
+	fault := injector(t)
+	dir, count := t.TempDir(), filepath.Join(t.TempDir(), "count")
+	out := filepath.Join(dir, "corpus")
+	args := []string{"corpus", "synth", "--files", "50", "--out", out}
+	for _, n := range []string{"2", "40", "90"} {
+		if e := run(t, process([]string{fault, "kill", n, dir, count}, args...)); e.status != 128+9 {
+			t.Errorf("at change %s: status %d, want it killed", n, e.status)
+		}
+		if _, err := os.Stat(out); err == nil {
+			t.Errorf("at change %s: there is a corpus", n)
+		}
+	}
+	mine := filepath.Join(dir, ".synth-mine")
+	if err := os.Mkdir(mine, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	succeeds(t, process(nil, args...))
+	if left, err := filepath.Glob(filepath.Join(dir, "*")); err != nil || len(left) != 2 {
+		t.Errorf("left %v, %v: want the corpus and %s", left, err, mine)
+	}
+}

@@ -32,9 +32,11 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"slices"
 	"strings"
+	"syscall"
 
 	"golang.org/x/sync/errgroup"
 )
@@ -72,11 +74,15 @@ func Synth(ctx context.Context, dir string, opt Options) error {
 	if err != nil {
 		return fmt.Errorf("corpus: %w", err)
 	}
+	sweep(filepath.Dir(dir))
 	tmp, err := os.MkdirTemp(filepath.Dir(dir), ".synth-")
 	if err != nil {
 		return fmt.Errorf("corpus: %w", err)
 	}
 	defer os.RemoveAll(tmp)
+	if f, err := locked(tmp); err == nil { // where folders cannot be locked, none is swept
+		defer f.Close()
+	}
 	if err := fill(ctx, tmp, opt); err != nil {
 		return fmt.Errorf("corpus: writing files: %w", err)
 	}
@@ -84,6 +90,36 @@ func Synth(ctx context.Context, dir string, opt Options) error {
 		return fmt.Errorf("corpus: moving the corpus into place: %w", err)
 	}
 	return nil
+}
+
+// sweep removes the unfinished corpora that killed processes have left in a
+// folder. One that is being made is locked.
+func sweep(parent string) {
+	entries, _ := os.ReadDir(parent)
+	left := regexp.MustCompile(`^\.synth-\d+(-old)?$`)
+	for _, e := range entries {
+		if !e.IsDir() || !left.MatchString(e.Name()) {
+			continue
+		}
+		path := filepath.Join(parent, e.Name())
+		if f, err := locked(path); err == nil {
+			os.RemoveAll(path)
+			f.Close()
+		}
+	}
+}
+
+// locked opens a folder and locks it until it is closed, or fails at once.
+func locked(dir string) (*os.File, error) {
+	f, err := os.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
 }
 
 // fill writes the corpus into an empty folder.
