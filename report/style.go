@@ -16,9 +16,9 @@ type style struct {
 }
 
 // palette is that of Okabe and Ito (2008), told apart by colour-blind readers,
-// without its yellow, which vanishes on white. Five of Tol's muted colours
-// (2021) follow for runs with more detectors than anyone tells apart by colour
-// alone.
+// without its yellow, which vanishes on white. Seven follow, most of them of
+// Tol's muted colours (2021), so that the fourteen detectors of a network with
+// two feature layers have one each.
 func palette() []color.NRGBA {
 	return []color.NRGBA{
 		rgb(0x000000), // black
@@ -33,6 +33,8 @@ func palette() []color.NRGBA {
 		rgb(0x332288), // indigo
 		rgb(0x777777), // grey
 		rgb(0x44AA99), // teal
+		rgb(0xAA4499), // purple
+		rgb(0x117733), // green
 	}
 }
 
@@ -57,8 +59,8 @@ func (s style) point() draw.GlyphStyle {
 // usual is how many of the styles belong to the usual detectors alone.
 const usual = 3
 
-// seriesStyle is the i-th style. Nine colours, five dashes and four glyphs
-// repeat together only after 180 series.
+// seriesStyle is the i-th style. Eleven colours, five dashes and four glyphs
+// repeat together only after 220 series.
 func seriesStyle(i int) style {
 	dashes := [][]vg.Length{nil, {5, 2.5}, {1.5, 2}, {8, 2, 1.5, 2}, {3, 1.5}}
 	glyphs := []draw.GlyphDrawer{draw.CircleGlyph{}, draw.BoxGlyph{}, draw.PyramidGlyph{}, diamondGlyph{}}

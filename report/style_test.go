@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"image/color"
 	"testing"
 )
 
@@ -9,7 +10,14 @@ import (
 // run, whatever others there are.
 func TestStyles(t *testing.T) {
 	seen := map[string]int{}
-	for i := range 180 {
+	colors := map[color.NRGBA]bool{}
+	for i := range 14 { // of a network with two feature layers
+		colors[seriesStyle(i).color] = true
+	}
+	if len(colors) != 14 {
+		t.Errorf("14 detectors have %d colours", len(colors))
+	}
+	for i := range 220 {
 		key := fmt.Sprint(seriesStyle(i).color, seriesStyle(i).dashes, fmt.Sprintf("%T", seriesStyle(i).glyph))
 		if j, twice := seen[key]; twice {
 			t.Fatalf("series %d and %d look alike: %s", i, j, key)

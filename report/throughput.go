@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/vg"
@@ -40,12 +41,16 @@ func (r ThroughputRow) line() string {
 }
 
 func throughputSection(rows []ThroughputRow) section {
-	return section{
+	s := section{
 		id: "throughput", title: "Throughput",
 		read:    "Files per second through the network by batch size, higher is faster; two settings differ when their intervals lie apart.",
 		figures: []figure{throughputFigure(rows)},
 		tables:  []table{throughputTable(rows)},
 	}
+	if slices.ContainsFunc(rows, func(r ThroughputRow) bool { return strings.HasPrefix(r.Unit, "p99") }) {
+		s.notes = []string{"p99 is the latency that 99 of 100 files stay below: of a pass over fewer than 100 files it is about that of the slowest. bench.txt says how many files a pass had."}
+	}
+	return s
 }
 
 const noThroughput = "Not measured in this run: driftbench throughput times the engines and devices that are there."
