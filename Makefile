@@ -4,6 +4,7 @@
 #   TENSORFLOW_ROOT=/path   an installed libtensorflow instead of the wheel
 #   BLAS=gonum|openblas     without OpenBLAS, or not without it
 #   CORPUS=synth|wheels     what `make bench` measures
+#   FUZZTIME=20s            how long `make soak` fuzzes each target
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -12,6 +13,7 @@ SHELL := /bin/bash
 
 PYTHON ?= python3
 CORPUS ?= synth
+FUZZTIME ?= 20s
 GPU ?=
 TENSORFLOW_ROOT ?=
 export BLAS ?= auto
@@ -44,6 +46,15 @@ sanitize: ## the C code under AddressSanitizer, UBSan and valgrind
 
 test: env python ## every check: format, vet, Go, Python, clean tree
 	@scripts/test.sh $(PY)
+
+race: env ## every Go test under the race detector
+	$(GO) test -race -count=1 -timeout 60m ./...
+
+soak: env ## 10,000 batches, many kills, every fuzz target for FUZZTIME
+	@DRIFTBENCH_SOAK=1 FUZZTIME=$(FUZZTIME) scripts/soak.sh
+
+audit: env $(DEPS)/audit/.done ## known vulnerabilities, and what was downloaded against its hashes
+	@. $(DEPS)/env && $(PYTHON) scripts/audit.py $(DEPS)/audit
 
 ## Pieces
 
@@ -91,6 +102,11 @@ $(VENV)/.scripts: scripts/requirements-$(if $(GPU),gpu,cpu).txt $(VENV)/.tensorf
 
 python: $(VENV)/.scripts
 
+$(DEPS)/audit/.done: scripts/requirements-audit.txt
+	@$(PYTHON) -m venv $(DEPS)/audit
+	@$(subst $(PY),$(DEPS)/audit/bin/python,$(PIP)) -r $<
+	@touch $@
+
 # The Go command is the judge of what is stale, so its settings are written
 # each time; they are small.
 env: $(TENSORFLOW)
@@ -116,4 +132,4 @@ $(WHEELS_MODEL).keras: $(CORPORA)/wheels/dataset.csv scripts/train_malconv.py sc
 $(WHEELS_MODEL)/saved_model.pb: $(WHEELS_MODEL).keras scripts/convert_savedmodel.py | python
 	$(PY) scripts/convert_savedmodel.py $< $(WHEELS_MODEL)
 
-.PHONY: bench test sanitize build peers model doctor deps clean help python env
+.PHONY: bench test race soak audit sanitize build peers model doctor deps clean help python env

@@ -3,22 +3,30 @@
 #
 #     requirements.in  ->  requirements-cpu.txt, requirements-gpu.txt
 #     TensorFlow alone ->  requirements-tensorflow.txt (holds libtensorflow)
+#     beside these     ->  requirements-peers.txt, requirements-golden.txt, requirements-audit.txt
 #
-# Run it after a change of requirements.in or of the version here; it needs uv.
+# Run it after a change of requirements.in or of a version here; it needs uv.
 set -euo pipefail
 cd "$(dirname "$0")"
 tensorflow=2.21.0
 
-lock() { # OUT PACKAGE...: a lock of requirements.in and the packages
+lock() { # OUT PACKAGE...
 	{
 		echo "# Made by scripts/lock.sh."
-		{ cat requirements.in; printf '%s\n' "${@:2}"; } |
+		printf '%s\n' "${@:2}" |
 			uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -
 	} >"$1.new"
 	mv "$1.new" "$1"
 }
-lock requirements-cpu.txt "tensorflow-cpu==$tensorflow"
-lock requirements-gpu.txt "tensorflow[and-cuda]==$tensorflow"
+lock requirements-cpu.txt $(<requirements.in) "tensorflow-cpu==$tensorflow"
+lock requirements-gpu.txt $(<requirements.in) "tensorflow[and-cuda]==$tensorflow"
+
+# What peers.py sets beside driftbench if it is installed. On x86 Linux it brings
+# CUDA libraries, 6 GB unpacked.
+lock requirements-peers.txt torch==2.15.0
+# What golden_stats.py compares with; only needed to make the numbers again.
+lock requirements-golden.txt numpy==2.4.6 scipy==1.17.1 scikit-learn==1.9.1 torch==2.15.0 torchvision==0.29.2 pytorch-ood==0.4.0
+lock requirements-audit.txt pip-audit==2.10.1
 
 {
 	echo "# Made by scripts/lock.sh."
