@@ -12,6 +12,7 @@ could be checked. Databases of one's own serve offline:
 """
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -52,11 +53,12 @@ def go():
     if json.loads(got.stdout)["Sum"] != GOVULNCHECK_SUM:
         print(f"{GOVULNCHECK}@{GOVULNCHECK_VERSION} is not the module that audit.py names")
         return FOUND
-    known = run("go", "run", package, "-mode=query", "-json", KNOWN_GO[0])
+    check = ["go", "run", package, "-db", os.environ.get("GOVULNDB", "https://vuln.go.dev")]
+    known = run(*check, "-mode=query", "-json", KNOWN_GO[0])
     if known.returncode or KNOWN_GO[1] not in known.stdout:
         return unchecked(KNOWN_GO[1], known)
-    run("go", "run", package, "-version", show=True)  # says how old the database is
-    done = run("go", "run", package, "./...", show=True)
+    run(*check, "-version", show=True)  # says how old the database is
+    done = run(*check, "./...", show=True)
     if done.returncode:
         print("found, or not to the end")
     return FOUND if done.returncode else CLEAN
