@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -56,11 +57,14 @@ func TestRunIsKilled(t *testing.T) {
 			after := time.Duration(r.Int64N(int64(took)))
 			when = fmt.Sprintf("seed %d, kill %d, after %v", seed, i, after)
 			cmd := process(nil, args...)
-			timer := time.AfterFunc(after, func() { cmd.Process.Kill() })
-			if e := run(t, cmd); e.status == 128+9 {
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(after)
+			cmd.Process.Kill()
+			if e := wait(t, cmd, new(bytes.Buffer), new(bytes.Buffer)); e.status == 128+9 {
 				killed++
 			}
-			timer.Stop()
 		}
 		same(t, when, contents(t, out), want, false)
 		if i%chain == chain-1 {

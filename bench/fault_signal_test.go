@@ -25,9 +25,8 @@ func watched(t *testing.T, cmd *exec.Cmd, want string) (finish func() ended) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	gone := make(chan struct{})
 	t.Cleanup(func() { cmd.Process.Kill() })
-	finish = func() ended { defer close(gone); return wait(t, cmd, &stdout, &stderr.text) }
+	finish = func() ended { return wait(t, cmd, &stdout, &stderr.text) }
 	if want != "" {
 		select {
 		case <-stderr.seen:
@@ -36,7 +35,7 @@ func watched(t *testing.T, cmd *exec.Cmd, want string) (finish func() ended) {
 		}
 		return finish
 	}
-	for caught := regexp.MustCompile(`SigCgt:\s+(\w+)`); ; {
+	for caught := regexp.MustCompile(`State:\s+[^Z](?s:.*)SigCgt:\s+(\w+)`); ; {
 		m := caught.FindStringSubmatch(readFile(t, "/proc/"+strconv.Itoa(cmd.Process.Pid)+"/status"))
 		if m == nil {
 			t.Fatal("the process has ended, or /proc says nothing of its signals")
@@ -50,7 +49,7 @@ func watched(t *testing.T, cmd *exec.Cmd, want string) (finish func() ended) {
 // An interruption ends a run with a word and with status 130, whenever it
 // comes after the dynamic linker. A second one does not wait for anything.
 func TestSignals(t *testing.T) {
-	args := []string{"run", "--corpus", small(), "--model", model, "--cache", "none", "--resamples", "100000", "--engine", "tensorflow", "--out"}
+	args := []string{"run", "--corpus", small(), "--model", model, "--cache", "none", "--resamples", "100000", "--out"}
 	const running = "msg=extracted split=2018-Q1"
 	for _, tc := range []struct {
 		signal syscall.Signal
@@ -76,6 +75,15 @@ func TestSignals(t *testing.T) {
 			t.Errorf("%v at %q: status %d, stderr:\n%s", tc.signal, tc.at, e.status, e.stderr)
 		}
 	}
+
+	// While it starts again it has no handler, and holds them back.
+	t.Run("exec", func(t *testing.T) {
+		cmd := process(nil, append(args, t.TempDir())...)
+		cmd.Env = append(cmd.Env, "SHIM=exec:int", "LD_AUDIT="+shim(t))
+		if e := run(t, cmd); e.status != exitInterrupted || e.stderr != "driftbench: interrupted. Nothing was changed.\n" {
+			t.Errorf("status %d, stderr:\n%s", e.status, e.stderr)
+		}
+	})
 
 	t.Run("twice", func(t *testing.T) {
 		cmd := process(nil, append(args, t.TempDir())...)

@@ -52,7 +52,7 @@ func process(before []string, args ...string) *exec.Cmd {
 	line := slices.Concat(before, []string{self}, args)
 	cmd := exec.Command(line[0], line[1:]...)
 	for _, v := range os.Environ() {
-		if !strings.HasPrefix(v, "GOTRACEBACK=") {
+		if !strings.HasPrefix(v, "GOTRACEBACK=") && !strings.HasPrefix(v, "TF_CPP_MIN_LOG_LEVEL=") {
 			cmd.Env = append(cmd.Env, v)
 		}
 	}
