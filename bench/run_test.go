@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -18,14 +19,42 @@ import (
 	"driftbench/report"
 )
 
-// Numbers depend on neither the batch size nor the number of threads.
+// Within an engine, numbers depend on neither the batch size, nor the number of
+// threads of the engine or of Go, nor on what comes from the cache.
 func TestRunIsDeterministic(t *testing.T) {
-	want := readFile(t, filepath.Join(extracted(), "results.json"))
-	for _, args := range [][]string{{"--batch", "1", "--threads", "1"}, {"--batch", "64", "--threads", "2"}} {
-		out := t.TempDir()
-		mustRun(t, append([]string{"run", "--corpus", small(), "--model", model, "--out", out, "--cache", "none", "--resamples", "50"}, args...)...)
-		if readFile(t, filepath.Join(out, "results.json")) != want {
-			t.Errorf("%v gives another results.json", args)
+	for _, engine := range []string{tensorflowEngine, tableEngine} {
+		cache := filepath.Join(t.TempDir(), "cache")
+		var want string
+		for i, tc := range []struct {
+			batch, threads, cache string
+			procs                 int
+		}{
+			{"32", "2", cache, 2},
+			{"1", "1", "none", 1},
+			{"7", "2", "none", 4},
+			{"64", "1", "none", 2},
+			{"64", "2", cache, 1}, // all of it from the cache
+		} {
+			out := t.TempDir()
+			before := runtime.GOMAXPROCS(tc.procs)
+			status, _, stderr := driftbench("run", "--corpus", small(), "--model", model, "--out", out, "--engine", engine,
+				"--batch", tc.batch, "--threads", tc.threads, "--cache", tc.cache, "--resamples", "50")
+			runtime.GOMAXPROCS(before)
+			if status != exitDone {
+				t.Fatalf("%s, %+v: status %d, stderr:\n%s", engine, tc, status, stderr)
+			}
+			got := readFile(t, filepath.Join(out, "results.json"))
+			if i == 0 {
+				want = got
+			} else if got != want {
+				t.Errorf("%s, %+v gives another results.json", engine, tc)
+			}
+			if i > 0 && tc.cache == cache && strings.Contains(stderr, "cached=0") {
+				t.Errorf("%s: not from the cache:\n%s", engine, stderr)
+			}
+		}
+		if engine == tableEngine && want != readFile(t, filepath.Join(extracted(), "results.json")) {
+			t.Error("another engine, batch or thread count than is chosen gives another results.json")
 		}
 	}
 }
