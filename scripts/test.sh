@@ -22,6 +22,10 @@ go vet ./...
 say go test
 go test ./...
 
+# The packages in which goroutines share memory; `make race` runs all.
+say go test -race
+go test -race ./bench/dataset ./bench/throughput ./tfmodel/...
+
 if [[ "$GOFLAGS" == *-tags=openblas* ]]; then
 	say "go test, gonum's own kernels"
 	go test -tags= ./stats
