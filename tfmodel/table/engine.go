@@ -14,9 +14,10 @@ import (
 // Revision counts the changes of the engine that changed a bit of its outputs.
 const Revision = 1
 
-// passWindows is how many windows are summed at once. The table is read from
-// memory once for all of them, so many; their lists and sums take 1.5 KB each.
-const passWindows = 16384
+// passWindows is how many windows are computed at once, their lists ready: 1.3 KB
+// each. It is a few times unitWindows, so that what is left over for the last
+// unit is a fair part.
+const passWindows = 3 * unitWindows
 
 // defaultCacheBytes holds some 125,000 windows of the usual shape, those of the
 // last thousand programs or so. Twice as many found no more again.
@@ -112,6 +113,7 @@ func (e *Engine) build(w *Weights) (err error) {
 	if e.arena.err != nil {
 		return e.arena.err
 	}
+	e.arena.populate()
 	e.store.forget()
 	return nil
 }
@@ -142,8 +144,8 @@ func (e *Engine) Close() error {
 
 // Run sets dst to the features of the files, which are their bytes, MaxLen at
 // most, without padding. dst's slices are reused where they are large enough.
-// Many files a call are faster, as the table is read from memory once for every
-// 16,384 windows that are new; 64 to 256 files do.
+// Many files a call are faster, as the table is read from memory once for some
+// 8,192 windows that are new; 64 to 256 files do.
 func (e *Engine) Run(dst *Outputs, files [][]byte) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -167,9 +169,10 @@ func (e *Engine) maxima(files [][]byte) {
 	for i := range e.layer7 {
 		e.layer7[i] = float32(math.Inf(-1))
 	}
+	pass := e.passSize(files)
 	for i, file := range files {
 		for w := 0; w < e.w.Windows; w = e.cutter.Next(file, w) {
-			if e.pending == e.options.passWindows || e.store.young.room() == 0 {
+			if e.pending == pass || e.store.young.room() == 0 {
 				e.rows = append(e.rows, span{i, len(e.slots)})
 				e.flush()
 			}
@@ -184,6 +187,17 @@ func (e *Engine) maxima(files [][]byte) {
 		e.rows = append(e.rows, span{i, len(e.slots)})
 	}
 	e.flush()
+}
+
+// passSize is how many windows to compute at once, so that no pass is left with
+// a few, which would read the table for them alone.
+func (e *Engine) passSize(files [][]byte) int {
+	most := 1 // windows, if all are new
+	for _, file := range files {
+		most += min(len(file)/e.w.Window+3, e.w.Windows)
+	}
+	passes := (most + e.options.passWindows - 1) / e.options.passWindows
+	return (most + passes - 1) / passes
 }
 
 // flush computes the pending windows, folds all that are referred to into their

@@ -20,6 +20,16 @@ void *table_alloc(size_t bytes) {
 	return p;
 }
 
+void table_populate(void *p, size_t bytes) {
+	const uintptr_t page = 4096, from = ((uintptr_t)p + page - 1) / page * page, to = ((uintptr_t)p + bytes) / page * page;
+#ifdef MADV_POPULATE_WRITE
+	if (from < to)
+		madvise((void *)from, to - from, MADV_POPULATE_WRITE); // else the first use does
+#else
+	(void)from, (void)to;
+#endif
+}
+
 void table_build(const struct table_shape *s, int32_t depth, const float *embedding, const float *kernel, float *group) {
 	for (int32_t t = 0; t < s->window; t++)
 		for (int32_t v = 0; v < s->symbols; v++) {

@@ -17,6 +17,7 @@ import "C"
 
 import (
 	"fmt"
+	"sync"
 	"unsafe"
 )
 
@@ -49,8 +50,15 @@ func kernelNamed(name string) *C.struct_table_kernel {
 // for as much garbage again, and a table on small pages is 32,000 translations.
 // C's allocator serves it, so that sanitizers know its bounds.
 type arena struct {
-	blocks []unsafe.Pointer
+	blocks []block
 	err    error // the first failure
+
+	populating sync.WaitGroup
+}
+
+type block struct {
+	p    unsafe.Pointer
+	size C.size_t
 }
 
 // alloc returns n values, not cleared, or nil and a.err set.
@@ -64,14 +72,27 @@ func alloc[T uint8 | uint16 | int32 | uint64 | float32](a *arena, n int) []T {
 		}
 		return nil
 	}
-	a.blocks = append(a.blocks, p)
+	a.blocks = append(a.blocks, block{p, C.size_t(size)})
 	return unsafe.Slice((*T)(p), n)
+}
+
+// populate fetches pages in the background. Clearing 200 MB of them takes tenths
+// of a second, which the first files would wait for one page at a time, while
+// an engine that was just built has its probe before it, on one core.
+func (a *arena) populate() {
+	blocks := a.blocks
+	a.populating.Go(func() {
+		for _, b := range blocks {
+			C.table_populate(b.p, b.size)
+		}
+	})
 }
 
 // free returns all memory; it may be called again.
 func (a *arena) free() {
-	for _, p := range a.blocks {
-		C.free(p)
+	a.populating.Wait()
+	for _, b := range a.blocks {
+		C.free(b.p)
 	}
 	a.blocks = nil
 }
@@ -104,6 +125,12 @@ type kernel struct {
 	sums      [][]float32 // for each thread, of float32 or uint32
 }
 
+// unitWindows is about how many windows a thread sums at a time, at most half as
+// many more. Their sums, 128 bytes each, are to stay in the second-level cache
+// beside two blocks of the table: twice as many are slower by a tenth. But each
+// unit reads its group's table anew: half as many are slower too.
+const unitWindows = 8192
+
 // newKernel builds the table. windows is the most that a pass may hold.
 func newKernel(a *arena, name string, precision Precision, w *Weights, threads, windows int) (*kernel, error) {
 	groups := (w.Filters + lanes - 1) / lanes
@@ -131,7 +158,7 @@ func newKernel(a *arena, name string, precision Precision, w *Weights, threads, 
 	k.counts = alloc[uint8](a, blocks*windows)
 	k.slots = alloc[int32](a, windows)
 	for range threads {
-		k.sums = append(k.sums, alloc[float32](a, windows*rowEntries))
+		k.sums = append(k.sums, alloc[float32](a, min(windows, 3*unitWindows/2)*rowEntries))
 	}
 	k.bias = alloc[float32](a, groups*rowEntries)
 	k.scale = alloc[float32](a, groups*rowEntries)
@@ -193,10 +220,10 @@ func (k *kernel) run(keys []byte, stride int, activations []float32, windows int
 		C.expand(k.functions, &k.shape, &p, C.int32_t(i*chunk), C.int32_t(min((i+1)*chunk, windows)))
 	})
 
-	// A unit is one group over a part of the windows. Few parts, as each reads
-	// the group's table anew, but enough units to keep all threads at work.
-	parts := 1
-	for k.groups*parts%threads != 0 && k.groups*parts < 4*threads {
+	// A unit is one group over a part of the windows, and enough units keep all
+	// threads at work.
+	parts := max(1, (windows+unitWindows/2)/unitWindows)
+	for parts < windows && k.groups*parts%threads != 0 && k.groups*parts < 4*threads {
 		parts++
 	}
 	parallel(threads, k.groups*parts, func(thread, i int) {

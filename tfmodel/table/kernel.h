@@ -10,9 +10,10 @@ enum {
 	// A row of the table is one such group, 128 bytes.
 	LANES = 16,
 	ROW = 2 * LANES,
-	// Positions of a block. A block of one group, 20 positions by 257 symbols by
-	// 128 bytes = 640 KiB, must stay in the second-level cache beside what streams by.
-	POSITIONS = 20,
+	// Positions of a block, a multiple of UNROLL. A block of one group, 12 positions
+	// by 257 symbols by 128 bytes = 386 KiB, must stay in the second-level cache beside
+	// the next one and what streams by.
+	POSITIONS = 12,
 	// A window's list of rows in a block is completed to a multiple of UNROLL.
 	UNROLL = 4,
 	LIST = POSITIONS + UNROLL,
@@ -51,6 +52,10 @@ static inline int32_t table_positions(const struct table_shape *s, int32_t b) {
 // table_alloc returns memory on huge pages where the system has them, or NULL.
 void *table_alloc(size_t bytes);
 
+// table_populate has the system give the memory its pages now, where it can do so
+// without a write: the values stay, and others may use them meanwhile.
+void table_populate(void *p, size_t bytes);
+
 // table_build fills one group of the table. embedding is [symbols][depth], the
 // difference to symbol 0; kernel is [window][depth][ROW], the group's channels.
 void table_build(const struct table_shape *s, int32_t depth, const float *embedding, const float *kernel, float *group);
@@ -67,9 +72,9 @@ void table_fold(int32_t filters, const float *activations, const int32_t *slots,
 // What the table holds: floats, or 16-bit numbers that each channel scales.
 enum { TABLE_FLOAT32, TABLE_INT16, TABLE_PRECISIONS };
 
-// A table_sum computes the activations of the windows from..to for one group of
-// channels: table, scale and bias are the group's. sums is scratch, [to-from][ROW]
-// of 4 bytes. scale, [ROW], is for 16-bit tables alone.
+// A table_sum computes the activations of the windows from..to, one at least, for
+// one group of channels: table, scale and bias are the group's. sums is scratch,
+// [to-from][ROW] of 4 bytes. scale, [ROW], is for 16-bit tables alone.
 typedef void table_sum(const struct table_shape *s, const struct table_pass *p, int32_t group, int32_t from, int32_t to,
                        const void *table, const float *scale, const float *bias, void *sums);
 

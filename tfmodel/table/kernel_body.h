@@ -16,7 +16,7 @@
 
 #define HELPER static inline __attribute__((always_inline)) TARGET
 
-enum { WIDTH = VECTOR / 4, HALF = LANES / WIDTH, FULL = ROW / WIDTH };
+enum { WIDTH = VECTOR / 4, HALF = LANES / WIDTH, FULL = ROW / WIDTH, LINE = 64 };
 
 typedef float vec __attribute__((vector_size(VECTOR), may_alias));
 typedef int32_t ivec __attribute__((vector_size(VECTOR)));
@@ -105,7 +105,7 @@ TARGET static void expand(const struct table_shape *s, const struct table_pass *
 // do so in random order, several times slower, and prefetch instructions are
 // dropped when too many are under way, so these are loads.
 HELPER void fetch(const void *p, size_t bytes) {
-	for (size_t i = 0; i < bytes; i += 64)
+	for (size_t i = 0; i < bytes; i += LINE)
 		(void)*((const volatile char *)p + i);
 }
 

@@ -5,11 +5,23 @@
 TARGET static void SUM(const struct table_shape *s, const struct table_pass *p, int32_t group, int32_t from, int32_t to,
                        const void *table, const float *scale, const float *bias, void *sums) {
 	memset(sums, 0, (size_t)(to - from) * ROW * 4);
+	const size_t position = (size_t)s->symbols * ROW_ENTRIES; // entries of one
+	const int whole = to - from > s->symbols / 4; // fewer windows do not need all of a block
+	if (whole)
+		fetch(table, (size_t)table_positions(s, 0) * position * sizeof(ENTRY));
+	// Each window fetches its share of the next block.
+	const size_t share = (POSITIONS * position * sizeof(ENTRY) / (size_t)(to - from) + LINE - 1) / LINE * LINE;
 	for (int32_t b = 0; b < table_blocks(s); b++) {
-		const ENTRY *block = (const ENTRY *)table + (size_t)b * POSITIONS * s->symbols * ROW_ENTRIES;
-		if (to - from > s->symbols / 4) // fewer do not need all of it
-			fetch(block, (size_t)table_positions(s, b) * s->symbols * ROW_ENTRIES * sizeof *block);
+		const ENTRY *block = (const ENTRY *)table + (size_t)b * POSITIONS * position;
+		const int more = whole && b + 1 < table_blocks(s);
+		const char *next = (const char *)(block + (more ? POSITIONS * position : 0));
+		size_t left = more ? (size_t)table_positions(s, b + 1) * position * sizeof(ENTRY) : 0;
 		for (int32_t w = from; w < to; w++) {
+			const size_t now = share < left ? share : left;
+			for (size_t i = 0; i < now; i += LINE)
+				__builtin_prefetch(next + i, 0, 2);
+			next += now;
+			left -= now;
 			const size_t at = (size_t)b * p->windows + w;
 			const uint16_t *entry = p->entries + at * LIST, *end = entry + p->counts[at];
 			ACC *sum = (ACC *)sums + (size_t)(w - from) * FULL;
