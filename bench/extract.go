@@ -9,6 +9,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -30,7 +32,8 @@ type extractor struct {
 }
 
 // inFlight is how many batches are at the engine at a time: one runs while
-// the next is copied into its tensor.
+// the next is copied into its tensor. As many more are being stored, since a
+// disk takes its time.
 const inFlight = 2
 
 // run extracts the splits, as one stream of files, so that the engine waits at
@@ -47,7 +50,7 @@ func (x *extractor) run(ctx context.Context, cfg dataset.Config, splits []datase
 		rows[i] = s.row(at)
 	}
 	running, ctx := errgroup.WithContext(ctx)
-	running.SetLimit(inFlight)
+	running.SetLimit(2 * inFlight)
 	r, err := dataset.NewReader(ctx, cfg, rows, dataset.ReadOptions{MaxLen: x.maxLen, Batch: x.batch, Ahead: inFlight})
 	if err != nil {
 		return err
@@ -66,19 +69,24 @@ func (x *extractor) run(ctx context.Context, cfg dataset.Config, splits []datase
 		if err == io.EOF {
 			return running.Wait()
 		}
+		files, err := x.files(cfg, pick(rows, b.Rows), b.Version)
+		if err != nil {
+			return err
+		}
+		at, keys, sizes := pick(left, b.Rows), slices.Clone(b.SHA256), slices.Clone(b.Size)
 		running.Go(func() error {
-			defer b.Release()
-			dst := s.room(len(b.Rows))
-			files, err := x.files(cfg, pick(rows, b.Rows), b.Version)
+			release := sync.OnceFunc(b.Release)
+			defer release()
+			dst := s.room(len(at))
+			computed, err := x.cache.Run(dst, keys, b.Files, files, func(dst [][]float32, contents [][]byte) error {
+				defer release() // the next files are read while these are stored
+				return x.engine.Run(dst, contents)
+			})
 			if err != nil {
 				return err
 			}
-			computed, err := x.cache.Run(dst, b.SHA256, b.Files, files, x.engine.Run)
-			if err != nil {
-				return err
-			}
-			s.deliver(pick(left, b.Rows), b, dst, computed)
-			progress(len(b.Rows))
+			s.deliver(at, keys, sizes, dst, computed)
+			progress(len(at))
 			return nil
 		})
 	}

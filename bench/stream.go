@@ -91,13 +91,13 @@ func (s *stream) recalled(part, first int, outputs [][]float32, keys []cache.Key
 	s.settle()
 }
 
-// deliver takes the outputs of a batch; computed are the numbers within it of
+// deliver takes the outputs of files just read, at those places; computed are the numbers within it of
 // those that were not in the cache.
-func (s *stream) deliver(at []place, b *dataset.Batch, outputs [][]float32, computed []int) {
+func (s *stream) deliver(at []place, keys []cache.Key, sizes []int64, outputs [][]float32, computed []int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i := range at {
-		s.set(at[i], b.SHA256[i], b.Size[i], outputs, i)
+		s.set(at[i], keys[i], sizes[i], outputs, i)
 		s.parts[at[i].part].cached++
 	}
 	for _, i := range computed {
