@@ -7,7 +7,8 @@
 //
 // Counted are the calls on paths that begin with PREFIX; from the NTH on they
 // fail, and for 0 none does. KIND is
-//   full  writes, and what makes files and folders, fail with ENOSPC
+//   full  writes, and what makes files and folders, fail with ENOSPC; a sync
+//         does only as the NTH
 //   eio   reads fail with EIO
 //   kill  the NTH of all that changes the folder ends the command by SIGKILL
 // The number of calls goes to the file COUNT, the exit status is the command's.
@@ -136,7 +137,9 @@ int main(int argc, char **argv) {
 		int about = strncmp(path, prefix, strlen(prefix)) == 0;
 		if (c->nr == SYS_openat && !(req.data.args[2] & O_CREAT)) about = 0;
 		if (about) count++;
-		int wrong = about && nth > 0 && count >= nth;
+		// A full disk takes what it has taken already.
+		int syncs = c->nr == SYS_fsync || c->nr == SYS_fdatasync;
+		int wrong = about && nth > 0 && (syncs ? count == nth : count >= nth);
 		if (wrong && deadly) {
 			kill(child, SIGKILL);
 			continue;
