@@ -63,6 +63,7 @@ build: env ## bin/driftbench
 
 peers: build python $(CORPORA)/$(CORPUS)/dataset.csv $(MODEL) ## driftbench beside Keras, the notebook's way and scikit-learn
 	$(PY) scripts/peers.py --driftbench $(BIN) --engine tensorflow,table --model $(dir $(MODEL)) --corpus $(CORPORA)/$(CORPUS) --out $(OUT)/peers.txt
+	$(PY) scripts/peers_extract.py --driftbench $(BIN) --model $(dir $(MODEL)) --corpus $(CORPORA)/$(CORPUS) --out $(OUT)/peers-extract.txt
 	. $(DEPS)/env && $(PY) scripts/peers_stats.py --out $(OUT)/peers-stats.txt
 
 model: build python $(CORPORA)/synth/dataset.csv ## train the default model anew

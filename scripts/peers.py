@@ -140,7 +140,7 @@ def notebook_ways(network, batch, labels):
         contents = []
         for path in paths:
             with open(path, "rb") as f:
-                contents.append(list(f.read()))
+                contents.append(list(f.read(network.spec["maxlen"])))
         symbols = keras.utils.pad_sequences(contents, maxlen=network.spec["maxlen"], padding="post", truncating="post", value=network.spec["pad"])
         return [layer.predict(symbols, batch_size=batch, verbose=0) for layer in layers]
 
@@ -321,15 +321,16 @@ def ratios(rounds, base):
 def print_table(rounds):
     bases = ["keras", "notebook"]
     columns = {base: [r for _, _, r in ratios(rounds, base)] for base in bases}
-    print(f"\n{'':48}{'samples/s':>10}" + "".join(f"{'x ' + base + ' (95%)':>22}" for base in bases))
+    print(f"\n{'':56}{'samples/s':>10}" + "".join(f"{'x ' + base + ' (95%)':>22}" for base in bases))
     for i, (key, speed, _) in enumerate(ratios(rounds, bases[0])):
         label = f"{key['engine']}, {key['scenario']}, batch {key.get('batch', 1)}, " + ("with reading" if key["read"] == "yes" else "no reading")
+        label += {"empty": ", empty cache", "full": ", full cache"}.get(key.get("cache"), "")
         cells = ""
         for base in bases:
             ratio = columns[base][i]
             interval = "" if ratio is None or math.isnan(ratio[1]) else f" ({ratio[1]:.2f}-{ratio[2]:.2f})"
             cells += f"{'' if ratio is None else f'{ratio[0]:.2f}' + interval:>22}"
-        print(f"{label:48}{speed:10.1f}{cells}")
+        print(f"{label:56}{speed:10.1f}{cells}")
 
 
 def write(path, environment, rounds):
