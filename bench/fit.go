@@ -12,10 +12,10 @@ import (
 
 	"driftbench/bench/dataset"
 	"driftbench/bench/features"
-	"driftbench/regular"
+	"driftbench/internal/regular"
+	"driftbench/internal/whole"
 	"driftbench/report"
 	"driftbench/stats"
-	"driftbench/whole"
 )
 
 // fitMagic begins a fit file, with its version.

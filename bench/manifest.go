@@ -14,10 +14,10 @@ import (
 	"time"
 
 	"driftbench/bench/dataset"
-	"driftbench/regular"
+	"driftbench/internal/regular"
+	"driftbench/internal/whole"
 	"driftbench/report"
 	"driftbench/tfmodel"
-	"driftbench/whole"
 )
 
 // manifest says how the numbers of a run came about: manifest.json.

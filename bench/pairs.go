@@ -8,7 +8,7 @@ import (
 	"slices"
 	"strconv"
 
-	"driftbench/regular"
+	"driftbench/internal/regular"
 	"driftbench/report"
 	"driftbench/stats"
 )

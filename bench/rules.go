@@ -11,9 +11,9 @@ import (
 	"strconv"
 	"strings"
 
+	"driftbench/internal/whole"
 	"driftbench/report"
 	"driftbench/stats"
-	"driftbench/whole"
 )
 
 // rule is a condition under which a run fails, such as

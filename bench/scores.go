@@ -9,7 +9,7 @@ import (
 	"strconv"
 	"strings"
 
-	"driftbench/whole"
+	"driftbench/internal/whole"
 )
 
 // writeScores writes scores/ into out: for every split one table of the files

@@ -11,7 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 
-	"driftbench/whole"
+	"driftbench/internal/whole"
 )
 
 // WriteResults writes results.json. The same Results gives the same bytes,

@@ -13,7 +13,7 @@ import (
 	"io/fs"
 	"math"
 
-	"driftbench/regular"
+	"driftbench/internal/regular"
 )
 
 // SchemaVersion is the version of results.json that this package reads and

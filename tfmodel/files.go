@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"driftbench/internal/regular"
 	"driftbench/tfmodel/windows"
 )
 
@@ -26,7 +27,7 @@ const (
 
 // readExtras reads what the conversion left in assets.extra, all optional.
 func (m *Model) readExtras() error {
-	b, err := readRegular(filepath.Join(m.Dir, shapeFile), 1<<20)
+	b, err := regular.Read(filepath.Join(m.Dir, shapeFile), 1<<20)
 	switch {
 	case err == nil:
 		m.Shape = new(Shape)
@@ -40,7 +41,7 @@ func (m *Model) readExtras() error {
 		return err
 	}
 
-	b, err = readRegular(filepath.Join(m.Dir, trainedOnFile), 1<<30)
+	b, err = regular.Read(filepath.Join(m.Dir, trainedOnFile), 1<<30)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -102,14 +103,14 @@ func hashModel(dir string) (string, error) {
 	}
 	h := sha256.New()
 	for _, name := range names {
-		f, size, err := openRegular(filepath.Join(dir, name))
+		f, info, err := regular.Open(filepath.Join(dir, name))
 		if name == shapeFile && errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
 		if err != nil {
 			return "", err
 		}
-		fmt.Fprintf(h, "%s %d\n", name, size)
+		fmt.Fprintf(h, "%s %d\n", name, info.Size())
 		_, err = io.Copy(h, f)
 		f.Close()
 		if err != nil {
@@ -117,31 +118,4 @@ func hashModel(dir string) (string, error) {
 		}
 	}
 	return hex.EncodeToString(h.Sum(nil)), nil
-}
-
-// openRegular opens a file and returns its size. Anything else, which might
-// never end or never open, is an error.
-func openRegular(path string) (*os.File, int64, error) {
-	st, err := os.Stat(path)
-	if err != nil {
-		return nil, 0, err
-	}
-	if !st.Mode().IsRegular() {
-		return nil, 0, fmt.Errorf("%s is no regular file", path)
-	}
-	f, err := os.Open(path)
-	return f, st.Size(), err
-}
-
-// readRegular reads a file of at most so many bytes.
-func readRegular(path string, most int64) ([]byte, error) {
-	f, size, err := openRegular(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	if size > most {
-		return nil, fmt.Errorf("%s has %d bytes, at most %d are taken", path, size, most)
-	}
-	return io.ReadAll(io.LimitReader(f, most))
 }

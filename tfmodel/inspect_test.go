@@ -152,7 +152,7 @@ func TestInspectRefuses(t *testing.T) {
 			if err := syscall.Mkfifo(path, 0o666); err != nil {
 				t.Skip(err)
 			}
-		}, "is no regular file"},
+		}, "is a named pipe"},
 		{"no logits", signature(func(s *corepb.SignatureDef) { delete(s.Outputs, "logits") }), `no output "logits"`},
 		{"no feature layer", signature(func(s *corepb.SignatureDef) { delete(s.Outputs, "layer7"); delete(s.Outputs, "layer8") }), "no feature layer"},
 		{"malconv.json of another model", replace(shape, `"maxlen": 2000`, `"maxlen": 2001`), "says maxlen 2001, the signature 2000"},

@@ -29,6 +29,8 @@ import (
 	shapepb "github.com/wamuir/graft/tensorflow/core/framework/tensor_shape_go_proto"
 	corepb "github.com/wamuir/graft/tensorflow/core/protobuf/for_core_protos_go_proto"
 	"google.golang.org/protobuf/proto"
+
+	"driftbench/internal/regular"
 )
 
 // Layer is one float32 output of the model.
@@ -106,7 +108,7 @@ func Inspect(dir string) (*Model, error) {
 func readMetaGraph(dir string) (*corepb.MetaGraphDef, error) {
 	const most = 256 << 20 // a converted MalConv's graph takes 60 KB
 	path := filepath.Join(dir, "saved_model.pb")
-	b, err := readRegular(path, most)
+	b, err := regular.Read(path, most)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("tfmodel: %s is no SavedModel: it holds no saved_model.pb; convert a Keras file with scripts/convert_savedmodel.py", dir)
 	}

@@ -15,7 +15,7 @@ import (
 
 	"gopkg.in/yaml.v3"
 
-	"driftbench/regular"
+	"driftbench/internal/regular"
 )
 
 // Config says where a corpus lies and how it is split. It is the content of

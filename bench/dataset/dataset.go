@@ -26,7 +26,7 @@ import (
 	"fmt"
 	"io"
 
-	"driftbench/regular"
+	"driftbench/internal/regular"
 )
 
 // Options is how a corpus is opened. The zero value serves a folder as it is.

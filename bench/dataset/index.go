@@ -11,7 +11,7 @@ import (
 	"slices"
 	"strings"
 
-	"driftbench/regular"
+	"driftbench/internal/regular"
 )
 
 // Row is one file of the index.

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"syscall"
 
-	"driftbench/regular"
+	"driftbench/internal/regular"
 )
 
 // Dropped is a row whose file is left out, together with its label.

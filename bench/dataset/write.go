@@ -6,7 +6,7 @@ import (
 	"io"
 	"path/filepath"
 
-	"driftbench/whole"
+	"driftbench/internal/whole"
 )
 
 // WriteSplits writes dir/splits/<split>.csv for every split, with the columns

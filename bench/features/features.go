@@ -25,8 +25,8 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"driftbench/regular"
-	"driftbench/whole"
+	"driftbench/internal/regular"
+	"driftbench/internal/whole"
 )
 
 // Row is one file of a split.

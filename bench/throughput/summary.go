@@ -9,7 +9,7 @@ import (
 	"golang.org/x/perf/benchmath"
 	"golang.org/x/perf/benchproc"
 
-	"driftbench/regular"
+	"driftbench/internal/regular"
 )
 
 // confidence is the level of every interval.

@@ -9,7 +9,7 @@ import (
 	"github.com/klauspost/cpuid/v2"
 	"golang.org/x/perf/benchfmt"
 
-	"driftbench/whole"
+	"driftbench/internal/whole"
 )
 
 // Units of a repetition. An operation is one file.
