@@ -7,7 +7,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -84,16 +83,6 @@ static void on_interruption(int sig) {
 	_exit(130);
 }
 
-// hold_interruptions keeps them for later, or delivers what was kept.
-void hold_interruptions(int hold) {
-	sigset_t set;
-	sigemptyset(&set);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGHUP);
-	pthread_sigmask(hold ? SIG_BLOCK : SIG_UNBLOCK, &set, NULL);
-}
-
 static void hear_interruptions(void) {
 	for (const int *sig = (int[]){SIGINT, SIGTERM, SIGHUP, 0}; *sig; sig++) {
 		struct sigaction act;
@@ -102,7 +91,6 @@ static void hear_interruptions(void) {
 		sigfillset(&act.sa_mask);
 		sigaction(*sig, &act, NULL);
 	}
-	hold_interruptions(0);
 }
 
 // before_load's handlers of faults serve the libraries while they load.

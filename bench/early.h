@@ -3,4 +3,3 @@ extern int stderr_now;
 
 void before_load(char **envp);
 void after_go(void);
-void hold_interruptions(int hold);

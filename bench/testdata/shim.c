@@ -1,10 +1,8 @@
 // shim, preloaded, makes the process break where it is native code: in a
 // library that loads, in a call of TensorFlow, or in a thread of a library's
-// own. SHIM says where and how, such as call:segv. As an audit of the dynamic
-// linker, exec:int interrupts the process that has started itself again.
+// own. SHIM says where and how, such as call:segv.
 
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -34,9 +32,4 @@ void TF_SessionRun(void) {
 	pthread_t thread;
 	if (how("thread") && pthread_create(&thread, NULL, break_down, how("thread")) == 0) sleep(600);
 	abort();
-}
-
-unsigned la_version(unsigned version) {
-	if (how("exec") && getenv("TF_CPP_MIN_LOG_LEVEL")) kill(getpid(), SIGINT);
-	return version;
 }
