@@ -127,6 +127,9 @@ func (a *app) extractAll(ctx context.Context, c *dataset.Corpus, x *extractor, o
 	if err := os.Remove(filepath.Join(out, "manifest.json")); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
+	if err := os.MkdirAll(dir, 0o777); err != nil { // once, not by each of its files
+		return nil, err
+	}
 	var written atomic.Int32
 	a.kept = func() string {
 		kept := fmt.Sprintf("%d of %d splits are complete in %s.", written.Load(), len(c.Splits), dir)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -51,6 +52,9 @@ func watched(t *testing.T, cmd *exec.Cmd, want string) (finish func() ended) {
 func TestSignals(t *testing.T) {
 	args := []string{"run", "--corpus", small(), "--model", model, "--cache", "none", "--resamples", "100000", "--out"}
 	const running = "msg=extracted split=2018-Q1"
+	heard := make(chan os.Signal, 1) // or what this process was made to ignore, as by nohup, its children ignore
+	signal.Notify(heard, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+	defer signal.Stop(heard)
 	for _, tc := range []struct {
 		signal syscall.Signal
 		at     string
