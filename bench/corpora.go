@@ -23,9 +23,8 @@ func (f *corpusFlags) add(cmd *cobra.Command) {
 }
 
 // load opens the corpus and looks at every file of its splits, so that what
-// cannot be measured is known before the model runs. dropped are the files of
-// each split that cannot be read.
-func (f *corpusFlags) load(ctx context.Context, a *app) (c *dataset.Corpus, dropped [][]dataset.Dropped, err error) {
+// cannot be measured is known before the model runs.
+func (f *corpusFlags) load(ctx context.Context, a *app) (c *dataset.Corpus, looks []dataset.Look, err error) {
 	c, err = dataset.Load(f.dir, f.options)
 	if err != nil {
 		return nil, nil, err
@@ -33,16 +32,16 @@ func (f *corpusFlags) load(ctx context.Context, a *app) (c *dataset.Corpus, drop
 	for _, w := range c.Warnings {
 		a.log.Warn(w)
 	}
-	dropped, err = c.Check(ctx)
+	looks, err = c.Check(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
-	for i, d := range dropped {
-		if len(d) > 0 {
+	for i, l := range looks {
+		if d := l.Dropped; len(d) > 0 {
 			a.log.Warn(fmt.Sprintf("split %s: %d of %d files cannot be read; the first: %v", c.Splits[i].Name, len(d), len(c.Splits[i].Rows), d[0]))
 		}
 	}
-	return c, dropped, nil
+	return c, looks, nil
 }
 
 func (a *app) splitsCommand() *cobra.Command {
@@ -53,7 +52,7 @@ func (a *app) splitsCommand() *cobra.Command {
 		Short: "Write the split CSVs alone: what a training script reads",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := prepareOut(out); err != nil {
+			if err := a.prepareOut(out); err != nil {
 				return err
 			}
 			c, err := dataset.Load(corpus.dir, corpus.options)

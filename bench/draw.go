@@ -115,6 +115,9 @@ Holm-corrected over all).`,
 			if err != nil {
 				return err
 			}
+			if err := a.lockOut(out); err != nil {
+				return err
+			}
 			if err := a.draw(out, r); err != nil {
 				return err
 			}

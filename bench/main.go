@@ -51,7 +51,7 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	out := &output{w: stdout}
 	a := &app{
 		args: append([]string{"driftbench"}, args...), out: out, err: stderr,
-		blas: stats.UseBLAS(), kept: func() string { return "Nothing was changed." },
+		blas: stats.UseBLAS(), kept: func() string { return "Nothing was changed." }, leave: func() {},
 	}
 	a.log = slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{ReplaceAttr: plainLog}))
 	root := a.root()
@@ -60,6 +60,7 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	root.SetErr(stderr)
 	cmd, err := root.ExecuteContextC(ctx)
 	a.closeProgress()
+	a.leave()
 	if err == nil && out.err != nil {
 		a.started = true // there is nothing wrong with the command line
 		err = fmt.Errorf("printing the results: %w", out.err)
@@ -102,6 +103,7 @@ type app struct {
 	bar      atomic.Pointer[bar]
 	started  bool          // the command line was understood
 	kept     func() string // what an interruption leaves behind, in a sentence
+	leave    func()        // gives up what the command holds
 }
 
 // usageError is a command line that cannot be run.

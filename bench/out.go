@@ -6,11 +6,32 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"golang.org/x/sys/unix"
 )
 
 // prepareOut makes the folder that results go into, and fails before any work
 // is done when nothing can be written there.
-func prepareOut(dir string) error { return prepareFolder("--out", dir) }
+func (a *app) prepareOut(dir string) error {
+	if err := prepareFolder("--out", dir); err != nil {
+		return err
+	}
+	return a.lockOut(dir)
+}
+
+// lockOut makes the folder this command's alone until it ends: two at once
+// would mix their files.
+func (a *app) lockOut(dir string) error {
+	f, err := os.Open(dir)
+	if err != nil {
+		return fmt.Errorf("--out: %w", err)
+	}
+	a.leave = func() { f.Close() } // unlocks
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err == unix.EWOULDBLOCK {
+		return fmt.Errorf("--out %s is in use by another driftbench: wait for it to end, or choose another folder", dir)
+	}
+	return nil // a file system without locks is no reason to stop
+}
 
 // prepareFile does the same for a file that is written at the end. An empty
 // path is none.

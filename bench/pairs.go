@@ -16,7 +16,7 @@ import (
 // compareRuns draws two runs side by side into out, with paired tests on the
 // files that both have scored, and prints the tests.
 func (a *app) compareRuns(out, dirA, dirB string) error {
-	if err := prepareOut(out); err != nil {
+	if err := a.prepareOut(out); err != nil {
 		return err
 	}
 	var runs [2]report.Input

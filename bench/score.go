@@ -74,7 +74,7 @@ func (a *app) scoreFeatures(ctx context.Context, f scoreFlags) error {
 	if err := f.check(); err != nil {
 		return err
 	}
-	if err := prepareOut(f.out); err != nil {
+	if err := a.prepareOut(f.out); err != nil {
 		return err
 	}
 	man := a.newManifest()

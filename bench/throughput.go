@@ -82,7 +82,7 @@ func (a *app) throughput(ctx context.Context, f throughputFlags) error {
 	if err := f.check(); err != nil {
 		return err
 	}
-	if err := prepareOut(f.out); err != nil {
+	if err := a.prepareOut(f.out); err != nil {
 		return err
 	}
 	model, err := tfmodel.Inspect(f.model)
