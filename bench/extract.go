@@ -39,11 +39,17 @@ const inFlight = 2
 // run extracts the splits, as one stream of files, so that the engine waits at
 // no border between two. done is called with each split, in order, when it is
 // complete and the next may be under way; progress with the number of rows done.
-func (x *extractor) run(ctx context.Context, cfg dataset.Config, splits []dataset.Split, progress func(int), done func(completed)) error {
+// Files that are still as looks has them are not read if the cache has their
+// outputs; nil looks have none of them.
+func (x *extractor) run(ctx context.Context, cfg dataset.Config, splits []dataset.Split, looks []dataset.Look, progress func(int), done func(completed)) error {
 	s := newStream(x.layers, splits, done)
-	left, err := x.recall(ctx, cfg, s, progress)
-	if err != nil || len(left) == 0 {
+	cfg, err := cfg.Absolute() // the cache wants paths that mean the same everywhere
+	if err != nil {
 		return err
+	}
+	left := x.recall(cfg, s, looks, progress)
+	if len(left) == 0 {
+		return nil
 	}
 	rows := make([]dataset.Row, len(left))
 	for i, at := range left {
@@ -69,10 +75,7 @@ func (x *extractor) run(ctx context.Context, cfg dataset.Config, splits []datase
 		if err == io.EOF {
 			return running.Wait()
 		}
-		files, err := x.files(cfg, pick(rows, b.Rows), b.Version)
-		if err != nil {
-			return err
-		}
+		files := x.files(cfg, pick(rows, b.Rows), b.Version)
 		at, keys, sizes := pick(left, b.Rows), slices.Clone(b.SHA256), slices.Clone(b.Size)
 		running.Go(func() error {
 			release := sync.OnceFunc(b.Release)
@@ -90,15 +93,6 @@ func (x *extractor) run(ctx context.Context, cfg dataset.Config, splits []datase
 			return nil
 		})
 	}
-}
-
-// numbers returns those below n.
-func numbers(n int) []int {
-	all := make([]int, n)
-	for i := range all {
-		all[i] = i
-	}
-	return all
 }
 
 func pick[T any](from []T, numbers []int) []T {
@@ -119,7 +113,7 @@ type extraction struct {
 
 // extractAll extracts every split and writes each into out/features as soon
 // as it is complete.
-func (a *app) extractAll(ctx context.Context, c *dataset.Corpus, x *extractor, out string) (*extraction, error) {
+func (a *app) extractAll(ctx context.Context, c *dataset.Corpus, looks []dataset.Look, x *extractor, out string) (*extraction, error) {
 	start := time.Now()
 	dir := filepath.Join(out, "features")
 	// Features are about to be replaced: the manifest of those before is not
@@ -147,7 +141,7 @@ func (a *app) extractAll(ctx context.Context, c *dataset.Corpus, x *extractor, o
 
 	made := &extraction{dir: dir}
 	writing, ctx := errgroup.WithContext(ctx)
-	err := x.run(ctx, c.Config, c.Splits, a.advance, func(e completed) {
+	err := x.run(ctx, c.Config, c.Splits, looks, a.advance, func(e completed) {
 		made.splits = append(made.splits, features.Split{Name: e.Name, Rows: e.Rows})
 		made.dropped = append(made.dropped, e.dropped)
 		said := []any{"split", e.Name, "files", len(e.Rows), "dropped", len(e.dropped), "cached", e.cached}

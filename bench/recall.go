@@ -1,61 +1,41 @@
 package main
 
 import (
-	"context"
-
 	"driftbench/bench/dataset"
 	"driftbench/tfmodel/cache"
 )
 
 // recall takes the outputs of files that have not changed since they were
 // cached, and returns the other rows.
-func (x *extractor) recall(ctx context.Context, cfg dataset.Config, s *stream, progress func(int)) (left []place, err error) {
-	const most = 4096 // rows a transaction, since other processes wait for it
+func (x *extractor) recall(cfg dataset.Config, s *stream, looks []dataset.Look, progress func(int)) (left []place) {
 	for part, p := range s.parts {
-		for first := 0; first < len(p.rows); first += most {
-			rows := p.rows[first:min(first+most, len(p.rows))]
-			missing, err := x.recallRows(ctx, cfg, s, part, first, rows)
-			if err != nil {
-				return nil, err
+		if x.cache == nil || looks == nil {
+			for row := range p.rows {
+				left = append(left, place{part, row})
 			}
+			continue
+		}
+		const most = 4096 // rows a transaction, since other processes wait for it
+		for first := 0; first < len(p.rows); first += most {
+			end := min(first+most, len(p.rows))
+			versions := looks[part].Versions[first:end]
+			dst := s.room(end - first)
+			keys, missing := x.cache.Recall(dst, x.files(cfg, p.rows[first:end], versions))
+			s.recalled(part, first, dst, keys, versions, missing)
 			for _, i := range missing {
 				left = append(left, place{part, first + i})
 			}
-			progress(len(rows) - len(missing))
+			progress(end - first - len(missing))
 		}
 	}
-	return left, nil
-}
-
-// recallRows recalls rows, those of a part from first on, and returns the
-// numbers of the others.
-func (x *extractor) recallRows(ctx context.Context, cfg dataset.Config, s *stream, part, first int, rows []dataset.Row) ([]int, error) {
-	if x.cache == nil {
-		return numbers(len(rows)), nil
-	}
-	versions, err := cfg.Versions(ctx, rows)
-	if err != nil {
-		return nil, err
-	}
-	files, err := x.files(cfg, rows, versions)
-	if err != nil {
-		return nil, err
-	}
-	dst := s.room(len(rows))
-	keys, missing := x.cache.Recall(dst, files)
-	s.recalled(part, first, dst, keys, versions, missing)
-	return missing, nil
+	return left
 }
 
 // files are the files of rows as the cache knows them.
-func (x *extractor) files(cfg dataset.Config, rows []dataset.Row, versions []dataset.Version) ([]cache.File, error) {
-	paths, err := cfg.Paths(rows)
-	if err != nil {
-		return nil, err
-	}
+func (x *extractor) files(cfg dataset.Config, rows []dataset.Row, versions []dataset.Version) []cache.File {
 	files := make([]cache.File, len(rows))
-	for i := range files {
-		files[i] = cache.File{Path: paths[i], Head: x.maxLen, Version: cache.Version(versions[i])}
+	for i, row := range rows {
+		files[i] = cache.File{Path: cfg.Path(row), Head: x.maxLen, Version: cache.Version(versions[i])}
 	}
-	return files, nil
+	return files
 }

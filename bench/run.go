@@ -37,6 +37,7 @@ func (f *extractFlags) add(cmd *cobra.Command) {
 type job struct {
 	*extractFlags
 	corpus *dataset.Corpus
+	looks  []dataset.Look // at the files of its splits
 	model  *tfmodel.Model
 	man    *manifest
 }
@@ -50,7 +51,7 @@ func (f *extractFlags) prepare(ctx context.Context, a *app) (*job, error) {
 	if f.batch < 0 {
 		return nil, usagef("--batch %d: want 0 or more", f.batch)
 	}
-	if err := prepareOut(f.out); err != nil {
+	if err := a.prepareOut(f.out); err != nil {
 		return nil, err
 	}
 	j := &job{extractFlags: f, man: a.newManifest()}
@@ -58,12 +59,11 @@ func (f *extractFlags) prepare(ctx context.Context, a *app) (*job, error) {
 	if j.model, err = tfmodel.Inspect(f.model.dir); err != nil {
 		return nil, err
 	}
-	var dropped [][]dataset.Dropped
-	if j.corpus, dropped, err = f.corpus.load(ctx, a); err != nil {
+	if j.corpus, j.looks, err = f.corpus.load(ctx, a); err != nil {
 		return nil, err
 	}
 	j.man.setCorpus(j.corpus)
-	for _, w := range misfits(j.model, j.corpus, len(j.corpus.Splits[0].Rows)-len(dropped[0])) {
+	for _, w := range misfits(j.model, j.corpus, len(j.corpus.Splits[0].Rows)-len(j.looks[0].Dropped)) {
 		a.log.Warn(w)
 		j.man.Warnings = append(j.man.Warnings, w)
 	}
@@ -100,9 +100,14 @@ func (j *job) extract(ctx context.Context, a *app) (*extraction, error) {
 		batch = suitedBatch(engine, j.model)
 	}
 	x := &extractor{engine: engine, cache: kept, layers: j.model.Layers, maxLen: j.model.MaxLen, batch: batch}
-	done, err := a.extractAll(ctx, j.corpus, x, j.out)
+	done, err := a.extractAll(ctx, j.corpus, j.looks, x, j.out)
 	if err != nil {
 		return nil, err
+	}
+	for i, s := range j.corpus.Splits { // files may have gone since they were looked at
+		if err := j.corpus.Measurable(s, done.dropped[i]); err != nil {
+			return nil, err
+		}
 	}
 	j.man.setModel(j.model, engine, batch)
 	j.man.setExtraction(done)

@@ -286,3 +286,52 @@ func TestOutputFits(t *testing.T) {
 		}
 	}
 }
+
+// hook calls do once, when what is written to it holds text.
+type hook struct {
+	strings.Builder
+	text string
+	do   func()
+}
+
+func (h *hook) Write(b []byte) (int, error) {
+	if h.do != nil && strings.Contains(string(b), h.text) {
+		h.do()
+		h.do = nil
+	}
+	return h.Builder.Write(b)
+}
+
+// Files may go between the first look at them and their reading. What then
+// cannot be measured is an error, as it would have been at first.
+func TestFilesThatGo(t *testing.T) {
+	for gone, want := range map[string]string{
+		"2019":     `split "2019": all 9 files are dropped; the first: name `,
+		"worm":     `split "2017-fit": all files with label "worm" are dropped; the first dropped: name `,
+		"all else": "",
+	} {
+		dir := t.TempDir()
+		corpus := filepath.Join(dir, "corpus")
+		copyTree(t, corpus, small(), func(string) bool { return true })
+		remove := func() {
+			for i, line := range strings.Split(readFile(t, filepath.Join(corpus, "dataset.csv")), "\n") {
+				f := strings.Split(line, ",")
+				if i > 0 && len(f) == 3 && (f[1] == gone || strings.HasPrefix(f[2], gone)) {
+					os.Remove(filepath.Join(corpus, f[0]))
+				}
+			}
+		}
+		stderr := &hook{text: "msg=engine", do: remove}
+		var stdout bytes.Buffer
+		out := filepath.Join(dir, "out")
+		status := command(t.Context(), []string{"run", "--corpus", corpus, "--model", model, "--out", out, "--cache", "none", "--resamples", "10"}, &stdout, stderr)
+		_, err := os.Stat(filepath.Join(out, "results.json"))
+		if want == "" {
+			if status != exitDone || err != nil {
+				t.Errorf("none gone: status %d, %v, stderr:\n%s", status, err, stderr)
+			}
+		} else if last := stderr.String()[strings.LastIndex(strings.TrimSpace(stderr.String()), "\n")+1:]; status != exitFailed || err == nil || !strings.HasPrefix(last, "driftbench: dataset: "+want) {
+			t.Errorf("%s gone: status %d, results %v, stderr:\n%s", gone, status, err, stderr)
+		}
+	}
+}

@@ -101,7 +101,7 @@ func (w *workload) cases(x *extractor, e engine) []throughput.Case {
 	if w.corpus != nil {
 		cases = append(cases, throughput.Offline(key("yes"), func(ctx context.Context) (throughput.Volume, error) {
 			forget(e)
-			err := x.run(ctx, w.corpus.Config, []dataset.Split{w.split}, func(int) {}, func(completed) {})
+			err := x.run(ctx, w.corpus.Config, []dataset.Split{w.split}, nil, func(int) {}, func(completed) {})
 			return w.volume, err
 		}))
 	}

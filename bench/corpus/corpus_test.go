@@ -198,13 +198,13 @@ func TestSynthMakesWhatTheIndexSays(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	dropped, err := corpus.Check(t.Context())
+	looks, err := corpus.Check(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i, d := range dropped {
-		if len(d) != 0 {
-			t.Errorf("%s: dropped %v", corpus.Splits[i].Name, d)
+	for i, l := range looks {
+		if len(l.Dropped) != 0 {
+			t.Errorf("%s: dropped %v", corpus.Splits[i].Name, l.Dropped)
 		}
 	}
 	if len(corpus.Rows) != 60 {

@@ -4,34 +4,41 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 )
 
-// Check opens every file of every split without reading it, and returns for
-// each split the rows that a Reader would drop, in order. When what is left of
-// a split cannot be measured (no file at all, or a class without fit rows) the
-// error says so, before hours of work are spent on the others.
-func (c *Corpus) Check(ctx context.Context) ([][]Dropped, error) {
+// Look is what a first look at the files of a split has found.
+type Look struct {
+	Dropped  []Dropped // rows that a Reader would drop, in order
+	Versions []Version // of the file of each row; of dropped ones the zero Version
+}
+
+// Check opens every file of every split without reading it. When what is left
+// of a split cannot be measured, see [Corpus.Measurable], the error says so,
+// before hours of work are spent on the others.
+func (c *Corpus) Check(ctx context.Context) ([]Look, error) {
 	root, err := c.openRoot()
 	if err != nil {
 		return nil, err
 	}
 	defer root.close()
-	dropped := make([][]Dropped, len(c.Splits))
+	looks := make([]Look, len(c.Splits))
 	for i, s := range c.Splits {
-		if dropped[i], err = check(ctx, root, s.Rows); err != nil {
+		if looks[i], err = look(ctx, root, s.Rows); err != nil {
 			return nil, err
 		}
-		if err := c.measurable(s, dropped[i]); err != nil {
-			return dropped, err
+		if err := c.Measurable(s, looks[i].Dropped); err != nil {
+			return looks, err
 		}
 	}
-	return dropped, nil
+	return looks, nil
 }
 
-func check(ctx context.Context, root *root, rows []Row) ([]Dropped, error) {
+func look(ctx context.Context, root *root, rows []Row) (Look, error) {
 	why := make([]refusal, len(rows))
+	l := Look{Versions: make([]Version, len(rows))}
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(8) // waits for disks and servers, not for processors
 	for i, row := range rows {
@@ -39,8 +46,10 @@ func check(ctx context.Context, root *root, rows []Row) ([]Dropped, error) {
 			break
 		}
 		g.Go(func() error {
-			f, _, err := root.open(row.Name)
+			now := time.Now()
+			f, info, err := root.open(row.Name)
 			if err == nil {
+				l.Versions[i] = root.version(info, now)
 				return f.Close()
 			}
 			if r, ok := errors.AsType[refusal](err); ok {
@@ -51,22 +60,22 @@ func check(ctx context.Context, root *root, rows []Row) ([]Dropped, error) {
 		})
 	}
 	if err := g.Wait(); err != nil {
-		return nil, err
+		return Look{}, err
 	}
 	if err := ctx.Err(); err != nil {
-		return nil, err
+		return Look{}, err
 	}
-	var dropped []Dropped
 	for i, r := range why {
 		if r != "" {
-			dropped = append(dropped, Dropped{i, rows[i], string(r)})
+			l.Dropped = append(l.Dropped, Dropped{i, rows[i], string(r)})
 		}
 	}
-	return dropped, nil
+	return l, nil
 }
 
-// measurable is an error when dropping those rows leaves nothing to measure.
-func (c *Corpus) measurable(s Split, dropped []Dropped) error {
+// Measurable is an error when dropping those rows of a split leaves nothing to
+// measure: no file at all, or a class without fit rows.
+func (c *Corpus) Measurable(s Split, dropped []Dropped) error {
 	if len(dropped) == 0 {
 		return nil
 	}

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 
 	"driftbench/internal/regular"
 )
@@ -41,10 +42,13 @@ const (
 type root struct {
 	dir   string
 	inner *os.Root // nil when names may lead out of dir
+	// device is that of dir if versions of its files can be relied on.
+	device uint64
 }
 
 func (c *Config) openRoot() (*root, error) {
 	r := &root{dir: c.RootPath()}
+	r.device = versionedDevice(r.dir)
 	info, err := os.Stat(r.dir)
 	if err != nil {
 		return nil, fmt.Errorf("dataset: opening the root of the files: %w: set root in corpus.yaml", err)
@@ -117,14 +121,19 @@ func (r *root) stat(name string) (os.FileInfo, error) {
 }
 
 // readHead reads the first len(buf) bytes of a file, or all of a shorter one.
-// n is how many they are, after what the file is.
-func (r *root) readHead(buf []byte, name string) (n int, after os.FileInfo, err error) {
+// n is how many they are, size the length of the whole file.
+func (r *root) readHead(buf []byte, name string) (n int, size int64, v Version, err error) {
+	now := time.Now() // the file may change at any time from here on
 	f, before, err := r.open(name)
 	if err != nil {
-		return 0, nil, err
+		return 0, 0, Version{}, err
 	}
 	defer f.Close()
-	return readUnchanged(buf, f, before)
+	n, after, err := readUnchanged(buf, f, before)
+	if err != nil {
+		return 0, 0, Version{}, err
+	}
+	return n, after.Size(), r.steady(before, after, now), nil
 }
 
 // readUnchanged reads the first bytes of a file that was as before says. A

@@ -8,7 +8,6 @@ import (
 	"io"
 	"sync"
 	"sync/atomic"
-	"time"
 )
 
 // ReadOptions is how files are read.
@@ -153,10 +152,9 @@ func (r *Reader) schedule(tasks chan<- task) {
 func (r *Reader) read(t task, maxLen int) {
 	b, s := t.batch, &t.batch.slots[t.slot]
 	buf := b.slab[t.slot*maxLen : (t.slot+1)*maxLen]
-	n, info, err := r.root.readHead(buf, r.rows[b.first+t.slot].Name)
-	*s = slot{data: buf[:n:n], err: err}
+	n, size, version, err := r.root.readHead(buf, r.rows[b.first+t.slot].Name)
+	*s = slot{data: buf[:n:n], size: size, version: version, err: err}
 	if err == nil {
-		s.size, s.version = info.Size(), version(info, time.Now())
 		s.sum = sha256.Sum256(s.data)
 	}
 	if b.pending.Add(-1) == 0 {

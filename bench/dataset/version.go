@@ -1,21 +1,23 @@
 package dataset
 
 import (
-	"context"
-	"fmt"
 	"os"
 	"path/filepath"
 	"syscall"
 	"time"
 
-	"golang.org/x/sync/errgroup"
+	"golang.org/x/sys/unix"
 )
 
 // Version is what the file system says of a file's content without reading it:
 // device, inode, size, and the times of the last change to the content (mtime)
 // and to the inode (ctime), in nanoseconds. While it is the same, so are the
 // bytes: whatever writes to a file or sets its mtime back sets its ctime, which
-// no program chooses. The zero Version tells nothing.
+// no program chooses. Two things pass it by: a store through a shared memory
+// mapping, until the system writes the page back, and another image of a file
+// system, changed elsewhere, in the place of the first.
+//
+// The zero Version tells nothing.
 type Version [5]int64
 
 // Size is the length of the file in bytes.
@@ -26,49 +28,55 @@ func (v Version) Size() int64 { return v[2] }
 // is two seconds at worst, have the same time.
 const still = 3 * time.Second
 
-// version is the zero Version for what has changed just now.
-func version(info os.FileInfo, now time.Time) Version {
+// keepCtime are the file systems that store the time of a change to the inode
+// and let nobody set it.
+var keepCtime = map[int64]bool{
+	unix.EXT4_SUPER_MAGIC: true, unix.XFS_SUPER_MAGIC: true, unix.BTRFS_SUPER_MAGIC: true, unix.F2FS_SUPER_MAGIC: true,
+	unix.TMPFS_MAGIC: true, unix.OVERLAYFS_SUPER_MAGIC: true, unix.NFS_SUPER_MAGIC: true, 0x2fc12fc1: true, // ZFS
+}
+
+// versionedDevice is the device of a folder whose files have versions, or 0.
+func versionedDevice(dir string) uint64 {
+	var fs unix.Statfs_t
+	info, err := os.Stat(dir)
+	if err != nil || unix.Statfs(dir, &fs) != nil || !keepCtime[int64(fs.Type)] {
+		return 0
+	}
 	st, ok := info.Sys().(*syscall.Stat_t)
-	if !ok || now.Sub(time.Unix(st.Ctim.Unix())) < still {
+	if !ok {
+		return 0
+	}
+	return uint64(st.Dev)
+}
+
+// version is what a file was that was opened after now. What has changed just
+// before has the zero Version, and so have files of other file systems.
+func (r *root) version(info os.FileInfo, now time.Time) Version {
+	st, ok := info.Sys().(*syscall.Stat_t)
+	if !ok || r.device == 0 || uint64(st.Dev) != r.device || now.Sub(time.Unix(st.Ctim.Unix())) < still {
 		return Version{}
 	}
 	return Version{int64(st.Dev), int64(st.Ino), st.Size, st.Mtim.Nano(), st.Ctim.Nano()}
 }
 
-// Paths are the absolute paths of the files of rows.
-func (c *Config) Paths(rows []Row) ([]string, error) {
-	dir, err := filepath.Abs(c.RootPath())
-	if err != nil {
-		return nil, fmt.Errorf("dataset: %w", err)
+// steady is the version of a file that was opened after now, was as before
+// says, and was read until it was as after says.
+func (r *root) steady(before, after os.FileInfo, now time.Time) Version {
+	v := r.version(after, now)
+	if v != r.version(before, now) {
+		return Version{}
 	}
-	paths := make([]string, len(rows))
-	for i, row := range rows {
-		paths[i] = (&root{dir: dir}).path(row.Name)
-	}
-	return paths, nil
+	return v
 }
 
-// Versions looks at the files of rows without opening them. A file that a
-// Reader would drop, or that has changed just now, has the zero Version.
-func (c *Config) Versions(ctx context.Context, rows []Row) ([]Version, error) {
-	root, err := c.openRoot()
-	if err != nil {
-		return nil, err
-	}
-	defer root.close()
-	versions, now := make([]Version, len(rows)), time.Now()
-	looking, ctx := errgroup.WithContext(ctx)
-	const part = 64
-	looking.SetLimit(8) // waits for disks and servers, not for processors
-	for first := 0; first < len(rows); first += part {
-		looking.Go(func() error {
-			for i := first; i < min(first+part, len(rows)); i++ {
-				if info, err := root.stat(rows[i].Name); err == nil && readable(info) == nil {
-					versions[i] = version(info, now)
-				}
-			}
-			return ctx.Err()
-		})
-	}
-	return versions, looking.Wait()
+// Path is where the file of a row lies.
+func (c *Config) Path(row Row) string {
+	return (&root{dir: c.RootPath()}).path(row.Name)
+}
+
+// Absolute is the configuration with the folders that it names made absolute.
+func (c Config) Absolute() (Config, error) {
+	var err error
+	c.Dir, err = filepath.Abs(c.Dir)
+	return c, err
 }

@@ -24,17 +24,23 @@ func TestVersionChanges(t *testing.T) {
 		}
 	}
 	// See the file as it will be when its times can be relied on.
-	see := func() Version {
+	r := versioned(t, cfg.Dir)
+	stat := func() os.FileInfo {
 		t.Helper()
 		time.Sleep(20 * time.Millisecond) // more than a tick of the kernel's clock
 		info, err := os.Stat(path)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if v := version(info, time.Now()); v != (Version{}) {
+		return info
+	}
+	see := func() Version {
+		t.Helper()
+		info := stat()
+		if v := r.version(info, time.Now()); v != (Version{}) {
 			t.Errorf("a file written just now has the version %v", v)
 		}
-		v := version(info, time.Now().Add(still))
+		v := r.version(info, time.Now().Add(still))
 		if v == (Version{}) || v.Size() != info.Size() {
 			t.Errorf("version %v of a file of %d bytes", v, info.Size())
 		}
@@ -62,12 +68,35 @@ func TestVersionChanges(t *testing.T) {
 		"grown": func() { write("longer") },
 	} {
 		write("one")
-		before := see()
+		before, whole := see(), stat()
 		change()
 		if after := see(); after == before {
 			t.Errorf("%s: still %v", what, after)
 		}
+		// The same while it is read, which may take long.
+		if v := r.steady(whole, stat(), time.Now().Add(still)); v != (Version{}) {
+			t.Errorf("%s while it is read: %v", what, v)
+		}
 	}
+	whole := stat()
+	if v := r.steady(whole, stat(), time.Now().Add(still)); v != see() {
+		t.Errorf("left alone while it is read: %v", v)
+	}
+	for _, other := range []*root{{}, {device: r.device + 1}} {
+		if v := other.version(whole, time.Now().Add(still)); v != (Version{}) {
+			t.Errorf("version %v of a file of another file system", v)
+		}
+	}
+}
+
+// versioned is the root dir, whose files have versions if any have.
+func versioned(t *testing.T, dir string) *root {
+	t.Helper()
+	r := &root{dir: dir, device: versionedDevice(dir)}
+	if r.device == 0 {
+		t.Skipf("the file system of %s is not known to keep the times of changes: files there have no versions", dir)
+	}
+	return r
 }
 
 // Versions and a Reader agree, and tell nothing of what is not to be read.
@@ -76,24 +105,23 @@ func TestVersions(t *testing.T) {
 	cfg.Dir = t.TempDir()
 	names, reasons := hostile(t, cfg.Dir)
 	rows := named(names...)
-	for _, outside := range []bool{false, true} {
-		cfg.AllowOutside = outside
-		versions, err := cfg.Versions(t.Context(), rows)
+	c := Corpus{Config: cfg, Splits: []Split{{Name: "a", Role: RoleIn, Rows: rows}}}
+	check := func() []Version {
+		t.Helper()
+		looks, err := c.Check(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
-		for i, v := range versions {
-			if v != (Version{}) {
-				t.Errorf("%q (%s), written just now, has the version %v", names[i], reasons[i], v)
-			}
+		return looks[0].Versions
+	}
+	for i, v := range check() {
+		if v != (Version{}) {
+			t.Errorf("%q (%s), written just now, has the version %v", names[i], reasons[i], v)
 		}
 	}
-	cfg.AllowOutside = false
+	versioned(t, cfg.Dir)
 	time.Sleep(still + 100*time.Millisecond)
-	versions, err := cfg.Versions(t.Context(), rows)
-	if err != nil {
-		t.Fatal(err)
-	}
+	versions := check()
 	for i, v := range versions {
 		if (v != Version{}) != (reasons[i] == "") {
 			t.Errorf("%q (%s) has the version %v", names[i], reasons[i], v)
