@@ -103,6 +103,8 @@ func sessionConfig(opt Options) *corepb.ConfigProto {
 			AllowGrowth:       !opt.ReserveGPUMemory,
 			VisibleDeviceList: opt.VisibleGPUs,
 		},
+		// Calls stay of the functions that were checked.
+		GraphOptions: &corepb.GraphOptions{RewriteOptions: &corepb.RewriterConfig{ImplementationSelector: corepb.RewriterConfig_OFF}},
 	}
 	if opt.Threads > 0 {
 		c.UsePerSessionThreads = true

@@ -39,6 +39,14 @@ const networkOps = `
 	Relu Relu6 LeakyRelu Elu Selu Sigmoid Softplus Softsign Softmax LogSoftmax
 `
 
+// refused is what to do about a program that is.
+const refused = "convert the Keras file yourself, or use --trust-model if you trust whoever made this model"
+
+// interchangeable are the attributes of functions that stand for each other:
+// TensorFlow's optimiser renames calls of them after any check, so that a caller
+// could become one of the function that restores the variables.
+var interchangeable = []string{"api_implements", "api_preferred_device"}
+
 // check refuses a program that has ops of another kind. One is needed to load
 // any model: RestoreV2 reads the variables. It is accepted where the name of
 // the files it reads can only be the one that this package gives.
@@ -52,6 +60,11 @@ func (p *program) check() error {
 	}
 	restorer := p.restorer()
 	for _, f := range p.graph.GetLibrary().GetFunction() {
+		for _, attr := range interchangeable {
+			if f.GetAttr()[attr] != nil {
+				return fmt.Errorf("function %q has the attribute %s, by which TensorFlow may call another function in its place, unseen: "+refused, f.GetSignature().GetName(), attr)
+			}
+		}
 		var files string
 		if args := f.GetSignature().GetInputArg(); f.GetSignature().GetName() == restorer && len(args) > 0 {
 			files = args[0].GetName()
@@ -91,7 +104,7 @@ func (known ops) check(place string, nodes []*nodepb.NodeDef, files string) erro
 		op := n.GetOp()
 		restores := op == "RestoreV2" && files != "" && first(n.GetInput()) == files
 		if !known[op] && !restores {
-			return fmt.Errorf("node %q in %s is a %q, which is not among the ops that a network computes with and may reach files, processes or connections: convert the Keras file yourself, or use --trust-model if you trust whoever made this model", n.GetName(), place, op)
+			return fmt.Errorf("node %q in %s is a %q, which is not among the ops that a network computes with and may reach files, processes or connections: "+refused, n.GetName(), place, op)
 		}
 	}
 	return nil

@@ -231,6 +231,14 @@ func TestRefusedPlaces(t *testing.T) {
 			addFunction(g, "deep", strange())
 			addBefore(g, &nodepb.NodeDef{Name: "call", Op: "deep"})
 		}, `node "call" in the graph is a "deep"`},
+		"function that another may stand for": {func(g *corepb.MetaGraphDef) {
+			f := addFunction(g, "harmless", text("a", "a"))
+			library := g.GraphDef.Library.Function
+			for _, f := range []*functionpb.FunctionDef{library[len(library)-1], restorer(g)} {
+				f.Attr = map[string]*attrpb.AttrValue{"api_implements": {Value: &attrpb.AttrValue_S{S: []byte("same")}}}
+			}
+			addBefore(g, call("PartitionedCall", "f", function(f)))
+		}, "has the attribute api_implements"},
 		"input of an input": {func(g *corepb.MetaGraphDef) {
 			addBefore(g, strange(), &nodepb.NodeDef{Name: "between", Op: "Identity", Input: []string{"strange:0"}})
 		}, `node "strange" in the graph`},
