@@ -11,21 +11,39 @@ import (
 )
 
 // Open opens the regular file at path for reading. Anything else is an error
-// that names it, at once: O_NONBLOCK lets no named pipe make it wait.
-func Open(path string) (*os.File, os.FileInfo, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_NOCTTY, 0)
+// that names it, at once.
+func Open(path string) (*os.File, os.FileInfo, error) { return OpenFile(path, os.O_RDONLY) }
+
+// OpenFile is Open with the flag of os.OpenFile, for a file that is there. It
+// looks before it opens, and again after, since the path may mean something
+// else by then. O_NONBLOCK lets no named pipe make it wait.
+func OpenFile(path string, flag int) (*os.File, os.FileInfo, error) {
+	info, err := os.Stat(path)
 	if err != nil {
 		return nil, nil, err
 	}
-	info, err := f.Stat()
-	if err == nil && !info.Mode().IsRegular() {
-		err = fmt.Errorf("%q %s", path, Kind(info.Mode()))
+	if err := refuse(path, info); err != nil {
+		return nil, nil, err
+	}
+	f, err := os.OpenFile(path, flag|syscall.O_NONBLOCK|syscall.O_NOCTTY, 0)
+	if err != nil {
+		return nil, nil, err
+	}
+	if info, err = f.Stat(); err == nil {
+		err = refuse(path, info)
 	}
 	if err != nil {
 		f.Close()
 		return nil, nil, err
 	}
 	return f, info, nil
+}
+
+func refuse(path string, info os.FileInfo) error {
+	if !info.Mode().IsRegular() {
+		return fmt.Errorf("%q %s", path, Kind(info.Mode()))
+	}
+	return nil
 }
 
 // Read reads the regular file at path. One of more than most bytes is an error.
