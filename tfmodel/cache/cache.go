@@ -66,11 +66,12 @@ func Open(dir string, s Scope, log *slog.Logger) (*Cache, error) {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return nil, fmt.Errorf("cache: %w; choose another folder", err)
 	}
-	c := &Cache{store: store{dir, patience}, codec: newCodec(s), log: log, reading: true, storing: true}
+	c := &Cache{store: store{dir, patience}, codec: newCodec(s), log: log, storing: true}
 	err := c.transact(func() error {
 		if err := c.store.check(); err != nil {
 			return err
 		}
+		c.reading = true
 		return c.store.update(func(root *bolt.Bucket) error {
 			_, err := c.scope(root)
 			return err

@@ -320,6 +320,73 @@ func TestReadOnlyFolder(t *testing.T) {
 	}
 }
 
+// What is no file is not taken for a store: one warning, no wait, nothing read.
+func TestStoreThatIsNoFile(t *testing.T) {
+	for want, put := range map[string]func(path string) error{
+		"is a named pipe": func(path string) error { return syscall.Mkfifo(path, 0o666) },
+		"is a directory":  func(path string) error { return os.Mkdir(path, 0o777) },
+		"is a device":     func(path string) error { return os.Symlink("/dev/zero", path) },
+		"no such file":    func(path string) error { return os.Symlink("none", path) },
+	} {
+		dir := t.TempDir()
+		path := store{dir: dir}.path()
+		if err := put(path); err != nil {
+			t.Fatal(err)
+		}
+		before, err := os.Lstat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, w := mustOpen(t, dir, testScope)
+		for range 2 {
+			c.Put(testKeys(0, 1), testRows(testScope, testKeys(0, 1)))
+			if has := stored(t, c, testScope, testKeys(0, 1)); has[0] {
+				t.Errorf("%s: stored", want)
+			}
+		}
+		w.want(t, want)
+		if after, err := os.Lstat(path); err != nil || !os.SameFile(before, after) {
+			t.Errorf("%s: it did not stay: %v", want, err)
+		}
+	}
+}
+
+// A store that stops being a file in the middle of a run is not waited for.
+func TestStoreTurnsIntoPipe(t *testing.T) {
+	c, w := mustOpen(t, t.TempDir(), testScope)
+	for _, err := range []error{os.Remove(c.store.path()), syscall.Mkfifo(c.store.path(), 0o666)} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 2 {
+		if has := stored(t, c, testScope, testKeys(0, 1)); has[0] {
+			t.Error("stored")
+		}
+		c.Put(testKeys(0, 1), testRows(testScope, testKeys(0, 1)))
+	}
+	w.want(t, "is a named pipe")
+}
+
+// A store is where a link says.
+func TestStoreBehindLink(t *testing.T) {
+	dir, elsewhere := t.TempDir(), t.TempDir()
+	c, w := mustOpen(t, elsewhere, testScope)
+	c.Put(testKeys(0, 3), testRows(testScope, testKeys(0, 3)))
+	if err := os.Symlink(c.store.path(), store{dir: dir}.path()); err != nil {
+		t.Fatal(err)
+	}
+	linked, v := mustOpen(t, dir, testScope)
+	linked.Put(testKeys(3, 3), testRows(testScope, testKeys(3, 3)))
+	for _, c := range []*Cache{c, linked} {
+		if n := count(stored(t, c, testScope, testKeys(0, 6))); n != 6 {
+			t.Errorf("%s: %d of 6 stored", c.store.dir, n)
+		}
+	}
+	w.want(t)
+	v.want(t)
+}
+
 // Another process that never lets go costs the cache, not the run.
 func TestLockHeldForever(t *testing.T) {
 	dir := t.TempDir()

@@ -8,6 +8,8 @@ import (
 	"hash/fnv"
 	"io/fs"
 	"os"
+
+	"driftbench/internal/regular"
 )
 
 // check reads the whole store and reports damage to its structure; what the
@@ -26,17 +28,10 @@ import (
 //	meta      magic 4, version 4, page size 4, flags 4, bucket 16,
 //	          freelist 8, pages 8, transaction 8, FNV-1a of all these 8
 func (s store) check() error {
-	info, err := os.Stat(s.path())
+	f, info, err := regular.Open(s.path())
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	if err != nil {
-		return err
-	}
-	if !info.Mode().IsRegular() {
-		return fmt.Errorf("%s is no regular file: remove it", s.path())
-	}
-	f, err := os.Open(s.path())
 	if err != nil {
 		return err
 	}

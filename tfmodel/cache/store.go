@@ -12,6 +12,8 @@ import (
 	"time"
 
 	bolt "go.etcd.io/bbolt"
+
+	"driftbench/internal/regular"
 )
 
 var (
@@ -137,11 +139,15 @@ func (s store) update(f func(root *bolt.Bucket) error) error {
 }
 
 func (s store) transaction(run func(*bolt.DB, func(*bolt.Tx) error) error, flag int, f func(root *bolt.Bucket) error) error {
-	db, file, err := open(s.path(), flag)
+	file, _, err := regular.OpenFile(s.path(), flag)
 	if err != nil {
 		return err
 	}
 	defer file.Close() // after a panic, db could not be closed
+	db, err := open(file, flag == os.O_RDONLY)
+	if err != nil {
+		return err
+	}
 	err = run(db, func(tx *bolt.Tx) error {
 		root := tx.Bucket(rootName)
 		if root == nil {
@@ -155,7 +161,11 @@ func (s store) transaction(run func(*bolt.DB, func(*bolt.Tx) error) error, flag 
 // create makes an empty store under the temporary name, so that a kill leaves
 // no half of one under the right name.
 func (s store) create() (*bolt.DB, error) {
-	db, _, err := open(s.temporary(), os.O_RDWR|os.O_CREATE|os.O_TRUNC)
+	file, err := os.OpenFile(s.temporary(), os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o666)
+	if err != nil {
+		return nil, err
+	}
+	db, err := open(file, false)
 	if err != nil {
 		return nil, err
 	}
@@ -170,15 +180,11 @@ func (s store) create() (*bolt.DB, error) {
 	return db, nil
 }
 
-// open opens a bbolt file with the flag of os.OpenFile, and returns the file too.
-func open(path string, flag int) (*bolt.DB, *os.File, error) {
-	file, err := os.OpenFile(path, flag, 0o666)
-	if err != nil {
-		return nil, nil, err
-	}
-	db, err := bolt.Open(path, 0, &bolt.Options{
+// open opens a bbolt file, and closes it when it cannot.
+func open(file *os.File, readOnly bool) (*bolt.DB, error) {
+	db, err := bolt.Open(file.Name(), 0, &bolt.Options{
 		OpenFile:     func(string, int, os.FileMode) (*os.File, error) { return file, nil },
-		ReadOnly:     flag == os.O_RDONLY,
+		ReadOnly:     readOnly,
 		PageSize:     pageSize,
 		NoStatistics: true,
 		// The lock of the folder keeps driftbench out; bbolt's own is held
@@ -186,8 +192,8 @@ func open(path string, flag int) (*bolt.DB, *os.File, error) {
 		Timeout: time.Second,
 	})
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	db.AllocSize = growth
-	return db, file, nil
+	return db, nil
 }
