@@ -387,6 +387,44 @@ func TestStoreBehindLink(t *testing.T) {
 	v.want(t)
 }
 
+// What lies where a store is made is not written to and not waited for.
+func TestTemporaryThatIsThere(t *testing.T) {
+	mine := filepath.Join(t.TempDir(), "mine")
+	if err := os.WriteFile(mine, []byte("mine"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		put  func(path string) error
+		want []string // warnings
+	}{
+		"left by a kill": {func(path string) error { return os.WriteFile(path, make([]byte, 9000), 0o666) }, nil},
+		"link":           {func(path string) error { return os.Symlink(mine, path) }, nil},
+		"dangling link":  {func(path string) error { return os.Symlink(mine+"2", path) }, nil},
+		"pipe":           {func(path string) error { return syscall.Mkfifo(path, 0o666) }, nil},
+		"full folder":    {func(path string) error { return os.MkdirAll(filepath.Join(path, "full"), 0o777) }, []string{"not empty"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			if err := c.put(store{dir: dir}.temporary()); err != nil {
+				t.Fatal(err)
+			}
+			cache, w := mustOpen(t, dir, testScope)
+			cache.Put(testKeys(0, 2), testRows(testScope, testKeys(0, 2)))
+			n := count(stored(t, cache, testScope, testKeys(0, 2)))
+			if stores := n == 2; stores != (len(c.want) == 0) {
+				t.Errorf("%d of 2 stored", n)
+			}
+			w.want(t, c.want...)
+			if b, err := os.ReadFile(mine); err != nil || string(b) != "mine" {
+				t.Errorf("the link's target holds %q, %v", b, err)
+			}
+			if _, err := os.Stat(mine + "2"); err == nil {
+				t.Error("the link's target was made")
+			}
+		})
+	}
+}
+
 // Another process that never lets go costs the cache, not the run.
 func TestLockHeldForever(t *testing.T) {
 	dir := t.TempDir()

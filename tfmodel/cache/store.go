@@ -159,9 +159,13 @@ func (s store) transaction(run func(*bolt.DB, func(*bolt.Tx) error) error, flag 
 }
 
 // create makes an empty store under the temporary name, so that a kill leaves
-// no half of one under the right name.
+// no half of one under the right name. What lies there is removed, never
+// written to: it may be a link to someone's file. Call it in locked.
 func (s store) create() (*bolt.DB, error) {
-	file, err := os.OpenFile(s.temporary(), os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o666)
+	if err := os.Remove(s.temporary()); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	file, err := os.OpenFile(s.temporary(), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666)
 	if err != nil {
 		return nil, err
 	}
