@@ -8,22 +8,22 @@ import (
 // recall takes the outputs of files that have not changed since they were
 // cached, and returns the other rows.
 func (x *extractor) recall(cfg dataset.Config, s *stream, looks []dataset.Look, progress func(int)) (left []place) {
-	for part, p := range s.parts {
+	for i, p := range s.parts {
 		if x.cache == nil || looks == nil {
-			for row := range p.rows {
-				left = append(left, place{part, row})
+			for row := range p.wanted {
+				left = append(left, place{i, row})
 			}
 			continue
 		}
 		const most = 4096 // rows a transaction, since other processes wait for it
-		for first := 0; first < len(p.rows); first += most {
-			end := min(first+most, len(p.rows))
-			versions := looks[part].Versions[first:end]
+		for first := 0; first < len(p.wanted); first += most {
+			end := min(first+most, len(p.wanted))
+			versions := looks[i].Versions[first:end]
 			dst := s.room(end - first)
-			keys, missing := x.cache.Recall(dst, x.files(cfg, p.rows[first:end], versions))
-			s.recalled(part, first, dst, keys, versions, missing)
-			for _, i := range missing {
-				left = append(left, place{part, first + i})
+			keys, missing := x.cache.Recall(dst, x.files(cfg, p.wanted[first:end], versions))
+			s.recalled(i, first, dst, keys, versions, missing)
+			for _, row := range missing {
+				left = append(left, place{i, first + row})
 			}
 			progress(end - first - len(missing))
 		}

@@ -21,7 +21,8 @@ type completed struct {
 // stream gathers the outputs of the rows of all splits, which come in any
 // order. A split is done when each of its rows has its outputs or was dropped,
 // and all splits before it are done. The features of a split take memory from
-// its first outputs until it is done.
+// its first outputs until it is done: those of one or two splits, or of all
+// where some outputs of each are recalled.
 type stream struct {
 	layers []tfmodel.Layer
 
@@ -34,7 +35,7 @@ type stream struct {
 // part is one split of a stream.
 type part struct {
 	completed // its Rows and Layers have all rows until the split is done
-	rows      []dataset.Row
+	wanted    []dataset.Row
 	open      int // rows with neither outputs nor a reason to be dropped
 }
 
@@ -44,7 +45,7 @@ type place struct{ part, row int }
 func newStream(layers []tfmodel.Layer, splits []dataset.Split, done func(completed)) *stream {
 	s := &stream{layers: layers, done: done}
 	for _, split := range splits {
-		p := part{rows: split.Rows, open: len(split.Rows)}
+		p := part{wanted: split.Rows, open: len(split.Rows)}
 		p.Name = split.Name
 		s.parts = append(s.parts, p)
 	}
@@ -52,15 +53,15 @@ func newStream(layers []tfmodel.Layer, splits []dataset.Split, done func(complet
 	return s
 }
 
-func (s *stream) row(at place) dataset.Row { return s.parts[at.part].rows[at.row] }
+func (s *stream) row(at place) dataset.Row { return s.parts[at.part].wanted[at.row] }
 
 // begin gives a part its memory.
 func (s *stream) begin(i int) *part {
 	p := &s.parts[i]
 	if p.Rows == nil {
-		p.Rows = make([]features.Row, len(p.rows))
+		p.Rows = make([]features.Row, len(p.wanted))
 		for _, l := range s.layers {
-			p.Layers = append(p.Layers, features.Layer{Name: l.Name, Width: l.Width, Data: make([]float32, len(p.rows)*l.Width)})
+			p.Layers = append(p.Layers, features.Layer{Name: l.Name, Width: l.Width, Data: make([]float32, len(p.wanted)*l.Width)})
 		}
 	}
 	return p
@@ -75,9 +76,9 @@ func (s *stream) room(n int) [][]float32 {
 	return room
 }
 
-// recalled takes outputs for the rows of a part from first on: those that
-// are not among missing, numbers after first, ascending.
-func (s *stream) recalled(part, first int, outputs [][]float32, keys []cache.Key, versions []dataset.Version, missing []int) {
+// recalled takes outputs for the rows of the part of that number from first
+// on: those that are not among missing, numbers after first, ascending.
+func (s *stream) recalled(number, first int, outputs [][]float32, keys []cache.Key, versions []dataset.Version, missing []int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i, key := range keys {
@@ -85,8 +86,8 @@ func (s *stream) recalled(part, first int, outputs [][]float32, keys []cache.Key
 			missing = missing[1:]
 			continue
 		}
-		s.set(place{part, first + i}, key, versions[i].Size(), outputs, i)
-		s.parts[part].cached++
+		s.set(place{number, first + i}, key, versions[i].Size(), outputs, i)
+		s.parts[number].cached++
 	}
 	s.settle()
 }
