@@ -49,15 +49,23 @@ func prepareFolder(flag, dir string) error {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return fmt.Errorf("%s: %w", flag, err)
 	}
-	// One name, so that a kill between the two leaves no more than one.
+	// One name, so that a kill between the two leaves no more than one. With
+	// O_EXCL nothing that is there is opened; removing what a kill left, or
+	// another command is about to remove, takes the same right.
 	path := filepath.Join(dir, ".writable")
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE, 0o666)
-	if err != nil {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+	switch {
+	case err == nil:
+		f.Close()
+	case errors.Is(err, fs.ErrExist):
+		if info, err := os.Lstat(path); err == nil && (!info.Mode().IsRegular() || info.Size() > 0) {
+			return fmt.Errorf("%s: %s is in the way: move it", flag, path)
+		}
+	default:
 		return fmt.Errorf("%s: nothing can be written into %s: %w", flag, dir, err)
 	}
-	f.Close()
-	if err := os.Remove(path); !errors.Is(err, fs.ErrNotExist) {
-		return err
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%s: nothing can be written into %s: %w", flag, dir, err)
 	}
 	return nil
 }
