@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -15,6 +16,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // soak asks for the long form of the tests that can take any time.
@@ -40,6 +42,18 @@ func injector(t *testing.T) string {
 		t.Skipf("faults cannot be injected here, for want of seccomp user notification (Linux 5.19): %v: %s", err, b)
 	}
 	return path
+}
+
+// An injector that cannot work says so and ends, such as one in another, as a
+// process has one listener.
+func TestInjectorFails(t *testing.T) {
+	path, count := injector(t), filepath.Join(t.TempDir(), "count")
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	b, err := exec.CommandContext(ctx, path, "eio", "0", "/", count, path, "eio", "0", "/", count, "true").CombinedOutput()
+	if ended, ok := errors.AsType[*exec.ExitError](err); !ok || ended.ExitCode() != 125 || string(b) != "fault: installing the filter: Device or resource busy\n" {
+		t.Errorf("%v: %s", err, b)
+	}
 }
 
 // process is a command line of driftbench in a process of its own, which is

@@ -20,7 +20,6 @@
 #include <linux/capability.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
-#include <linux/securebits.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -67,13 +66,13 @@ static int install(const struct call *calls) {
 	return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER | SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV, &program);
 }
 
-// drop makes root as weak as any user. Nobody else has anything to drop.
-static void drop(void) {
-	if (geteuid() != 0) return;
+// drop makes root as weak as any user, for good where no exec gives new
+// privileges, as install asks. Nobody else has anything to drop.
+static int drop(void) {
+	if (geteuid() != 0) return 0;
 	struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
 	struct __user_cap_data_struct none[2] = {{0}};
-	if (prctl(PR_SET_SECUREBITS, SECBIT_NOROOT | SECBIT_NOROOT_LOCKED, 0, 0, 0) < 0 || syscall(SYS_capset, &head, none) < 0)
-		die("fault: dropping privileges");
+	return syscall(SYS_capset, &head, none);
 }
 
 // path_of finds the path that a call is about; "" when it has none.
@@ -112,18 +111,24 @@ int main(int argc, char **argv) {
 	if (child < 0) die("fault: clone");
 	if (child == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		drop();
-		int fd = install(calls);
-		__atomic_store_n(listener, fd < 0 ? -errno : fd, __ATOMIC_SEQ_CST);
-		if (fd >= 0) execvp(argv[5], argv + 5);
+		int fd = drop();
+		if (fd < 0) perror("fault: dropping privileges");
+		else if ((fd = install(calls)) < 0) perror("fault: installing the filter");
+		__atomic_store_n(listener, fd, __ATOMIC_SEQ_CST);
+		if (fd >= 0) {
+			execvp(argv[5], argv + 5);
+			perror(argv[5]);
+		}
 		_exit(125);
 	}
 	int fd;
-	while ((fd = __atomic_load_n(listener, __ATOMIC_SEQ_CST)) == 0) usleep(100);
-	if (fd < 0) {
-		errno = -fd;
-		die("fault: installing the filter");
+	while ((fd = __atomic_load_n(listener, __ATOMIC_SEQ_CST)) == 0) {
+		siginfo_t ended = {0};
+		if (waitid(P_PID, child, &ended, WEXITED | WNOHANG | WNOWAIT) < 0) die("fault: waiting");
+		if (ended.si_pid != 0 && __atomic_load_n(listener, __ATOMIC_SEQ_CST) == 0) break;
+		usleep(100);
 	}
+	if (fd <= 0) return 125;
 
 	struct pollfd p = {.fd = fd, .events = POLLIN};
 	struct seccomp_notif req;
