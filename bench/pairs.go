@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/csv"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -9,6 +8,7 @@ import (
 	"strconv"
 
 	"driftbench/internal/regular"
+	"driftbench/internal/table"
 	"driftbench/report"
 	"driftbench/stats"
 )
@@ -178,11 +178,13 @@ func readScores(dir, split string, detectors []string) (names []string, scores [
 }
 
 func parseScores(r io.Reader, path string, detectors []string) (names []string, scores [][]float64, err error) {
-	c := csv.NewReader(r)
-	c.ReuseRecord = true
-	header, err := c.Read()
+	t := table.NewReader(r, path)
+	header, err := t.Read()
+	if err == io.EOF {
+		return nil, nil, fmt.Errorf("reading the scores: %s is empty: score again", path)
+	}
 	if err != nil {
-		return nil, nil, fmt.Errorf("reading the scores: %s: %w", path, err)
+		return nil, nil, fmt.Errorf("reading the scores: %w", err)
 	}
 	header = slices.Clone(header)
 	columns := make([]int, len(detectors))
@@ -193,19 +195,18 @@ func parseScores(r io.Reader, path string, detectors []string) (names []string, 
 	}
 	scores = make([][]float64, len(detectors))
 	for {
-		record, err := c.Read()
+		record, err := t.Read()
 		if err == io.EOF {
 			return names, scores, nil
 		}
 		if err != nil {
-			return nil, nil, fmt.Errorf("reading the scores: %s: %w", path, err)
+			return nil, nil, fmt.Errorf("reading the scores: %w", err)
 		}
 		names = append(names, record[0])
 		for d, column := range columns {
 			v, err := strconv.ParseFloat(record[column], 64)
 			if err != nil || v-v != 0 { // NaN or infinite
-				line, _ := c.FieldPos(column)
-				return nil, nil, fmt.Errorf("reading the scores: %s:%d: %.80q is %.80q, no finite number", path, line, detectors[d], record[column])
+				return nil, nil, fmt.Errorf("reading the scores: %w", t.Errorf("%.80q is %.80q, no finite number", detectors[d], record[column]))
 			}
 			scores[d] = append(scores[d], v)
 		}

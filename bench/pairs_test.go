@@ -126,3 +126,22 @@ func TestCompareRefuses(t *testing.T) {
 		t.Errorf("lost scores: status %d, stderr %q", status, stderr)
 	}
 }
+
+// Every error in a table of scores says where it is.
+func TestReadScoresRefuses(t *testing.T) {
+	const head = "name,msp\n"
+	for text, want := range map[string]string{
+		"":                                 "s.csv is empty",
+		"name,mls\n":                       `s.csv has no column "msp"`,
+		head + "a,1\nb,x\n":                `s.csv:3: "msp" is "x", no finite number`,
+		head + "\"a\nb\",NaN\n":            `s.csv:2: "msp" is "NaN", no finite number`,
+		head + "a,1\nb\n":                  "s.csv:3: another number of fields than the header",
+		head + "a,1\nb,\"1\n":              "s.csv:3: extraneous or missing",
+		string(make([]byte, 2<<20)):        "s.csv:1: more than 1048576 bytes without the end of a record",
+		head + string(make([]byte, 2<<20)): "s.csv:2: more than 1048576 bytes without the end of a record",
+	} {
+		if _, _, err := parseScores(strings.NewReader(text), "s.csv", []string{"msp"}); err == nil || !strings.Contains(err.Error(), "reading the scores: "+want) {
+			t.Errorf("%.80q: error %v, want %q", text, err, want)
+		}
+	}
+}

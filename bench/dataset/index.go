@@ -1,10 +1,6 @@
 package dataset
 
 import (
-	"bufio"
-	"bytes"
-	"encoding/csv"
-	"errors"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -12,6 +8,7 @@ import (
 	"strings"
 
 	"driftbench/internal/regular"
+	"driftbench/internal/table"
 )
 
 // Row is one file of the index.
@@ -97,7 +94,7 @@ func (c *Config) covers(m Month) bool {
 
 // indexReader reads an index row by row.
 type indexReader struct {
-	csv   *csv.Reader
+	table *table.Reader
 	path  string
 	cfg   Config
 	class map[string]int
@@ -105,21 +102,16 @@ type indexReader struct {
 }
 
 func newIndexReader(r io.Reader, path string, cfg Config) (*indexReader, error) {
-	br := bufio.NewReader(r)
-	if bom, _ := br.Peek(3); bytes.Equal(bom, []byte("\xef\xbb\xbf")) {
-		br.Discard(3)
-	}
-	ir := &indexReader{csv: csv.NewReader(br), path: path, cfg: cfg, class: map[string]int{}}
-	ir.csv.ReuseRecord = true
+	ir := &indexReader{table: table.NewReader(r, path), path: path, cfg: cfg, class: map[string]int{}}
 	for i, l := range cfg.Labels {
 		ir.class[l] = i
 	}
-	header, err := ir.csv.Read()
+	header, err := ir.table.Read()
 	if err == io.EOF {
 		return nil, fmt.Errorf("dataset: %s: empty: want a header with the columns name,label,first_seen", path)
 	}
 	if err != nil {
-		return nil, ir.csvError(err)
+		return nil, fmt.Errorf("dataset: %w", err)
 	}
 	for i, name := range columns {
 		ir.field[i] = slices.Index(header, name)
@@ -135,16 +127,14 @@ func newIndexReader(r io.Reader, path string, cfg Config) (*indexReader, error) 
 
 // next returns the next row, or io.EOF.
 func (ir *indexReader) next() (Row, error) {
-	rec, err := ir.csv.Read()
+	rec, err := ir.table.Read()
 	if err == io.EOF {
 		return Row{}, err
 	}
 	if err != nil {
-		return Row{}, ir.csvError(err)
+		return Row{}, fmt.Errorf("dataset: %w", err)
 	}
 	name, label, seen := rec[ir.field[0]], rec[ir.field[1]], rec[ir.field[2]]
-	line, _ := ir.csv.FieldPos(0)
-
 	class, ok := ir.class[label]
 	if !ok {
 		return Row{}, ir.errorf("unknown label %s (labels: %s): add it to labels in corpus.yaml or remove the row", quote(label), quoteAll(ir.cfg.Labels))
@@ -171,24 +161,11 @@ func (ir *indexReader) next() (Row, error) {
 		FirstSeen: strings.Clone(seen),
 		Month:     month,
 		Class:     class,
-		Line:      line,
+		Line:      ir.table.Line(),
 	}, nil
 }
 
 // errorf is an error in the record that was read last.
 func (ir *indexReader) errorf(format string, args ...any) error {
-	line, _ := ir.csv.FieldPos(0)
-	return fmt.Errorf("dataset: %s:%d: "+format, append([]any{ir.path, line}, args...)...)
-}
-
-func (ir *indexReader) csvError(err error) error {
-	pe, ok := errors.AsType[*csv.ParseError](err)
-	if !ok {
-		return fmt.Errorf("dataset: reading %s: %w", ir.path, err)
-	}
-	what := pe.Err.Error()
-	if errors.Is(err, csv.ErrFieldCount) {
-		what = "another number of fields than the header: quote names that hold a comma"
-	}
-	return fmt.Errorf("dataset: %s:%d: %s", ir.path, pe.StartLine, what)
+	return fmt.Errorf("dataset: %w", ir.table.Errorf(format, args...))
 }

@@ -59,10 +59,12 @@ func TestReadIndexErrors(t *testing.T) {
 		{header + "b/../../a,worm,2017-01\n", "leads out of the root"},
 		{header + "/etc/passwd,worm,2017-01\n", "leads out of the root"},
 		{header + "\"a\r\r\nb\",worm,2017-01\n", "holds a CRLF"},
+		{strings.Repeat("\x00", 2<<20), "dataset: dataset.csv:1: more than 1048576 bytes without the end of a record"},
+		{header + "a,worm,2017-01\n" + strings.Repeat("\x00", 2<<20), "dataset: dataset.csv:4: more than 1048576 bytes"},
 	} {
 		_, _, err := readIndex(strings.NewReader(c.text), "dataset.csv", DefaultConfig())
 		if err == nil || !strings.Contains(err.Error(), c.want) {
-			t.Errorf("%q: error %v, want %q in it", c.text, err, c.want)
+			t.Errorf("%.200q: error %v, want %q in it", c.text, err, c.want)
 		} else if strings.ContainsAny(err.Error(), "\n\x1b") {
 			t.Errorf("%q: error %q is not one line", c.text, err)
 		}

@@ -20,12 +20,12 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 	"unicode"
 
 	"golang.org/x/sync/errgroup"
 
 	"driftbench/internal/regular"
+	"driftbench/internal/table"
 	"driftbench/internal/whole"
 )
 
@@ -170,33 +170,29 @@ func prints(name string) bool {
 }
 
 func readRows(r io.Reader, path string) ([]Row, error) {
-	c := csv.NewReader(r)
-	c.ReuseRecord = true
-	c.FieldsPerRecord = len(header)
-	first, err := c.Read()
-	if errno, ok := errors.AsType[syscall.Errno](err); ok {
-		return nil, fmt.Errorf("features: reading %s: %w", path, errno)
+	t := table.NewReader(r, path)
+	first, err := t.Read()
+	if err != nil && err != io.EOF {
+		return nil, fmt.Errorf("features: %w", err)
 	}
-	if err != nil || !slices.Equal(first, header) {
+	if !slices.Equal(first, header) {
 		return nil, fmt.Errorf("features: %s:1: want the columns %s: extract the features again", path, strings.Join(header, ","))
 	}
 	var rows []Row
 	for {
-		rec, err := c.Read()
+		rec, err := t.Read()
 		if err == io.EOF {
 			return rows, nil
 		}
 		if err != nil {
-			return nil, fmt.Errorf("features: %s: %w", path, err)
+			return nil, fmt.Errorf("features: %w", err)
 		}
 		size, err := strconv.ParseInt(rec[4], 10, 64)
 		if err != nil || size < 0 {
-			line, _ := c.FieldPos(4)
-			return nil, fmt.Errorf("features: %s:%d: size %.80q is no number of bytes", path, line, rec[4])
+			return nil, fmt.Errorf("features: %w", t.Errorf("size %.80q is no number of bytes", rec[4]))
 		}
 		if slices.ContainsFunc(rec, func(field string) bool { return strings.Contains(field, "\r\n") }) {
-			line, _ := c.FieldPos(0)
-			return nil, fmt.Errorf("features: %s:%d: a field holds a CRLF, which CSV cannot carry: rename the file", path, line)
+			return nil, fmt.Errorf("features: %w", t.Errorf("a field holds a CRLF, which CSV cannot carry: rename the file"))
 		}
 		rows = append(rows, Row{rec[0], rec[1], rec[2], rec[3], size})
 	}

@@ -102,6 +102,13 @@ func TestReadRefuses(t *testing.T) {
 		"layer that cannot be printed": {func(dir string) {
 			os.WriteFile(filepath.Join(dir, "2017-val.\x1b[2J\n.npy"), nil, 0o666)
 		}, `"2017-val.\x1b[2J\n.npy" cannot name a layer`},
+		"table of one line": {func(dir string) {
+			path := filepath.Join(dir, table)
+			os.Remove(path)
+			os.WriteFile(path, nil, 0o666)
+			os.Truncate(path, 2<<20)
+		}, table + ":1: more than 1048576 bytes"},
+		"row without end": {damage(table, func(b []byte) []byte { return append(b, make([]byte, 2<<20)...) }), table + ":5: more than 1048576 bytes"},
 		"table that is a pipe": {func(dir string) {
 			os.Remove(filepath.Join(dir, table))
 			syscall.Mkfifo(filepath.Join(dir, table), 0o666)

@@ -1,0 +1,101 @@
+// Package table reads CSV files that may come from elsewhere. No record takes
+// more than [MaxRecord] bytes: encoding/csv alone collects a line that never
+// ends, or a quote that is never closed, until memory is full.
+package table
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+)
+
+// MaxRecord is the most bytes of a record, line end included.
+const MaxRecord = 1 << 20
+
+// Reader reads one table, a record at a time.
+type Reader struct {
+	csv  *csv.Reader
+	in   *bounded
+	path string
+	line int // of the record
+}
+
+// NewReader reads the table in r, which path names in errors. A byte order
+// mark and CRLF line ends are fine.
+func NewReader(r io.Reader, path string) *Reader {
+	in := bufio.NewReader(r)
+	if bom, _ := in.Peek(3); bytes.Equal(bom, []byte("\xef\xbb\xbf")) {
+		in.Discard(3)
+	}
+	b := &bounded{in: in}
+	t := &Reader{csv: csv.NewReader(b), in: b, path: path}
+	t.csv.ReuseRecord = true
+	return t
+}
+
+// Read returns the next record, which is valid until the next call, or io.EOF.
+// All have as many fields as the first. Any other error begins path:line.
+func (t *Reader) Read() ([]string, error) {
+	t.line, t.in.left = t.in.lines+1, MaxRecord
+	record, err := t.csv.Read()
+	bad, malformed := errors.AsType[*csv.ParseError](err)
+	switch {
+	case t.in.tooLong:
+		return nil, t.Errorf("more than %d bytes without the end of a record: it is no table", MaxRecord)
+	case malformed:
+		t.line = bad.StartLine
+		if bad.Err == csv.ErrFieldCount {
+			return nil, t.Errorf("another number of fields than the header: quote names that hold a comma")
+		}
+		return nil, t.Errorf("%w", bad.Err)
+	case err == io.EOF:
+		return nil, err
+	case err != nil:
+		if bad, ok := errors.AsType[*fs.PathError](err); ok {
+			err = bad.Err // the path is said already
+		}
+		return nil, fmt.Errorf("reading %s: %w", t.path, err)
+	}
+	t.line, _ = t.csv.FieldPos(0)
+	return record, nil
+}
+
+// Line is that of the record that was read last: its first, counted from 1.
+func (t *Reader) Line() int { return t.line }
+
+// Errorf is an error in the record that was read last.
+func (t *Reader) Errorf(format string, args ...any) error {
+	return fmt.Errorf("%s:%d: "+format, append([]any{t.path, t.line}, args...)...)
+}
+
+// bounded hands on no byte beyond the end of a line, so that csv.Reader has
+// read nothing ahead when a record begins, and no more than left.
+type bounded struct {
+	in      *bufio.Reader
+	lines   int // handed on whole
+	left    int
+	tooLong bool
+}
+
+func (b *bounded) Read(p []byte) (int, error) {
+	if _, err := b.in.Peek(1); err != nil {
+		return 0, err
+	}
+	if b.left == 0 {
+		b.tooLong = true
+		return 0, io.ErrUnexpectedEOF
+	}
+	line, _ := b.in.Peek(min(b.in.Buffered(), len(p), b.left))
+	if end := bytes.IndexByte(line, '\n'); end >= 0 {
+		line = line[:end+1]
+		b.lines++
+	}
+	n := copy(p, line)
+	b.in.Discard(n)
+	b.left -= n
+	return n, nil
+}
