@@ -102,3 +102,25 @@ func TestMalformedLinesAreToldWithTheirPlace(t *testing.T) {
 		t.Errorf("summaries of a malformed file: %v, want an error with the place", err)
 	}
 }
+
+func TestLineWithoutEndIsToldInPlainWords(t *testing.T) {
+	const result = "BenchmarkX/engine=a 1 5 ns/op\n"
+	fits := strings.Repeat("#", 1<<16-1)
+	for text, want := range map[string]string{
+		result + fits + "\n":        "",
+		result + fits + "#\n":       "bench.txt:2: the line is longer than 65535 bytes",
+		strings.Repeat("\x00", 1e6): "bench.txt:1: the line is longer than 65535 bytes",
+	} {
+		path := filepath.Join(t.TempDir(), "bench.txt")
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		_, summing := Summaries(path)
+		comparing := Compare(new(bytes.Buffer), new(bytes.Buffer), []string{path}, "/engine")
+		for _, err := range []error{summing, comparing} {
+			if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+				t.Errorf("%d bytes: error %v, want %q", len(text), err, want)
+			}
+		}
+	}
+}

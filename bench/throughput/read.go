@@ -1,8 +1,11 @@
 package throughput
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 
 	"golang.org/x/perf/benchfmt"
 )
@@ -29,11 +32,22 @@ func each(in records, result func(*benchfmt.Result), malformed func(*benchfmt.Sy
 			malformed(r)
 		}
 	}
-	if err := in.Err(); err != nil {
+	if err := in.Err(); errors.Is(err, bufio.ErrTooLong) {
+		return tooLong(err)
+	} else if err != nil {
 		return fmt.Errorf("reading benchmarks: %w", err)
 	}
 	if !found {
 		return errNoResults
 	}
 	return nil
+}
+
+// tooLong says in plain words what benchfmt says of a line that it cannot
+// hold: file:line: [bufio.ErrTooLong], with the number of the line before.
+func tooLong(err error) error {
+	place := strings.TrimSuffix(err.Error(), ": "+bufio.ErrTooLong.Error())
+	colon := strings.LastIndexByte(place, ':')
+	before, _ := strconv.Atoi(place[colon+1:])
+	return fmt.Errorf("%s:%d: the line is longer than %d bytes: it is no benchmark result", place[:colon], before+1, bufio.MaxScanTokenSize-1)
 }
