@@ -18,18 +18,17 @@ func Open(path string) (*os.File, os.FileInfo, error) { return OpenFile(path, os
 // looks before it opens, and again after, since the path may mean something
 // else by then. O_NONBLOCK lets no named pipe make it wait.
 func OpenFile(path string, flag int) (*os.File, os.FileInfo, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, nil, err
-	}
-	if err := refuse(path, info); err != nil {
-		return nil, nil, err
+	if info, err := os.Stat(path); err == nil { // else opening says why
+		if err := refuse(path, info); err != nil {
+			return nil, nil, err
+		}
 	}
 	f, err := os.OpenFile(path, flag|syscall.O_NONBLOCK|syscall.O_NOCTTY, 0)
 	if err != nil {
 		return nil, nil, err
 	}
-	if info, err = f.Stat(); err == nil {
+	info, err := f.Stat()
+	if err == nil {
 		err = refuse(path, info)
 	}
 	if err != nil {
