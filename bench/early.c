@@ -38,6 +38,9 @@ static const char *name_of(int sig) {
 	case SIGILL: return "SIGILL";
 	case SIGQUIT: return "SIGQUIT";
 	case SIGSEGV: return "SIGSEGV";
+	case SIGSTKFLT: return "SIGSTKFLT";
+	case SIGSYS: return "SIGSYS";
+	case SIGTRAP: return "SIGTRAP";
 	}
 	return "a signal";
 }
@@ -50,6 +53,10 @@ static void on_fault(int sig, siginfo_t *info, void *context) {
 	static int reported;
 	if (__atomic_exchange_n(&reported, 1, __ATOMIC_RELAXED)) pause(); // another thread is about to exit
 	say("driftbench: ");
+	if (sig == SIGQUIT && !from_outside(info)) { // which Go's threads send each other when one has met its end
+		say("the Go runtime ended the process; what it said of it is above. What is complete is kept: the same command goes on from there.\n");
+		_exit(1);
+	}
 	say(name_of(sig));
 	if (from_outside(info))
 		say(" from outside ended the process. What is complete is kept: the same command goes on from there.\n");
@@ -98,7 +105,7 @@ void before_load(char **envp) {
 	for (; *envp; envp++) // getenv knows nothing yet
 		if (strncmp(*envp, "GOTRACEBACK=", strlen("GOTRACEBACK=")) == 0) pages_wanted = 1;
 	hear_interruptions();
-	handle((int[]){SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV, 0}, on_fault, NULL);
+	handle((int[]){SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGSTKFLT, SIGSYS, SIGTRAP, 0}, on_fault, NULL);
 
 	// A library would be given the number of a closed descriptor for a file of
 	// its own, and what is printed would go there. These fail as a closed one.
@@ -114,6 +121,6 @@ void before_load(char **envp) {
 
 // after_go takes the signals back that Go never passes on.
 void after_go(void) {
-	handle((int[]){SIGABRT, SIGILL, SIGQUIT, 0}, on_fault, NULL);
+	handle((int[]){SIGABRT, SIGILL, SIGQUIT, SIGSTKFLT, SIGSYS, SIGTRAP, 0}, on_fault, NULL);
 	handle((int[]){SIGBUS, SIGFPE, SIGSEGV, 0}, on_fault_in_go, in_go);
 }

@@ -71,6 +71,9 @@ func TestSignals(t *testing.T) {
 		{syscall.SIGABRT, running, exitFailed, "driftbench: SIGABRT from outside ended the process. "},
 		{syscall.SIGSEGV, running, exitFailed, "driftbench: SIGSEGV from outside ended the process. "},
 		{syscall.SIGBUS, running, exitFailed, "driftbench: SIGBUS from outside ended the process. "},
+		{syscall.SIGSYS, running, exitFailed, "driftbench: SIGSYS from outside ended the process. "},
+		{syscall.SIGTRAP, running, exitFailed, "driftbench: SIGTRAP from outside ended the process. "},
+		{syscall.SIGSTKFLT, running, exitFailed, "driftbench: SIGSTKFLT from outside ended the process. "},
 	} {
 		cmd := process(nil, append(args, t.TempDir())...)
 		finish := watched(t, cmd, tc.at)
@@ -132,6 +135,10 @@ func TestNativeFault(t *testing.T) {
 		}
 	}
 	cmd := process(nil, "run", "--corpus", small(), "--model", model, "--cache", "none", "--out", t.TempDir())
+	cmd.Env = append(cmd.Env, "SHIM=call:quit", "LD_PRELOAD="+lib)
+	complains(t, "Go's end", run(t, cmd), "driftbench: the Go runtime ended the process; what it said of it is above. ")
+
+	cmd = process(nil, "run", "--corpus", small(), "--model", model, "--cache", "none", "--out", t.TempDir())
 	cmd.Env = append(cmd.Env, "SHIM=call:segv", "LD_PRELOAD="+lib, "GOTRACEBACK=all")
 	if e := run(t, cmd); !strings.Contains(e.stderr, "goroutine ") || strings.Contains(e.stderr, "\ndriftbench: ") {
 		t.Errorf("GOTRACEBACK=all: stderr:\n%s", e.stderr)

@@ -3,6 +3,7 @@
 // own. SHIM says where and how, such as call:segv.
 
 #include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -10,6 +11,7 @@
 static void *break_down(void *how) {
 	if (strcmp(how, "abort") == 0) abort();
 	if (strcmp(how, "segv") == 0) *(volatile int *)8 = 1;
+	if (strcmp(how, "quit") == 0) kill(getpid(), SIGQUIT), sleep(600); // as Go does after pages of its own
 	if (strcmp(how, "ill") == 0) __builtin_trap();
 	if (strcmp(how, "hang") == 0) sleep(600);
 	volatile int zero = 0;
