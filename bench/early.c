@@ -79,7 +79,10 @@ static void handle(const int *signals, void (*handler)(int, siginfo_t *, void *)
 	if (pages_wanted) return;
 	struct sigaction act = {.sa_sigaction = handler, .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART};
 	sigfillset(&act.sa_mask);
-	for (; *signals; signals++) sigaction(*signals, &act, before ? &before[*signals] : NULL);
+	for (; *signals; signals++) {
+		if (before) sigaction(*signals, NULL, &before[*signals]); // first: the handler calls it
+		sigaction(*signals, &act, NULL);
+	}
 }
 
 // on_interruption serves until Go hears interruptions, which hands them here
