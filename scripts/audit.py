@@ -74,6 +74,7 @@ def python(venv):
     for path in sorted(ROOT.glob("scripts/requirements-*.txt")):
         print(path.relative_to(ROOT), flush=True)
         if run(*audit, "--require-hashes", "-r", str(path), show=True).returncode:
+            print("found, or not to the end")
             status = FOUND
     return status
 
