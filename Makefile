@@ -39,13 +39,10 @@ MODEL := $(if $(filter wheels,$(CORPUS)),$(WHEELS_MODEL)/saved_model.pb,$(SYNTH_
 bench: build $(CORPORA)/$(CORPUS)/dataset.csv $(MODEL) $(OUT)/bench.txt ## corpus, features, scores, drift report, throughput
 	$(BIN) run --model $(dir $(MODEL)) --corpus $(CORPORA)/$(CORPUS) --out $(OUT)
 
-sanitize: ## the C code under AddressSanitizer, UBSan and valgrind
-	tfmodel/table/check.sh asan
-	tfmodel/table/check.sh ubsan
-	tfmodel/table/check.sh valgrind
-
 test: env python ## every check: format, vet, Go, Python, clean tree
 	@scripts/test.sh $(PY)
+
+## Checks beyond `make test`
 
 race: env ## every Go test under the race detector
 	$(GO) test -race -count=1 -timeout 60m ./...
@@ -55,6 +52,12 @@ soak: env ## 10,000 batches, many kills, every fuzz target for FUZZTIME
 
 audit: env $(DEPS)/audit/.done ## known vulnerabilities, and what was downloaded against its hashes
 	@. $(DEPS)/env && $(PYTHON) scripts/audit.py $(DEPS)/audit
+
+sanitize: ## the C code under AddressSanitizer, UBSan and valgrind
+	@command -v valgrind >/dev/null || { echo "make sanitize needs valgrind: as root, apt-get install valgrind" >&2; exit 1; }
+	tfmodel/table/check.sh asan
+	tfmodel/table/check.sh ubsan
+	tfmodel/table/check.sh valgrind
 
 ## Pieces
 
@@ -112,8 +115,9 @@ $(DEPS)/audit/.done: scripts/requirements-audit.txt
 # each time; they are small.
 env: $(TENSORFLOW)
 	@mkdir -p $(DEPS)
-	@scripts/env.sh $(or $(TENSORFLOW_ROOT),$$(echo $(VENV)/lib/python3*/site-packages/tensorflow)) $(DEPS)/lib >$(DEPS)/env.new
-	@mv $(DEPS)/env.new $(DEPS)/env
+	@new=$$(mktemp $(DEPS)/env.XXXXXX); trap 'rm -f "$$new"' EXIT; \
+	scripts/env.sh $(or $(TENSORFLOW_ROOT),$$(echo $(VENV)/lib/python3*/site-packages/tensorflow)) $(DEPS)/lib >"$$new"; \
+	chmod 644 "$$new"; mv "$$new" $(DEPS)/env
 
 ## Corpora, models and their throughput
 
