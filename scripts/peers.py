@@ -321,7 +321,7 @@ def ratios(rounds, base):
 def print_table(rounds):
     bases = ["keras", "notebook"]
     columns = {base: [r for _, _, r in ratios(rounds, base)] for base in bases}
-    print(f"\n{'':56}{'samples/s':>10}" + "".join(f"{'x ' + base + ' (95%)':>22}" for base in bases))
+    print(f"\n{'':56}{'samples/s':>10}" + "".join(f"{'x ' + base + ' (95%)':>25}" for base in bases))
     for i, (key, speed, _) in enumerate(ratios(rounds, bases[0])):
         label = f"{key['engine']}, {key['scenario']}, batch {key.get('batch', 1)}, " + ("with reading" if key["read"] == "yes" else "no reading")
         label += {"empty": ", empty cache", "full": ", full cache"}.get(key.get("cache"), "")
@@ -329,7 +329,7 @@ def print_table(rounds):
         for base in bases:
             ratio = columns[base][i]
             interval = "" if ratio is None or math.isnan(ratio[1]) else f" ({ratio[1]:.2f}-{ratio[2]:.2f})"
-            cells += f"{'' if ratio is None else f'{ratio[0]:.2f}' + interval:>22}"
+            cells += f"{'' if ratio is None else f'{ratio[0]:.2f}' + interval:>25}"
         print(f"{label:56}{speed:10.1f}{cells}")
 
 
