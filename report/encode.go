@@ -42,7 +42,8 @@ func withResolution(img []byte, dpi int) []byte {
 }
 
 // svg draws the figure as an SVG. Fonts are not embedded: Arial has the
-// widths of Liberation Sans, so it may take its place.
+// widths of Liberation Sans, so it may take its place, and so may, nearly, DejaVu
+// Sans Condensed, where there is no other.
 func (f figure) svg(width vg.Length) []byte {
 	_, _, height := f.layout(width)
 	c := vgsvg.New(width, height)
@@ -56,7 +57,7 @@ func (f figure) svg(width vg.Length) []byte {
 	}
 	// What every text repeats is said once, at the root.
 	short := strings.NewReplacer("font-family:Liberation Sans;font-variant:normal;", "", "font-weight:normal;", "", "font-style:normal;", "").Replace(b.String())
-	root := `role="img" aria-label="` + html.EscapeString(f.alt) + `" font-family="Liberation Sans, Arial, Helvetica, sans-serif"` + "\n\t"
+	root := `role="img" aria-label="` + html.EscapeString(f.alt) + `" font-family="Liberation Sans, Arial, Helvetica, DejaVu Sans Condensed, sans-serif"` + "\n\t"
 	return []byte(strings.Replace(short, "xmlns:xlink", root+"xmlns:xlink", 1))
 }
 
