@@ -8,31 +8,16 @@ import (
 	"io"
 	"log/slog"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
-	"unicode"
 
 	"driftbench/bench/dataset"
 	"driftbench/bench/features"
+	"driftbench/internal/fuzzing"
 	"driftbench/report"
 )
-
-// allocated is how many bytes f allocates in all.
-func allocated(f func()) uint64 {
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	f()
-	runtime.ReadMemStats(&after)
-	return after.TotalAlloc - before.TotalAlloc
-}
-
-// isLine reports whether a message is one line of what prints.
-func isLine(s string) bool {
-	return !strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) })
-}
 
 // little writes a features folder of three splits of few rows and narrow
 // layers, and returns it.
@@ -97,12 +82,12 @@ func FuzzParseFit(f *testing.F) {
 		var s *samples
 		var err error
 		// A name of one byte takes 6 in the file and 150 in a sample's row.
-		took := allocated(func() { s, err = parseFit(b) })
+		took := fuzzing.Allocated(func() { s, err = parseFit(b) })
 		if took > 1<<20+256*uint64(len(b)) {
 			t.Errorf("%d bytes took %d to read", len(b), took)
 		}
 		if err != nil {
-			if !isLine(err.Error()) {
+			if !fuzzing.IsLine(err.Error()) {
 				t.Errorf("error %q is not one line", err)
 			}
 			return
@@ -154,12 +139,12 @@ func FuzzManifest(f *testing.F) {
 		var m *manifest
 		var err error
 		// "{}," is a dropped file, which takes 80 bytes.
-		took := allocated(func() { m, err = parseManifest(b, "manifest.json") })
+		took := fuzzing.Allocated(func() { m, err = parseManifest(b, "manifest.json") })
 		if took > 1<<20+256*uint64(len(b)) {
 			t.Errorf("%d bytes took %d to read", len(b), took)
 		}
 		if err != nil {
-			if !isLine(err.Error()) || !strings.Contains(err.Error(), "manifest.json") {
+			if !fuzzing.IsLine(err.Error()) || !strings.Contains(err.Error(), "manifest.json") {
 				t.Errorf("error %q is not one line with the file", err)
 			}
 			return
@@ -194,12 +179,12 @@ func FuzzScores(f *testing.F) {
 		var names []string
 		var scores [][]float64
 		var err error
-		took := allocated(func() { names, scores, err = parseScores(bytes.NewReader(b), "2019.csv", detectors) })
+		took := fuzzing.Allocated(func() { names, scores, err = parseScores(bytes.NewReader(b), "2019.csv", detectors) })
 		if took > 1<<20+64*uint64(len(b)) {
 			t.Errorf("%d bytes took %d to read", len(b), took)
 		}
 		if err != nil {
-			if !isLine(err.Error()) || !strings.Contains(err.Error(), "2019.csv") {
+			if !fuzzing.IsLine(err.Error()) || !strings.Contains(err.Error(), "2019.csv") {
 				t.Errorf("error %q is not one line with the file", err)
 			}
 			return
@@ -229,7 +214,7 @@ func FuzzRule(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		r, err := parseRule(text)
 		if err != nil {
-			if !isLine(err.Error()) || !strings.Contains(err.Error(), ruleForms) {
+			if !fuzzing.IsLine(err.Error()) || !strings.Contains(err.Error(), ruleForms) {
 				t.Errorf("error %q is not one line with the forms", err)
 			}
 			return
@@ -250,7 +235,7 @@ func FuzzRule(f *testing.F) {
 			t.Errorf("%+v became %+v, %v", r, again, err)
 		}
 		if err := r.check(p); err != nil {
-			if !isLine(err.Error()) {
+			if !fuzzing.IsLine(err.Error()) {
 				t.Errorf("error %q is not one line", err)
 			}
 			return

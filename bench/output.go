@@ -6,9 +6,9 @@ import (
 	"unicode"
 )
 
-// output is the stdout of a command, or what a package prints on stderr. It keeps the first error of writing, so
-// that what prints need not look, and lets no control sequence through: names
-// and labels come from whoever made the files.
+// output is the stdout of a command, or what a package prints on stderr. It
+// keeps the first error of writing, so that what prints need not look, and lets
+// no control sequence through: names and labels come from whoever made the files.
 type output struct {
 	w   io.Writer
 	err error

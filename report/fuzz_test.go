@@ -4,25 +4,11 @@ import (
 	"bytes"
 	"encoding/json"
 	"io"
-	"runtime"
 	"strings"
 	"testing"
-	"unicode"
+
+	"driftbench/internal/fuzzing"
 )
-
-// allocated is how many bytes f allocates in all.
-func allocated(f func()) uint64 {
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	f()
-	runtime.ReadMemStats(&after)
-	return after.TotalAlloc - before.TotalAlloc
-}
-
-// isLine reports whether a message is one line of what prints.
-func isLine(s string) bool {
-	return !strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) })
-}
 
 // Whatever results.json holds, it is refused in one line, or is written again
 // as itself and is drawn.
@@ -53,12 +39,12 @@ func FuzzResults(f *testing.F) {
 		var r Results
 		var err error
 		// "{}," is a detector of a split, which takes 400 bytes.
-		took := allocated(func() { r, err = parseResults(b, "results.json") })
+		took := fuzzing.Allocated(func() { r, err = parseResults(b, "results.json") })
 		if took > 1<<20+1024*uint64(len(b)) {
 			t.Errorf("%d bytes took %d to read", len(b), took)
 		}
 		if err != nil {
-			if !isLine(err.Error()) || !strings.Contains(err.Error(), "results.json") {
+			if !fuzzing.IsLine(err.Error()) || !strings.Contains(err.Error(), "results.json") {
 				t.Errorf("error %q is not one line with the file", err)
 			}
 			return

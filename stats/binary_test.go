@@ -3,11 +3,10 @@ package stats
 import (
 	"errors"
 	"math/rand/v2"
-	"runtime"
 	"slices"
-	"strings"
 	"testing"
-	"unicode"
+
+	"driftbench/internal/fuzzing"
 )
 
 // trained returns features of two layers and logits: four classes for the fit,
@@ -154,15 +153,11 @@ func FuzzUnmarshalDetectors(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var d Detectors
 		var err error
-		var before, after runtime.MemStats
-		runtime.ReadMemStats(&before)
-		err = d.UnmarshalBinary(b)
-		runtime.ReadMemStats(&after)
-		if took := after.TotalAlloc - before.TotalAlloc; took > 1<<20+64*uint64(len(b)) {
+		if took := fuzzing.Allocated(func() { err = d.UnmarshalBinary(b) }); took > 1<<20+64*uint64(len(b)) {
 			t.Errorf("%d bytes took %d to read", len(b), took)
 		}
 		if err != nil {
-			if strings.ContainsFunc(err.Error(), func(r rune) bool { return !unicode.IsPrint(r) }) {
+			if !fuzzing.IsLine(err.Error()) {
 				t.Errorf("error %q is not one line", err)
 			}
 			return

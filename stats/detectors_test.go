@@ -4,10 +4,11 @@ import (
 	"errors"
 	"math"
 	"math/rand/v2"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
+
+	"driftbench/internal/fuzzing"
 )
 
 func TestNames(t *testing.T) {
@@ -166,13 +167,11 @@ func TestScoringMemoryDoesNotGrow(t *testing.T) {
 			part[layer] = m.Slice(0, rows)
 		}
 		scores := make([]float64, rows)
-		var before, after runtime.MemStats
-		runtime.ReadMemStats(&before)
-		if err := d.Score(scores, name, part); err != nil {
-			t.Fatal(err)
-		}
-		runtime.ReadMemStats(&after)
-		return after.TotalAlloc - before.TotalAlloc
+		return fuzzing.Allocated(func() {
+			if err := d.Score(scores, name, part); err != nil {
+				t.Fatal(err)
+			}
+		})
 	}
 	for _, name := range d.Names() {
 		few, many := allocated(name, 4_000), allocated(name, 40_000)

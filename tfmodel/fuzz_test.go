@@ -3,7 +3,6 @@ package tfmodel
 import (
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
 	"unicode"
@@ -11,6 +10,8 @@ import (
 	nodepb "github.com/wamuir/graft/tensorflow/core/framework/node_def_go_proto"
 	corepb "github.com/wamuir/graft/tensorflow/core/protobuf/for_core_protos_go_proto"
 	"google.golang.org/protobuf/proto"
+
+	"driftbench/internal/fuzzing"
 )
 
 // FuzzInspect holds that no graph, description or list makes the inspection of
@@ -34,15 +35,15 @@ func FuzzInspect(f *testing.F) {
 				t.Fatal(err)
 			}
 		}
-		var before, after runtime.MemStats
-		runtime.ReadMemStats(&before)
-		m, err := Inspect(dir)
-		if err == nil {
-			newProgram(m.meta).check() // its answer is TestRefusedOps' matter
-		}
-		runtime.ReadMemStats(&after)
+		var m *Model
+		var err error
+		took := fuzzing.Allocated(func() {
+			if m, err = Inspect(dir); err == nil {
+				newProgram(m.meta).check() // its answer is TestRefusedOps' matter
+			}
+		})
 		size := uint64(len(graph) + len(shape) + len(trainedOn))
-		if took := after.TotalAlloc - before.TotalAlloc; took > 1<<20+200*size {
+		if took > 1<<20+200*size {
 			t.Errorf("%d bytes took %d to inspect", size, took)
 		}
 		if err != nil {

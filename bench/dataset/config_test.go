@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"gopkg.in/yaml.v3"
+
+	"driftbench/internal/fuzzing"
 )
 
 // defaultYAML is the default configuration written out.
@@ -173,12 +175,12 @@ func FuzzConfig(f *testing.F) {
 		var c Config
 		var err error
 		// A node of YAML is 150 bytes, and "[" is one.
-		took := allocated(func() { c, err = parseConfig(b, "corpus.yaml") })
+		took := fuzzing.Allocated(func() { c, err = parseConfig(b, "corpus.yaml") })
 		if most := 1<<20 + 4096*uint64(len(b)); took > most {
 			t.Errorf("%d bytes took %d to read", len(b), took)
 		}
 		if err != nil {
-			if !isLine(err.Error()) || !strings.Contains(err.Error(), "corpus.yaml") {
+			if !fuzzing.IsLine(err.Error()) || !strings.Contains(err.Error(), "corpus.yaml") {
 				t.Errorf("error %q is not one line with the file", err)
 			}
 			return

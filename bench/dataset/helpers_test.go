@@ -7,7 +7,6 @@ import (
 	"runtime"
 	"strings"
 	"testing"
-	"unicode"
 )
 
 // heldBytes is how much memory the result of f keeps alive.
@@ -23,20 +22,6 @@ func heldBytes(f func() any) uint64 {
 		return 0
 	}
 	return after.HeapAlloc - before.HeapAlloc
-}
-
-// allocated is how many bytes f allocates in all.
-func allocated(f func()) uint64 {
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	f()
-	runtime.ReadMemStats(&after)
-	return after.TotalAlloc - before.TotalAlloc
-}
-
-// isLine reports whether a message is one line of what prints.
-func isLine(s string) bool {
-	return !strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) })
 }
 
 // write makes a file with its folders.

@@ -7,6 +7,8 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"driftbench/internal/fuzzing"
 )
 
 func TestReadIndex(t *testing.T) {
@@ -139,7 +141,7 @@ func FuzzIndex(f *testing.F) {
 		var rows []Row
 		var warnings []string
 		var err error
-		took := allocated(func() { rows, warnings, err = readIndex(bytes.NewReader(b), "dataset.csv", cfg) })
+		took := fuzzing.Allocated(func() { rows, warnings, err = readIndex(bytes.NewReader(b), "dataset.csv", cfg) })
 		if most := 1<<20 + 64*uint64(len(b)); took > most {
 			t.Errorf("%d bytes took %d to read", len(b), took)
 		}
@@ -147,7 +149,7 @@ func FuzzIndex(f *testing.F) {
 			warnings = append(warnings, err.Error())
 		}
 		for _, s := range warnings {
-			if !isLine(s) || !strings.Contains(s, "dataset.csv") {
+			if !fuzzing.IsLine(s) || !strings.Contains(s, "dataset.csv") {
 				t.Errorf("message %q is not one line with the file", s)
 			}
 		}

@@ -17,6 +17,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"driftbench/internal/fuzzing"
 )
 
 // readAll reads every batch and returns rows, first bytes and sizes.
@@ -174,7 +176,7 @@ func TestReaderDrops(t *testing.T) {
 		t.Errorf("check\n%v, %v, want\n%q", looks, err, want)
 	}
 	for _, d := range dropped {
-		if !isLine(d.String()) || !strings.Contains(d.String(), d.Reason) {
+		if !fuzzing.IsLine(d.String()) || !strings.Contains(d.String(), d.Reason) {
 			t.Errorf("%q", d.String())
 		}
 	}

@@ -5,28 +5,14 @@ import (
 	"math"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
-	"unicode"
 
 	"github.com/google/go-cmp/cmp"
+
+	"driftbench/internal/fuzzing"
 )
-
-// allocated is how many bytes f allocates in all.
-func allocated(f func()) uint64 {
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	f()
-	runtime.ReadMemStats(&after)
-	return after.TotalAlloc - before.TotalAlloc
-}
-
-// isLine reports whether a message is one line of what prints.
-func isLine(s string) bool {
-	return !strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) })
-}
 
 // Whatever the bytes, a matrix takes memory in proportion to them, holds what
 // its header says, and is written again as itself.
@@ -40,12 +26,12 @@ func FuzzReadNPY(f *testing.F) {
 		var rows, width int
 		var data []float32
 		var err error
-		took := allocated(func() { rows, width, data, err = readNPY(bytes.NewReader(b), int64(len(b))) })
+		took := fuzzing.Allocated(func() { rows, width, data, err = readNPY(bytes.NewReader(b), int64(len(b))) })
 		if took > 1<<20+64*uint64(len(b)) {
 			t.Errorf("%d bytes took %d to read", len(b), took)
 		}
 		if err != nil {
-			if !isLine(err.Error()) {
+			if !fuzzing.IsLine(err.Error()) {
 				t.Errorf("error %q is not one line", err)
 			}
 			return
@@ -83,12 +69,12 @@ func FuzzReadRows(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var rows []Row
 		var err error
-		took := allocated(func() { rows, err = readRows(bytes.NewReader(b), "s.csv") })
+		took := fuzzing.Allocated(func() { rows, err = readRows(bytes.NewReader(b), "s.csv") })
 		if took > 1<<20+64*uint64(len(b)) {
 			t.Errorf("%d bytes took %d to read", len(b), took)
 		}
 		if err != nil {
-			if !isLine(err.Error()) || !strings.Contains(err.Error(), "s.csv") {
+			if !fuzzing.IsLine(err.Error()) || !strings.Contains(err.Error(), "s.csv") {
 				t.Errorf("error %q is not one line with the file", err)
 			}
 			return

@@ -5,21 +5,13 @@ import (
 	"errors"
 	"io"
 	"os"
-	"runtime"
 	"strings"
 	"testing"
 
 	"golang.org/x/perf/benchfmt"
-)
 
-// allocated is how many bytes f allocates in all.
-func allocated(f func()) uint64 {
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	f()
-	runtime.ReadMemStats(&after)
-	return after.TotalAlloc - before.TotalAlloc
-}
+	"driftbench/internal/fuzzing"
+)
 
 // Whatever a benchmark file holds, it is summarised and compared, or refused,
 // without a panic; and what one of the two reads, the other reads.
@@ -37,7 +29,7 @@ func FuzzRead(f *testing.F) {
 		var err error
 		c := newComparison()
 		var compared error
-		took := allocated(func() {
+		took := fuzzing.Allocated(func() {
 			rows, err = summaries(benchfmt.NewReader(bytes.NewReader(b), "fuzz"))
 			compared = c.read(benchfmt.NewReader(bytes.NewReader(b), "fuzz"), col)
 		})
