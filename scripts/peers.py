@@ -262,16 +262,22 @@ def run_driftbench(binary, *arguments):
         raise RuntimeError(f"{binary} {arguments[0]} failed: {done.stderr.strip()}")
 
 
-def choose_files(binary, corpus, count, folder):
-    """Copies every k-th file of a corpus's splits into folder, as a corpus of its own.
-
-    Returns (paths, labels). Its dates and split are of no meaning: all files are timed.
-    """
+def split_rows(binary, corpus, folder):
+    """The rows of a corpus's splits, of files that are there and not empty."""
     run_driftbench(binary, "splits", "--corpus", corpus, "--out", folder)
     rows = []
     for table in sorted(Path(folder, "splits").glob("*.csv")):
         with open(table, newline="", encoding="utf-8", errors="surrogateescape") as f:
             rows += [row for row in csv.DictReader(f) if os.path.isfile(row["path"]) and os.path.getsize(row["path"])]
+    return rows
+
+
+def choose_files(binary, corpus, count, folder):
+    """Copies every k-th file of a corpus's splits into folder, as a corpus of its own.
+
+    Returns (paths, labels). Its dates and split are of no meaning: all files are timed.
+    """
+    rows = split_rows(binary, corpus, folder)
     rows = [rows[i * len(rows) // count] for i in range(count)] if count < len(rows) else rows
     if len(rows) < 4:
         raise RuntimeError(f"{corpus} has {len(rows)} files: a comparison needs at least 4")
@@ -399,17 +405,19 @@ def compare(args, scratch):
     return {**environment, **host(), "files": str(len(paths)), "corpus": Path(args.corpus).resolve().name}, rounds
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def arguments(description):
+    """The arguments of every comparison; the engine and what is timed are the caller's to add."""
+    parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--driftbench", required=True, metavar="FILE", help="the driftbench command")
     parser.add_argument("--model", required=True, metavar="DIR", help="a SavedModel of convert_savedmodel.py; its weights are used for all")
     parser.add_argument("--corpus", required=True, metavar="DIR", help="corpus folder")
-    parser.add_argument("--engine", default="tensorflow", help="engines of driftbench, separated by commas (default tensorflow)")
-    parser.add_argument("--files", type=int, default=64, metavar="N", help="files to time, spread over the corpus (default 64)")
-    parser.add_argument("--batch", type=int, default=32, help="files in a batch (default 32)")
     parser.add_argument("--rounds", type=int, default=10, help="repetitions of everything (default 10; intervals need 6)")
     parser.add_argument("--out", required=True, type=Path, metavar="FILE", help="benchmark file to write")
-    args = parser.parse_args()
+    return parser
+
+
+def report(args, compare):
+    """Makes a comparison, writes and prints it, and returns the Lines of each round."""
     try:
         with tempfile.TemporaryDirectory() as scratch:
             environment, rounds = compare(args, scratch)
@@ -417,6 +425,16 @@ def main():
         sys.exit(f"peers: {error}")
     write(args.out, environment, rounds)
     print_table(rounds)
+    return rounds
+
+
+def main():
+    parser = arguments(__doc__.splitlines()[0])
+    parser.add_argument("--engine", default="tensorflow", help="engines of driftbench, separated by commas (default tensorflow)")
+    parser.add_argument("--files", type=int, default=64, metavar="N", help="files to time, spread over the corpus (default 64)")
+    parser.add_argument("--batch", type=int, default=32, help="files in a batch (default 32)")
+    args = parser.parse_args()
+    report(args, compare)
     print(f"\n{args.out} holds every repetition; driftbench compare {args.out} --col /engine compares them with p-values.")
 
 

@@ -13,8 +13,6 @@ shuffled within a round and a ratio is the median over the rounds of the ratio
 within a round.
 """
 
-import argparse
-import csv
 import json
 import random
 import sys
@@ -30,11 +28,7 @@ import numpy as np
 
 def corpus_files(binary, corpus, folder):
     """Returns (paths, labels) of the files of all splits, without empty and missing ones."""
-    peers.run_driftbench(binary, "splits", "--corpus", corpus, "--out", folder)
-    rows = []
-    for table in sorted(Path(folder, "splits").glob("*.csv")):
-        with open(table, newline="", encoding="utf-8", errors="surrogateescape") as f:
-            rows += [row for row in csv.DictReader(f) if Path(row["path"]).is_file() and Path(row["path"]).stat().st_size]
+    rows = peers.split_rows(binary, corpus, folder)
     if not rows:
         raise RuntimeError(f"none of the files of {corpus} can be read")
     return [Path(row["path"]) for row in rows], np.array([row["label"] for row in rows])
@@ -85,22 +79,11 @@ def compare(args, scratch):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--driftbench", required=True, metavar="FILE", help="the driftbench command")
-    parser.add_argument("--model", required=True, metavar="DIR", help="a SavedModel of convert_savedmodel.py; its weights are used for all")
-    parser.add_argument("--corpus", required=True, metavar="DIR", help="corpus folder")
+    parser = peers.arguments(__doc__.splitlines()[0])
     parser.add_argument("--engine", default="table", help="engine of driftbench (default table)")
     parser.add_argument("--batch", type=int, default=32, help="files in a batch of Keras (default 32)")
-    parser.add_argument("--rounds", type=int, default=10, help="repetitions of everything (default 10; intervals need 6)")
-    parser.add_argument("--out", required=True, type=Path, metavar="FILE", help="benchmark file to write")
     args = parser.parse_args()
-    try:
-        with tempfile.TemporaryDirectory() as scratch:
-            environment, rounds = compare(args, scratch)
-    except (OSError, RuntimeError) as error:
-        sys.exit(f"peers: {error}")
-    peers.write(args.out, environment, rounds)
-    peers.print_table(rounds)
+    rounds = peers.report(args, compare)
     middle, lo, hi = peers.median_interval([full.values["samples/s"] / empty.values["samples/s"] for *_, empty, full in rounds])
     print(f"the second extraction is {middle:.1f} ({lo:.1f}-{hi:.1f}) times as fast as the first")
     print(f"\n{args.out} holds every repetition.")
