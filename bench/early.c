@@ -52,17 +52,19 @@ static void on_fault(int sig, siginfo_t *info, void *context) {
 	(void)context;
 	static int reported;
 	if (__atomic_exchange_n(&reported, 1, __ATOMIC_RELAXED)) pause(); // another thread is about to exit
-	say("driftbench: ");
-	if (sig == SIGQUIT && !from_outside(info)) { // which Go's threads send each other when one has met its end
-		say("the Go runtime ended the process; what it said of it is above. What is complete is kept: the same command goes on from there.\n");
-		_exit(1);
-	}
-	say(name_of(sig));
+	const char *who = name_of(sig), *what;
 	if (from_outside(info))
-		say(" from outside ended the process. What is complete is kept: the same command goes on from there.\n");
-	else
-		say(" ended the process, by a fault in TensorFlow, another library or driftbench; what they said of it is above. What is complete is "
-		    "kept. Try the other --engine, more memory, or the model converted again; GOTRACEBACK=all shows where it was.\n");
+		what = " from outside ended the process. What is complete is kept: the same command goes on from there.\n";
+	else if (sig == SIGQUIT) { // which Go's threads send each other when one has met its end
+		who = "the Go runtime";
+		what = " ended the process; what it said of it is above. What is complete is kept: the same command goes on from there.\n";
+	} else
+		what = " ended the process, by a fault in TensorFlow, another library or driftbench; what they said of it is above. What is complete is "
+		       "kept. Try the other --engine, more memory, or the model converted again; GOTRACEBACK=all shows where it was.\n";
+	char line[512] = "driftbench: "; // written at once, or other threads write in between
+	strncat(line, who, sizeof line - strlen(line) - 1);
+	strncat(line, what, sizeof line - strlen(line) - 1);
+	say(line);
 	_exit(1);
 }
 

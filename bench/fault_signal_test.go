@@ -51,8 +51,8 @@ func watched(t *testing.T, cmd *exec.Cmd, want string) (finish func() ended) {
 // comes after the dynamic linker. A second one does not wait for anything.
 func TestSignals(t *testing.T) {
 	args := []string{"run", "--corpus", small(), "--model", model, "--cache", "none", "--resamples", "100000", "--out"}
-	const running = "msg=extracted split=2018-Q1"
-	heard := make(chan os.Signal, 1) // or what this process was made to ignore, as by nohup, its children ignore
+	const running = "the covariance of layer8" // the last that is logged, so that the process's last word is the signal's
+	heard := make(chan os.Signal, 1)           // or what this process was made to ignore, as by nohup, its children ignore
 	signal.Notify(heard, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
 	defer signal.Stop(heard)
 	for _, tc := range []struct {
