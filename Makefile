@@ -55,14 +55,14 @@ audit: env $(DEPS)/audit/.done ## known vulnerabilities, and what was downloaded
 
 sanitize: ## the C code under AddressSanitizer, UBSan and valgrind
 	@command -v valgrind >/dev/null || { echo "make sanitize needs valgrind: as root, apt-get install valgrind" >&2; exit 1; }
-	tfmodel/table/check.sh asan
-	tfmodel/table/check.sh ubsan
-	tfmodel/table/check.sh valgrind
+	tfmodel/malconv/check.sh asan
+	tfmodel/malconv/check.sh ubsan
+	tfmodel/malconv/check.sh valgrind
 
 ## Pieces
 
 build: env ## bin/driftbench
-	@$(GO) build -o $(BIN) ./bench
+	@$(GO) build -o $(BIN) ./bench/driftbench
 
 peers: build python $(CORPORA)/$(CORPUS)/dataset.csv $(MODEL) ## driftbench beside Keras, the notebook's way and scikit-learn
 	$(PY) scripts/peers.py --driftbench $(BIN) --engine tensorflow,table --model $(dir $(MODEL)) --corpus $(CORPORA)/$(CORPUS) --out $(OUT)/peers.txt

@@ -11,7 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 
-	"driftbench/internal/whole"
+	"driftbench/internal/atomicfile"
 )
 
 // WriteResults writes results.json. The same Results gives the same bytes,
@@ -27,7 +27,7 @@ func WriteResults(path string, r Results) error {
 
 // writeFile replaces path at once, so that a reader never sees half a file.
 func writeFile(path string, data []byte) error {
-	err := whole.Write(path, func(w io.Writer) error { _, err := w.Write(data); return err })
+	err := atomicfile.Write(path, func(w io.Writer) error { _, err := w.Write(data); return err })
 	if err != nil {
 		return fmt.Errorf("report: writing %s: %w", path, err)
 	}

@@ -32,7 +32,7 @@ if [[ "$GOFLAGS" == *-tags=openblas* ]]; then
 fi
 
 say pytest
-go build -o bin/driftbench ./bench
+go build -o bin/driftbench ./bench/driftbench
 "$python" -m pytest -q scripts/tests
 
 say generated files

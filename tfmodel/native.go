@@ -4,22 +4,22 @@ import (
 	"fmt"
 	"slices"
 
-	"driftbench/tfmodel/table"
+	"driftbench/tfmodel/malconv"
 )
 
 // Precision is how the native engine keeps its table.
-type Precision = table.Precision
+type Precision = malconv.Precision
 
 const (
-	Float32 = table.Float32
-	Int16   = table.Int16
+	Float32 = malconv.Float32
+	Int16   = malconv.Int16
 )
 
 // Table runs a model's layers on the CPU without TensorFlow, see package
 // table. It is safe for concurrent use.
 type Table struct {
 	model     *Model
-	engine    *table.Engine
+	engine    *malconv.Engine
 	precision Precision
 }
 
@@ -45,7 +45,7 @@ func OpenTable(m *Model, p Precision, opt Options) (*Table, error) {
 		return nil, err
 	}
 	s := m.Shape
-	engine, err := table.New(table.Weights{
+	engine, err := malconv.New(malconv.Weights{
 		MaxLen: s.MaxLen, Vocabulary: s.Vocabulary, Pad: s.Pad, Embedding: s.Embedding,
 		Filters: s.Filters, Window: s.Window, Windows: s.Windows, Lead: s.Lead,
 		ConvActivation: s.ConvActivation, MergeActivation: s.MergeActivation, DenseActivation: s.DenseActivation,
@@ -53,7 +53,7 @@ func OpenTable(m *Model, p Precision, opt Options) (*Table, error) {
 		ConvKernel:     w["conv_kernel"], ConvBias: w["conv_bias"],
 		DenseKernel: w["dense_kernel"], DenseBias: w["dense_bias"],
 		LogitsKernel: w["logits_kernel"], LogitsBias: w["logits_bias"],
-	}, table.Options{Threads: opt.Threads, Precision: p})
+	}, malconv.Options{Threads: opt.Threads, Precision: p})
 	if err != nil {
 		return nil, fmt.Errorf("tfmodel: %s: %w", m.Dir, err)
 	}
@@ -78,7 +78,7 @@ func layerNames(layers []Layer) []string {
 }
 
 // TableKernel names the instruction set that the table engine uses here.
-func TableKernel() string { return table.Kernels()[0] }
+func TableKernel() string { return malconv.Kernels()[0] }
 
 // Name is "table", or "table16" with Int16.
 func (e *Table) Name() string {
@@ -90,7 +90,7 @@ func (e *Table) Name() string {
 
 // Identity is the name with the revision of the engine's arithmetic: its
 // outputs are the same bits on every processor.
-func (e *Table) Identity() string { return fmt.Sprintf("%s, revision %d", e.Name(), table.Revision) }
+func (e *Table) Identity() string { return fmt.Sprintf("%s, revision %d", e.Name(), malconv.Revision) }
 
 // Device is CPU.
 func (e *Table) Device() Device { return CPU }
@@ -103,7 +103,7 @@ func (e *Table) Run(dst [][]float32, files [][]byte) error {
 	for i, l := range e.model.Layers {
 		rows[i] = dst[i][: n*l.Width : n*l.Width]
 	}
-	return e.engine.Run(&table.Outputs{Layer7: rows[0], Layer8: rows[1], Logits: rows[2]}, files)
+	return e.engine.Run(&malconv.Outputs{Layer7: rows[0], Layer8: rows[1], Logits: rows[2]}, files)
 }
 
 // Forget drops the windows kept from earlier files, so that the next Run

@@ -7,8 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	"driftbench/internal/csvfile"
 	"driftbench/internal/regular"
-	"driftbench/internal/table"
 )
 
 // Row is one file of the index.
@@ -94,7 +94,7 @@ func (c *Config) covers(m Month) bool {
 
 // indexReader reads an index row by row.
 type indexReader struct {
-	table *table.Reader
+	table *csvfile.Reader
 	path  string
 	cfg   Config
 	class map[string]int
@@ -102,7 +102,7 @@ type indexReader struct {
 }
 
 func newIndexReader(r io.Reader, path string, cfg Config) (*indexReader, error) {
-	ir := &indexReader{table: table.NewReader(r, path), path: path, cfg: cfg, class: map[string]int{}}
+	ir := &indexReader{table: csvfile.NewReader(r, path), path: path, cfg: cfg, class: map[string]int{}}
 	for i, l := range cfg.Labels {
 		ir.class[l] = i
 	}

@@ -6,7 +6,7 @@ import (
 	"io"
 	"path/filepath"
 
-	"driftbench/internal/whole"
+	"driftbench/internal/atomicfile"
 )
 
 // WriteSplits writes dir/splits/<split>.csv for every split, with the columns
@@ -28,7 +28,7 @@ func (c *Corpus) WriteSplits(dir string) error {
 		for _, r := range s.Rows {
 			records = append(records, []string{r.Name, r.Label, r.FirstSeen, root.path(r.Name)})
 		}
-		err := whole.Write(filepath.Join(dir, s.Name+".csv"), func(w io.Writer) error {
+		err := atomicfile.Write(filepath.Join(dir, s.Name+".csv"), func(w io.Writer) error {
 			return csv.NewWriter(w).WriteAll(records)
 		})
 		if err != nil {

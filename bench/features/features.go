@@ -24,9 +24,9 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"driftbench/internal/atomicfile"
+	"driftbench/internal/csvfile"
 	"driftbench/internal/regular"
-	"driftbench/internal/table"
-	"driftbench/internal/whole"
 )
 
 // Row is one file of a split.
@@ -69,7 +69,7 @@ func Write(dir string, s Split) error {
 	for _, l := range s.Layers {
 		writing.Go(func() error {
 			path := filepath.Join(dir, s.Name+"."+l.Name+".npy")
-			if err := whole.Write(path, func(w io.Writer) error { return writeNPY(w, l.Data, l.Width) }); err != nil {
+			if err := atomicfile.Write(path, func(w io.Writer) error { return writeNPY(w, l.Data, l.Width) }); err != nil {
 				return fmt.Errorf("features: writing %s: %w", path, err)
 			}
 			return nil
@@ -78,7 +78,7 @@ func Write(dir string, s Split) error {
 	if err := writing.Wait(); err != nil {
 		return err
 	}
-	err := whole.Write(path, func(w io.Writer) error {
+	err := atomicfile.Write(path, func(w io.Writer) error {
 		c := csv.NewWriter(w)
 		c.Write(header)
 		for _, r := range s.Rows {
@@ -170,7 +170,7 @@ func prints(name string) bool {
 }
 
 func readRows(r io.Reader, path string) ([]Row, error) {
-	t := table.NewReader(r, path)
+	t := csvfile.NewReader(r, path)
 	first, err := t.Read()
 	if err != nil && err != io.EOF {
 		return nil, fmt.Errorf("features: %w", err)

@@ -9,7 +9,7 @@ import (
 	"github.com/klauspost/cpuid/v2"
 	"golang.org/x/perf/benchfmt"
 
-	"driftbench/internal/whole"
+	"driftbench/internal/atomicfile"
 )
 
 // Units of a repetition. An operation is one file.
@@ -38,7 +38,7 @@ func Host() []KV {
 // space or colon, else WriteFile panics; pairs with an empty value are left
 // out. The file appears whole or not at all.
 func WriteFile(path string, config []KV, ms []Measurement) error {
-	err := whole.Write(path, func(w io.Writer) error { return write(w, config, ms) })
+	err := atomicfile.Write(path, func(w io.Writer) error { return write(w, config, ms) })
 	if err != nil {
 		return fmt.Errorf("throughput: writing %s: %w", path, err)
 	}

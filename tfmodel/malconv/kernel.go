@@ -1,4 +1,4 @@
-package table
+package malconv
 
 // #cgo CFLAGS: -std=c11 -O3 -Wall -Wextra
 // #cgo LDFLAGS: -lm

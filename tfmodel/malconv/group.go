@@ -1,4 +1,4 @@
-package table
+package malconv
 
 // differences returns what each symbol adds to a window beside symbol 0, in the
 // embedding's space: E[s] − E[0], and for void, the last row, 0 − E[0].

@@ -1,6 +1,6 @@
-// Package whole writes files that appear whole or not at all: under a
+// Package atomicfile writes files that appear whole or not at all: under a
 // temporary name beside the target, synced to disk, then renamed over it.
-package whole
+package atomicfile
 
 import (
 	"bufio"

@@ -1,7 +1,7 @@
-// Package table reads CSV files that may come from elsewhere. No record takes
+// Package csvfile reads CSV files that may come from elsewhere. No record takes
 // more than [MaxRecord] bytes: encoding/csv alone collects a line that never
 // ends, or a quote that is never closed, until memory is full.
-package table
+package csvfile
 
 import (
 	"bufio"

@@ -32,7 +32,7 @@ func TestMain(m *testing.M) {
 	os.Exit(status)
 }
 
-const model = "corpus/malconv" // the committed model
+const model = "../corpus/malconv" // the committed model
 
 // small is a corpus of 150 files with drift.
 var small = sync.OnceValue(func() string {

@@ -1,4 +1,4 @@
-// Package table runs MalConv (Raff et al. 2017, "Malware Detection by Eating a
+// Package malconv runs MalConv (Raff et al. 2017, "Malware Detection by Eating a
 // Whole EXE") on a CPU, with its embedding and both convolutions as one table.
 //
 // MalConv embeds every symbol of a file, E: V×d, and convolves windows of W
@@ -28,4 +28,4 @@
 // A window's sum is taken in the order of its positions whatever stands beside
 // it, so that outputs do not depend, to the last bit, on the batch, on the
 // number of threads, on what the cache holds or on the instruction set.
-package table
+package malconv

@@ -7,8 +7,8 @@ import (
 	"slices"
 	"strconv"
 
+	"driftbench/internal/csvfile"
 	"driftbench/internal/regular"
-	"driftbench/internal/table"
 	"driftbench/report"
 	"driftbench/stats"
 )
@@ -178,7 +178,7 @@ func readScores(dir, split string, detectors []string) (names []string, scores [
 }
 
 func parseScores(r io.Reader, path string, detectors []string) (names []string, scores [][]float64, err error) {
-	t := table.NewReader(r, path)
+	t := csvfile.NewReader(r, path)
 	header, err := t.Read()
 	if err == io.EOF {
 		return nil, nil, fmt.Errorf("reading the scores: %s is empty: score again", path)

@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"driftbench/bench/malloc"
+	"driftbench/internal/malloc"
 )
 
 // held is what this process holds once it has settled.

@@ -14,8 +14,8 @@ import (
 	"time"
 
 	"driftbench/bench/dataset"
+	"driftbench/internal/atomicfile"
 	"driftbench/internal/regular"
-	"driftbench/internal/whole"
 	"driftbench/report"
 	"driftbench/tfmodel"
 )
@@ -107,7 +107,7 @@ func (m *manifest) setExtraction(x *extraction) {
 // write writes manifest.json into out.
 func (m *manifest) write(out string) error {
 	m.Finished = time.Now().UTC().Truncate(time.Second)
-	err := whole.Write(filepath.Join(out, "manifest.json"), func(w io.Writer) error {
+	err := atomicfile.Write(filepath.Join(out, "manifest.json"), func(w io.Writer) error {
 		e := json.NewEncoder(w)
 		e.SetIndent("", "  ")
 		return e.Encode(m)

@@ -1,16 +1,16 @@
-package table_test
+package malconv_test
 
 import (
 	"fmt"
 	"log"
 
-	"driftbench/tfmodel/table"
+	"driftbench/tfmodel/malconv"
 )
 
 // A MalConv of one filter over two windows of two bytes, whose gate is half
 // open: layer7 is the larger of the windows' sums, halved.
 func ExampleEngine_Run() {
-	w := table.Weights{
+	w := malconv.Weights{
 		MaxLen: 4, Vocabulary: 256, Pad: 0, Embedding: 1, Filters: 1, Window: 2, Windows: 2,
 		ConvActivation: "linear", MergeActivation: "relu", DenseActivation: "linear",
 		EmbeddingTable: make([]float32, 256),
@@ -22,13 +22,13 @@ func ExampleEngine_Run() {
 	for s := range w.EmbeddingTable {
 		w.EmbeddingTable[s] = float32(s)
 	}
-	e, err := table.New(w, table.Options{})
+	e, err := malconv.New(w, malconv.Options{})
 	if err != nil {
 		log.Fatal(err)
 	}
 	defer e.Close()
 
-	var out table.Outputs
+	var out malconv.Outputs
 	if err := e.Run(&out, [][]byte{{1, 2, 3, 4}, {9}}); err != nil {
 		log.Fatal(err)
 	}

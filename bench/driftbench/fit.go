@@ -12,8 +12,8 @@ import (
 
 	"driftbench/bench/dataset"
 	"driftbench/bench/features"
+	"driftbench/internal/atomicfile"
 	"driftbench/internal/regular"
-	"driftbench/internal/whole"
 	"driftbench/report"
 	"driftbench/stats"
 )
@@ -74,7 +74,7 @@ func saveFit(path string, sc *scored) error {
 	if err != nil {
 		return fmt.Errorf("saving the fit: %w", err)
 	}
-	err = whole.Write(path, func(w io.Writer) error {
+	err = atomicfile.Write(path, func(w io.Writer) error {
 		h := sha256.New()
 		hashed := io.MultiWriter(w, h)
 		for _, part := range [][]byte{[]byte(fitMagic), meta, []byte("\n"), detectors} {

@@ -11,7 +11,7 @@ import (
 	"strconv"
 	"strings"
 
-	"driftbench/internal/whole"
+	"driftbench/internal/atomicfile"
 	"driftbench/report"
 	"driftbench/stats"
 )
@@ -135,7 +135,7 @@ func (o *scoring) judge(r report.Results) ([]report.Check, error) {
 	if o.summary == "" {
 		return checks, nil
 	}
-	err := whole.Write(o.summary, func(w io.Writer) error {
+	err := atomicfile.Write(o.summary, func(w io.Writer) error {
 		if filepath.Ext(o.summary) == ".xml" {
 			return report.JUnit(w, checks)
 		}

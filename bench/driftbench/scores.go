@@ -9,7 +9,7 @@ import (
 	"strconv"
 	"strings"
 
-	"driftbench/internal/whole"
+	"driftbench/internal/atomicfile"
 )
 
 // writeScores writes scores/ into out: for every split one table of the files
@@ -19,7 +19,7 @@ func writeScores(out string, sc *scored) error {
 	dir := filepath.Join(out, "scores")
 	for i, x := range sc.all {
 		path := filepath.Join(dir, x.Name+".csv")
-		err := whole.Write(path, func(w io.Writer) error { return writeScoreTable(w, sc, i) })
+		err := atomicfile.Write(path, func(w io.Writer) error { return writeScoreTable(w, sc, i) })
 		if err != nil {
 			return fmt.Errorf("writing %s: %w", path, err)
 		}
@@ -34,7 +34,7 @@ func writeScores(out string, sc *scored) error {
 			if i > 0 {
 				name = fmt.Sprintf("confidence_Ga%d_Out_%s.txt", g, x.Name)
 			}
-			err := whole.Write(filepath.Join(dir, name), func(w io.Writer) error {
+			err := atomicfile.Write(filepath.Join(dir, name), func(w io.Writer) error {
 				b := bufio.NewWriter(w)
 				for _, v := range scores[i+1] {
 					b.WriteString(formatScore(v))
