@@ -6,19 +6,13 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
+
+	"driftbench/internal/text"
 )
 
-// clean makes a name fit for a line of text, an axis and an XML document:
-// valid UTF-8 and no control or direction-changing characters. Names come
-// from files on disk and may hold anything.
-func clean(s string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) || unicode.Is(unicode.Cf, r) || unicode.Is(unicode.Zl, r) || unicode.Is(unicode.Zp, r) || r >= 0xFFFE && r <= 0xFFFF {
-			return unicode.ReplacementChar
-		}
-		return r
-	}, strings.ToValidUTF8(s, string(unicode.ReplacementChar)))
-}
+// clean returns s as one line that a page, an axis and an XML document can
+// hold, with U+FFFD for every other character: names come from files on disk.
+func clean(s string) string { return text.Line(s, unicode.ReplacementChar) }
 
 // shorten cuts the middle out of a long name: both ends tell names apart.
 func shorten(s string, most int) string {

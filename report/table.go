@@ -4,7 +4,8 @@ import (
 	"bytes"
 	"encoding/csv"
 	"strconv"
-	"strings"
+
+	"driftbench/internal/text"
 )
 
 // table is one table of the page and one CSV file.
@@ -45,7 +46,7 @@ func intervalColumn(title, csv string) column {
 
 func textCell(s string) cell {
 	s = clean(s)
-	return cell{text: s, csv: []string{guard(s)}}
+	return cell{text: s, csv: []string{text.SpreadsheetSafe(s)}}
 }
 
 func countCell(n int) cell {
@@ -69,15 +70,6 @@ func plain(x Num) string {
 	return strconv.FormatFloat(float64(x), 'g', -1, 64)
 }
 
-// guard keeps a spreadsheet from running a name as a formula: the quote makes
-// it text (OWASP, CSV injection).
-func guard(s string) string {
-	if s != "" && strings.ContainsRune("=+-@\t\r", rune(s[0])) {
-		return "'" + s
-	}
-	return s
-}
-
 // encode writes the table as CSV.
 func (t table) encode() []byte {
 	var b bytes.Buffer
@@ -85,7 +77,7 @@ func (t table) encode() []byte {
 	var record []string
 	for _, c := range t.columns {
 		for _, name := range c.csv {
-			record = append(record, guard(name))
+			record = append(record, text.SpreadsheetSafe(name))
 		}
 	}
 	w.Write(record)

@@ -37,16 +37,6 @@ func isNumber(s string) bool {
 	return strings.Trim(s, "-+.0123456789e") == "" && strings.ContainsAny(s, "0123456789")
 }
 
-func TestGuard(t *testing.T) {
-	for in, want := range map[string]string{
-		"": "", "worm": "worm", "=1+1": "'=1+1", "+x": "'+x", "-1": "'-1", "@SUM(A1)": "'@SUM(A1)", "\tx": "'\tx", "\rx": "'\rx", "a=b": "a=b",
-	} {
-		if got := guard(in); got != want {
-			t.Errorf("guard(%q) = %q, want %q", in, got, want)
-		}
-	}
-}
-
 func TestFormat(t *testing.T) {
 	nan := Num(math.NaN())
 	for _, c := range []struct{ got, want string }{

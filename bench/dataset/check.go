@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"driftbench/internal/text"
 )
 
 // Look is what a first look at the files of a split has found.
@@ -81,7 +83,7 @@ func (c *Corpus) Measurable(s Split, dropped []Dropped) error {
 	}
 	if len(dropped) == len(s.Rows) {
 		return fmt.Errorf("dataset: split %q: all %d files are dropped; the first: %v: is root (%s) or trim (%s) in corpus.yaml right?",
-			s.Name, len(dropped), dropped[0], quote(c.RootPath()), quote(c.Trim))
+			s.Name, len(dropped), dropped[0], text.Quote(c.RootPath()), text.Quote(c.Trim))
 	}
 	if s.Role != RoleFit {
 		return nil
@@ -97,7 +99,7 @@ func (c *Corpus) Measurable(s Split, dropped []Dropped) error {
 		}
 	}
 	if label := c.missingClass(left); label != "" {
-		return fmt.Errorf("dataset: split %q: all files with label %s are dropped; the first dropped: %v", s.Name, quote(label), dropped[0])
+		return fmt.Errorf("dataset: split %q: all files with label %s are dropped; the first dropped: %v", s.Name, text.Quote(label), dropped[0])
 	}
 	return nil
 }

@@ -16,6 +16,7 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"driftbench/internal/regular"
+	"driftbench/internal/text"
 )
 
 // Config says where a corpus lies and how it is split. It is the content of
@@ -84,11 +85,11 @@ func LoadConfig(dir string) (Config, error) {
 	info, err := os.Stat(dir)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return Config{}, fmt.Errorf("dataset: corpus folder %s does not exist", quote(dir))
+		return Config{}, fmt.Errorf("dataset: corpus folder %s does not exist", text.Quote(dir))
 	case err != nil:
 		return Config{}, fmt.Errorf("dataset: corpus folder: %w", err)
 	case !info.IsDir():
-		return Config{}, fmt.Errorf("dataset: corpus folder %s %s, not a folder", quote(dir), regular.Kind(info.Mode()))
+		return Config{}, fmt.Errorf("dataset: corpus folder %s %s, not a folder", text.Quote(dir), regular.Kind(info.Mode()))
 	}
 	c, err := LoadConfigFile(dir, filepath.Join(dir, "corpus.yaml"))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -183,7 +184,7 @@ func yamlError(path string, err error) error {
 		line, msg = ":"+m[1], m[2]
 	}
 	if m := yamlUnknown.FindStringSubmatch(msg); m != nil {
-		msg = "unknown key " + quote(m[1])
+		msg = "unknown key " + text.Quote(m[1])
 	}
 	return fmt.Errorf("dataset: %s%s: %s", path, line, oneLine(strings.TrimPrefix(msg, "yaml: ")))
 }
@@ -196,8 +197,8 @@ func (c *Config) validate() error {
 		return errors.New("index and root must not be empty (root: . is the corpus folder)")
 	}
 	for _, s := range append([]string{c.Index, c.Root}, c.Labels...) {
-		if s != oneLine(s) { // they appear in messages and reports
-			return fmt.Errorf("%s holds characters that do not print", quote(s))
+		if !text.Printable(s) { // they appear in messages and reports
+			return fmt.Errorf("%s holds characters that do not print", text.Quote(s))
 		}
 	}
 	if len(c.Labels) == 0 {
@@ -208,7 +209,7 @@ func (c *Config) validate() error {
 			return fmt.Errorf("labels: label %d is empty", i+1)
 		}
 		if slices.Contains(c.Labels[:i], l) {
-			return fmt.Errorf("labels: %s is there twice", quote(l))
+			return fmt.Errorf("labels: %s is there twice", text.Quote(l))
 		}
 	}
 	t := c.Train
@@ -216,14 +217,14 @@ func (c *Config) validate() error {
 		return fmt.Errorf("train: fit is %v, want a share between 0 and 1: the rest is held out as In", t.Fit)
 	}
 	if t.Holdout != HoldoutRandom && t.Holdout != HoldoutLatest {
-		return fmt.Errorf("train: holdout is %s, want random or latest", quote(string(t.Holdout)))
+		return fmt.Errorf("train: holdout is %s, want random or latest", text.Quote(string(t.Holdout)))
 	}
 	if len(c.Tests) == 0 {
 		return errors.New("tests: name at least one span to measure drift in")
 	}
 	for _, s := range c.Tests {
 		if !(s.Sample > 0 && s.Sample <= 1) {
-			return fmt.Errorf("tests: %s: sample is %v, want the share of its rows to draw, above 0 and up to 1", quote(s.Name), s.Sample)
+			return fmt.Errorf("tests: %s: sample is %v, want the share of its rows to draw, above 0 and up to 1", text.Quote(s.Name), s.Sample)
 		}
 	}
 	return c.validateSpans()
@@ -237,14 +238,14 @@ func (c *Config) validateSpans() error {
 	taken := map[string]bool{}
 	for i, s := range spans {
 		if !splitName.MatchString(s.Name) {
-			return fmt.Errorf("split name %s cannot name a file: use letters, digits, '.', '_' and '-', at most 64", quote(s.Name))
+			return fmt.Errorf("split name %s cannot name a file: use letters, digits, '.', '_' and '-', at most 64", text.Quote(s.Name))
 		}
 		if s.To < s.From {
-			return fmt.Errorf("span %s runs from %v to %v: swap from and to", quote(s.Name), s.From, s.To)
+			return fmt.Errorf("span %s runs from %v to %v: swap from and to", text.Quote(s.Name), s.From, s.To)
 		}
 		for _, o := range spans[:i] {
 			if s.From <= o.To && o.From <= s.To {
-				return fmt.Errorf("spans %s and %s overlap: a row would be in both", quote(o.Name), quote(s.Name))
+				return fmt.Errorf("spans %s and %s overlap: a row would be in both", text.Quote(o.Name), text.Quote(s.Name))
 			}
 		}
 		names := []string{s.Name}
@@ -254,7 +255,7 @@ func (c *Config) validateSpans() error {
 		for _, name := range names {
 			key := strings.ToLower(name) // some file systems fold case
 			if taken[key] {
-				return fmt.Errorf("split name %s is there twice (case does not count)", quote(name))
+				return fmt.Errorf("split name %s is there twice (case does not count)", text.Quote(name))
 			}
 			taken[key] = true
 		}

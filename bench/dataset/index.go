@@ -9,6 +9,7 @@ import (
 
 	"driftbench/internal/csvfile"
 	"driftbench/internal/regular"
+	"driftbench/internal/text"
 )
 
 // Row is one file of the index.
@@ -57,7 +58,7 @@ func readIndex(r io.Reader, path string, cfg Config) (rows []Row, warnings []str
 			lines[row.Name] = row.Line
 		} else {
 			if twice == 0 {
-				twiceWhere = fmt.Sprintf("%s, lines %d and %d", quote(row.Name), line, row.Line)
+				twiceWhere = fmt.Sprintf("%s, lines %d and %d", text.Quote(row.Name), line, row.Line)
 			}
 			twice++
 		}
@@ -116,7 +117,7 @@ func newIndexReader(r io.Reader, path string, cfg Config) (*indexReader, error) 
 	for i, name := range columns {
 		ir.field[i] = slices.Index(header, name)
 		if ir.field[i] < 0 {
-			return nil, ir.errorf("no column %q in the header %s: rename or add it", name, quote(strings.Join(header, ",")))
+			return nil, ir.errorf("no column %q in the header %s: rename or add it", name, text.Quote(strings.Join(header, ",")))
 		}
 		if slices.Contains(header[ir.field[i]+1:], name) {
 			return nil, ir.errorf("column %q is there twice: rename one", name)
@@ -137,7 +138,7 @@ func (ir *indexReader) next() (Row, error) {
 	name, label, seen := rec[ir.field[0]], rec[ir.field[1]], rec[ir.field[2]]
 	class, ok := ir.class[label]
 	if !ok {
-		return Row{}, ir.errorf("unknown label %s (labels: %s): add it to labels in corpus.yaml or remove the row", quote(label), quoteAll(ir.cfg.Labels))
+		return Row{}, ir.errorf("unknown label %s (labels: %s): add it to labels in corpus.yaml or remove the row", text.Quote(label), quoteAll(ir.cfg.Labels))
 	}
 	month, err := firstSeenMonth(seen)
 	if err != nil {
@@ -146,12 +147,12 @@ func (ir *indexReader) next() (Row, error) {
 	trimmed := strings.TrimPrefix(name, ir.cfg.Trim)
 	switch {
 	case trimmed == "":
-		return Row{}, ir.errorf("name %s is empty after trim: name a file or remove the row", quote(name))
+		return Row{}, ir.errorf("name %s is empty after trim: name a file or remove the row", text.Quote(name))
 	case strings.Contains(trimmed, "\r\n"):
 		// A CSV reader takes it for a line end, so it could not be written again.
-		return Row{}, ir.errorf("name %s holds a CRLF, which CSV cannot carry: rename the file", quote(name))
+		return Row{}, ir.errorf("name %s holds a CRLF, which CSV cannot carry: rename the file", text.Quote(name))
 	case !ir.cfg.AllowOutside && !filepath.IsLocal(trimmed):
-		return Row{}, ir.errorf("name %s leads out of the root: remove the row, set root or trim in corpus.yaml, or allow it with --allow-outside", quote(name))
+		return Row{}, ir.errorf("name %s leads out of the root: remove the row, set root or trim in corpus.yaml, or allow it with --allow-outside", text.Quote(name))
 	}
 	return Row{
 		// The fields of a record share one string; a clone lets go of the

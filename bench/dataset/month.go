@@ -4,6 +4,8 @@ import (
 	"fmt"
 
 	"gopkg.in/yaml.v3"
+
+	"driftbench/internal/text"
 )
 
 // Month is a month of the calendar, counted from January of year 0, so that
@@ -13,19 +15,19 @@ type Month int
 // ParseMonth reads YYYY-MM.
 func ParseMonth(s string) (Month, error) {
 	if len(s) != len("2017-01") || s[4] != '-' {
-		return 0, fmt.Errorf("%s is no month: want YYYY-MM", quote(s))
+		return 0, fmt.Errorf("%s is no month: want YYYY-MM", text.Quote(s))
 	}
 	var digits [6]int
 	for i, c := range []byte(s[:4] + s[5:]) {
 		if c < '0' || c > '9' {
-			return 0, fmt.Errorf("%s is no month: want YYYY-MM", quote(s))
+			return 0, fmt.Errorf("%s is no month: want YYYY-MM", text.Quote(s))
 		}
 		digits[i] = int(c - '0')
 	}
 	year := digits[0]*1000 + digits[1]*100 + digits[2]*10 + digits[3]
 	month := digits[4]*10 + digits[5]
 	if month < 1 || month > 12 {
-		return 0, fmt.Errorf("%s is no month: months go from 01 to 12", quote(s))
+		return 0, fmt.Errorf("%s is no month: months go from 01 to 12", text.Quote(s))
 	}
 	return Month(year*12 + month - 1), nil
 }
@@ -64,7 +66,7 @@ func firstSeenMonth(s string) (Month, error) {
 		ok = ok && ' ' <= s[i] && s[i] <= '~'
 	}
 	if !ok {
-		return 0, fmt.Errorf("%s does not begin with a month, YYYY-MM", quote(s))
+		return 0, fmt.Errorf("%s does not begin with a month, YYYY-MM", text.Quote(s))
 	}
 	return ParseMonth(s[:n])
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"driftbench/internal/regular"
+	"driftbench/internal/text"
 )
 
 // Dropped is a row whose file is left out, together with its label.
@@ -23,7 +24,7 @@ type Dropped struct {
 
 // String names the row safely for a terminal: name "x.exe" (line 7) is missing.
 func (d Dropped) String() string {
-	return fmt.Sprintf("name %s (line %d) %s", quote(d.Row.Name), d.Row.Line, d.Reason)
+	return fmt.Sprintf("name %s (line %d) %s", text.Quote(d.Row.Name), d.Row.Line, d.Reason)
 }
 
 // refusal is why one file is dropped; it is no failure of the run.
@@ -54,7 +55,7 @@ func (c *Config) openRoot() (*root, error) {
 		return nil, fmt.Errorf("dataset: opening the root of the files: %w: set root in corpus.yaml", err)
 	}
 	if !info.IsDir() {
-		return nil, fmt.Errorf("dataset: root %s %s, not a folder: set root in corpus.yaml", quote(r.dir), regular.Kind(info.Mode()))
+		return nil, fmt.Errorf("dataset: root %s %s, not a folder: set root in corpus.yaml", text.Quote(r.dir), regular.Kind(info.Mode()))
 	}
 	if c.AllowOutside {
 		return r, nil

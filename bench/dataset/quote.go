@@ -1,26 +1,17 @@
 package dataset
 
 import (
-	"strconv"
 	"strings"
 	"unicode"
-)
 
-// quote makes a hostile string safe for one line of a terminal or log: quoted,
-// with everything escaped that does not print, and cut.
-func quote(s string) string {
-	const most = 120
-	if len(s) > most {
-		return strconv.Quote(s[:most]) + "…"
-	}
-	return strconv.Quote(s)
-}
+	"driftbench/internal/text"
+)
 
 // quoteAll quotes several strings, with commas between.
 func quoteAll(all []string) string {
 	quoted := make([]string, len(all))
 	for i, s := range all {
-		quoted[i] = quote(s)
+		quoted[i] = text.Quote(s)
 	}
 	return strings.Join(quoted, ", ")
 }

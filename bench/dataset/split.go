@@ -3,6 +3,8 @@ package dataset
 import (
 	"fmt"
 	"slices"
+
+	"driftbench/internal/text"
 )
 
 // Role says what a split is for.
@@ -52,7 +54,7 @@ func (c Config) Split(rows []Row) ([]Split, error) {
 		splits = append(splits, Split{Name: t.Name, Role: RoleOut, From: t.From, To: t.To, Rows: drawn})
 	}
 	if label := c.missingClass(splits[0].Rows); label != "" {
-		return nil, fmt.Errorf("dataset: %s: no fit row with label %s: add rows, or remove the label from labels in corpus.yaml", c.IndexPath(), quote(label))
+		return nil, fmt.Errorf("dataset: %s: no fit row with label %s: add rows, or remove the label from labels in corpus.yaml", c.IndexPath(), text.Quote(label))
 	}
 	return splits, nil
 }

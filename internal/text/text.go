@@ -1,0 +1,59 @@
+// Package text makes strings that come from files, models and other programs
+// safe to print. Such a string may hold control sequences that a terminal
+// obeys, characters that reverse the direction of the text around them, line
+// breaks that forge a line of a log, or a formula that a spreadsheet computes.
+package text
+
+import (
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Line returns s as one line: placeholder replaces every character that is not
+// graphic, line breaks and tabs among them, and U+FFFD every invalid byte.
+func Line(s string, placeholder rune) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsGraphic(r) {
+			return r
+		}
+		return placeholder
+	}, s)
+}
+
+// Lines returns s as [Line] does with a question mark as the placeholder, but
+// keeps its line feeds and tabs.
+func Lines(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsGraphic(r) || r == '\n' || r == '\t' {
+			return r
+		}
+		return '?'
+	}, s)
+}
+
+// Printable reports whether s is valid UTF-8 of characters that [strconv.Quote]
+// does not escape for being invisible. The only space among those is U+0020.
+func Printable(s string) bool {
+	return utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) })
+}
+
+// Quote returns the first 120 bytes of s as a Go string literal, followed by an
+// ellipsis if s is longer.
+func Quote(s string) string {
+	const most = 120
+	if len(s) > most {
+		return strconv.Quote(s[:most]) + "…"
+	}
+	return strconv.Quote(s)
+}
+
+// SpreadsheetSafe returns s with an apostrophe before it if a spreadsheet that
+// opens a CSV file would compute s as a formula (OWASP, CSV injection).
+func SpreadsheetSafe(s string) string {
+	if s != "" && strings.ContainsRune("=+-@\t\r", rune(s[0])) {
+		return "'" + s
+	}
+	return s
+}
