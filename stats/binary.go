@@ -6,13 +6,96 @@ import (
 	"math"
 )
 
-// A FormatError reports bytes that are no saved fit, or are one of a version
-// that this package does not read.
+const fitHeader = "driftbench fit 1\n"
+
+// MarshalBinary returns the fitted detectors in a form that UnmarshalBinary
+// reads, so that they can score new files without the training features.
+// Gaussians are stored as [Moments]. kNN stores the training rows, 4 bytes a
+// feature: leave it out of [Fit] where the file has to be small.
+func (d *Detectors) MarshalBinary() ([]byte, error) {
+	e := encoder{[]byte(fitHeader)}
+	e.int(len(d.layers))
+	for _, layer := range d.layers {
+		e.string(layer)
+		g := d.gaussian[layer]
+		if g == nil {
+			g = &gaussians{}
+		}
+		for _, m := range []*Moments{g.moments, g.unitMoments} {
+			e.bool(m != nil)
+			if m != nil {
+				e.moments(m)
+			}
+		}
+	}
+	e.int(len(d.names))
+	for _, name := range d.names {
+		e.string(name)
+		d.fitted[name].encode(&e)
+	}
+	return e.b, nil
+}
+
+// UnmarshalBinary replaces d by the detectors that MarshalBinary wrote. If the
+// bytes are anything else, it leaves d unchanged and returns an error, in most
+// cases a [*FormatError].
+func (d *Detectors) UnmarshalBinary(b []byte) error {
+	r := decoder{b: b}
+	r.header(fitHeader)
+	read := newDetectors()
+	for range r.int(len(b)) {
+		layer := r.string()
+		g := &gaussians{}
+		if r.bool() {
+			g.moments = r.moments()
+		}
+		if r.bool() {
+			g.unitMoments = r.moments()
+		}
+		if r.err != nil {
+			return r.err
+		}
+		if read.gaussian[layer] != nil {
+			return &FormatError{fmt.Sprintf("layer %q comes twice", layer)}
+		}
+		if err := g.fit(); err != nil {
+			return inLayer(layer, fmt.Errorf("stats: reading a saved fit: %w", err))
+		}
+		read.layers = append(read.layers, layer)
+		read.gaussian[layer] = g
+	}
+	known := entries(read.layers)
+	for range r.int(len(known)) {
+		name := r.string()
+		for len(known) > 0 && known[0].name != name {
+			known = known[1:]
+		}
+		if len(known) == 0 {
+			r.fail("detector %q is unknown or out of order", name)
+			break
+		}
+		fitted := known[0].decode(read, &r, known[0].layer)
+		known = known[1:]
+		if r.err != nil {
+			break
+		}
+		read.names = append(read.names, name)
+		read.fitted[name] = fitted
+	}
+	if err := r.end(); err != nil {
+		return err
+	}
+	*d = *read
+	return nil
+}
+
+// A FormatError reports bytes that are not a saved fit, or not of a version
+// that this package reads.
 type FormatError struct{ Reason string }
 
 func (e *FormatError) Error() string { return "stats: reading a saved fit: " + e.Reason }
 
-// encoder appends values in little-endian order.
+// encoder appends values in little-endian byte order.
 type encoder struct{ b []byte }
 
 func (e *encoder) int(n int) { e.b = binary.LittleEndian.AppendUint64(e.b, uint64(n)) }
@@ -41,9 +124,9 @@ func (e *encoder) float32s(v []float32) {
 	}
 }
 
-// decoder reads what encoder wrote. After the first error, which it keeps, all
-// values are zero. It allocates for what the input holds, never for what the
-// input says it holds.
+// decoder reads what encoder wrote. After the first error, which stays in err,
+// all values are zero. It never allocates more than the remaining bytes can fill,
+// whatever length the input claims.
 type decoder struct {
 	b   []byte
 	err error
@@ -86,8 +169,8 @@ func (d *decoder) int(limit int) int {
 func (d *decoder) bool() bool     { return d.int(1) == 1 }
 func (d *decoder) string() string { return string(d.take(d.int(math.MaxInt), 1)) }
 
-// floats reads n values from −limit to limit. Limits are such that no score
-// can overflow.
+// floats reads n values in [−limit, limit]. Callers pass limits under which no
+// score overflows.
 func (d *decoder) floats(n int, limit float64) []float64 {
 	b := d.take(n, 8)
 	v := make([]float64, len(b)/8)
@@ -115,14 +198,14 @@ func (d *decoder) float32s(n int) []float32 {
 	return v
 }
 
-// header reads a header line, which ends in a newline: kind and version.
+// header reads the header line: what is saved, and the version of its format.
 func (d *decoder) header(want string) {
 	if got := string(d.take(min(len(want), len(d.b)), 1)); got != want {
 		d.fail("it begins with %q, not %q", got, want)
 	}
 }
 
-// end returns the error, or one for bytes that are left over.
+// end returns the first error. Bytes that were not read are one.
 func (d *decoder) end() error {
 	if len(d.b) > 0 {
 		d.fail("%d bytes too many", len(d.b))

@@ -2,7 +2,7 @@
 
 package stats
 
-// UseBLAS chooses the BLAS and LAPACK that every product of this package runs
-// on, and returns its name. This build has gonum's own kernels; the build tag
-// openblas links OpenBLAS. Call it once, before any other function.
+// UseBLAS selects the BLAS and LAPACK for the matrix products of this package and
+// returns its name. This build has gonum's own kernels; a build with the tag
+// openblas has OpenBLAS. Call it once, before any other function.
 func UseBLAS() string { return "gonum" }

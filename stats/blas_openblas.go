@@ -13,12 +13,11 @@ import (
 	lapack "gonum.org/v1/netlib/lapack/netlib"
 )
 
-// UseBLAS chooses the BLAS and LAPACK that every product of this package runs
-// on, and returns its name. This build has OpenBLAS, through netlib. Call it
-// once, before any other function: the choice is gonum's, for the whole
-// process. OpenBLAS is held to one thread a call, because the rows are shared
-// out among goroutines already, and threads of its own would contend for the same
-// processors.
+// UseBLAS selects the BLAS and LAPACK for the matrix products of this package and
+// returns its name. This build has OpenBLAS, through netlib. Call it once, before
+// any other function: gonum holds the selection for the whole process. OpenBLAS
+// runs every call in one thread, because this package already spreads rows over
+// goroutines, with which more threads would compete for the processors.
 func UseBLAS() string {
 	blas32.Use(blas.Implementation{})
 	blas64.Use(blas.Implementation{})

@@ -8,8 +8,8 @@ import (
 // Confusion counts files by true and predicted class: Confusion[true][predicted].
 type Confusion [][]int
 
-// NewConfusion counts predictions. It panics when the slices differ in length
-// or a class is not in [0, classes).
+// NewConfusion counts files whose class truth[i] was predicted as predicted[i]. It
+// panics if the slices differ in length or a class is not in [0, classes).
 func NewConfusion(classes int, truth, predicted []int) Confusion {
 	if len(truth) != len(predicted) {
 		panic(fmt.Sprintf("stats: %d predictions of %d files", len(predicted), len(truth)))
@@ -24,7 +24,8 @@ func NewConfusion(classes int, truth, predicted []int) Confusion {
 	return c
 }
 
-// Accuracy is the share of files on the diagonal, with Wilson's interval.
+// Accuracy returns the share of files on the diagonal with its [Wilson] interval;
+// NaN if there are no files.
 func (c Confusion) Accuracy() Interval {
 	right, all := 0, 0
 	for t, row := range c {
@@ -36,10 +37,10 @@ func (c Confusion) Accuracy() Interval {
 	return Wilson(right, all)
 }
 
-// MacroF1 is the mean of F1 = 2·TP/(2·TP+FP+FN) over the classes that files
-// truly have, scikit-learn's f1_score(labels=those, average="macro"); NaN
-// without files. A class that is predicted alone has F1 0 whatever its number,
-// so that one wrong file would halve the mean of a month with one class.
+// MacroF1 returns the mean of F1 = 2·TP/(2·TP+FP+FN) over the classes that occur
+// in truth, as scikit-learn's f1_score(labels=those, average="macro"); NaN if
+// there are no files. A class that is only predicted would have an F1 of 0, so
+// that one wrong file could halve the mean in a month with one class.
 func (c Confusion) MacroF1() float64 {
 	sum, classes := 0.0, 0.0
 	for k := range c {
@@ -56,20 +57,25 @@ func (c Confusion) MacroF1() float64 {
 	return sum / classes
 }
 
-// Wilson is the share k/n with Wilson's (1927) score interval, which stays in
-// [0, 1], holds the share, and covers near its ends; NaN when n is 0.
+// Wilson returns the share p = k/n with Wilson's (1927) score interval, with
+// z = 1.96,
+//
+//	(p + z²/2n ± z·√(p(1−p)/n + z²/4n²)) / (1 + z²/n),
+//
+// which lies in [0, 1], contains p, and covers near 0 and 1 as well. It is NaN
+// if n is 0.
 func Wilson(k, n int) Interval {
 	const z = normalQuantile
 	p, m := float64(k)/float64(n), float64(n)
 	middle := (p + z*z/(2*m)) / (1 + z*z/m)
 	half := z / (1 + z*z/m) * math.Sqrt(p*(1-p)/m+z*z/(4*m*m))
-	// At 0 and n one end is the share itself, but for rounding.
+	// For k = 0 and k = n one end equals p, up to rounding.
 	return Interval{Value: p, Lo: max(0, min(p, middle-half)), Hi: min(1, max(p, middle+half))}
 }
 
-// AUT is the area under a metric over time (TESSERACT; Pendlebury et al.,
-// USENIX Security 2019): the trapezoid rule over equally spaced points, divided
-// by their number less one. It is NaN for fewer than two points.
+// AUT returns the area under a metric over time (TESSERACT; Pendlebury et al.,
+// USENIX Security 2019): with N equally spaced points,
+// Σ_k ½(metric_k + metric_{k+1}) / (N−1). It is NaN for fewer than two points.
 func AUT(metric []float64) float64 {
 	if len(metric) < 2 {
 		return math.NaN()
@@ -79,4 +85,76 @@ func AUT(metric []float64) float64 {
 		area += (metric[i-1] + metric[i]) / 2
 	}
 	return area / float64(len(metric)-1)
+}
+
+// Rejection describes how accurate a classifier is on the files that remain when
+// those with low scores are rejected.
+type Rejection struct {
+	// Misclassified is the AUROC of correctly classified files against
+	// misclassified ones; NaN if there are none of either.
+	Misclassified AUROC
+	// AURC is the area under the risk-coverage curve (Geifman, Uziel & El-Yaniv
+	// 2019): the error rate of the k files that score highest, averaged over
+	// k = 1…n. Errors among files of equal score count as evenly spread. It is
+	// NaN if there are no files.
+	AURC float64
+	// Curve has pairs (coverage, accuracy), from the highest threshold to that
+	// which rejects nothing, at most 200; nil if there are no files.
+	Curve [][2]float64
+	// Coverage is the share of files at or above the threshold, NaN if there are
+	// no files. Accuracy is the share of correct ones among these, NaN if there
+	// are none.
+	Coverage, Accuracy float64
+}
+
+// Reject evaluates rejecting the files that score below threshold: scores[i] is
+// the score of a file and correct[i] whether its class was predicted correctly.
+// It panics if the slices differ in length or a score is NaN.
+func Reject(scores []float64, correct []bool, threshold float64) Rejection {
+	if len(scores) != len(correct) {
+		panic(fmt.Sprintf("stats: %d scores of %d files", len(scores), len(correct)))
+	}
+	var right, wrong []float64
+	accepted, acceptedRight := 0, 0
+	for i, s := range scores {
+		if correct[i] {
+			right = append(right, s)
+		} else {
+			wrong = append(wrong, s)
+		}
+		if s >= threshold {
+			accepted++
+			if correct[i] {
+				acceptedRight++
+			}
+		}
+	}
+	n := float64(len(scores))
+	v := Rejection{
+		Coverage: float64(accepted) / n,
+		Accuracy: float64(acceptedRight) / float64(accepted),
+	}
+	a, b := sortBoth(right, wrong)
+	v.Misclassified = deLong(a, b)
+	if len(scores) == 0 {
+		v.AURC = math.NaN()
+		return v
+	}
+	const steps = 198
+	r := newRanking(a, b)
+	covered, errors, last := 0, 0, 0
+	for i := len(r.ties) - 1; i >= 0; i-- {
+		t := r.ties[i]
+		size := t.in + t.out
+		for j := 1; j <= size; j++ {
+			v.AURC += (float64(errors) + float64(t.out*j)/float64(size)) / float64(covered+j) / n
+		}
+		covered += size
+		errors += t.out
+		if last == 0 || i == 0 || float64(covered-last)/n >= 1.0/steps {
+			last = covered
+			v.Curve = append(v.Curve, [2]float64{float64(covered) / n, 1 - float64(errors)/float64(covered)})
+		}
+	}
+	return v
 }

@@ -7,11 +7,106 @@ import (
 	"strings"
 )
 
+// table lists the detectors in the order of [Names]. A new detector is a file
+// with its paper, fit, score, encode and decode, and a line here.
+var table = []kind{
+	{name: "mahalanobis", perLayer: true, fit: fitMahalanobis, decode: decodeMahalanobis},
+	{name: nameEnsemble, fit: fitRankEnsemble, decode: decodeRankEnsemble},
+	{name: nameRegression, usesOut: true, fit: fitRegression, decode: decodeRegression},
+	{name: "rmd", perLayer: true, fit: fitRelative, decode: decodeRelative},
+	{name: "mahalanobis++", perLayer: true, fit: fitUnit, decode: decodeUnit},
+	{name: "knn", perLayer: true, fit: fitKNN, decode: decodeKNN},
+	{name: "vim", fit: fitViM, decode: decodeViM},
+	logitsKind("msp", maxProbability),
+	logitsKind("maxlogit", maxLogit),
+	logitsKind("energy", logSumExp),
+}
+
+// kind is one entry of the table.
+type kind struct {
+	name     string
+	perLayer bool // one detector for each layer, named name/layer
+	usesOut  bool // fitted on Out rows
+	// fit fits the detector. layer is the layer to fit, "" unless perLayer. d
+	// holds the Gaussians that several detectors share.
+	fit func(d *Detectors, t *Training, layer string) (detector, error)
+	// decode reads what detector.encode wrote. An error stays in r.
+	decode func(d *Detectors, r *decoder, layer string) detector
+}
+
+// A detector scores the rows of x: dst has one score a row, higher for In.
+type detector interface {
+	score(dst []float64, x Features) error
+	// encode writes what decode needs besides the shared Gaussians.
+	encode(*encoder)
+}
+
+// entry is a kind of detector for one layer.
+type entry struct {
+	name string // as in Names
+	kind
+	layer string
+}
+
+// entries lists the detectors for these layers.
+func entries(layers []string) []entry {
+	var all []entry
+	for _, k := range table {
+		if !k.perLayer {
+			all = append(all, entry{k.name, k, ""})
+			continue
+		}
+		for _, layer := range layers {
+			all = append(all, entry{k.name + "/" + layer, k, layer})
+		}
+	}
+	return all
+}
+
+// Names lists the detectors for feature layers in the order of the network:
+//
+//	mahalanobis/<layer>              distance to the nearest class mean (Lee et al. 2018)
+//	mahalanobis/ensemble             its rank among held-out In rows, averaged over the layers
+//	mahalanobis/ensemble-out-labels  Lee's logistic regression over the layers, fitted on Out labels
+//	rmd/<layer>                      distance relative to one Gaussian for all classes (Ren et al. 2021)
+//	mahalanobis++/<layer>            distance of unit-length features (Mueller & Hein 2025)
+//	knn/<layer>                      distance to the 50th nearest neighbour (Sun et al. 2022)
+//	vim                              virtual logit of the last layer (Wang et al. 2022)
+//	msp, maxlogit, energy            softmax maximum, largest logit and log-sum-exp of the logits
+func Names(layers []string) []string {
+	var names []string
+	for _, e := range entries(layers) {
+		names = append(names, e.name)
+	}
+	return names
+}
+
+// UsesOutLabels reports whether the named detector is fitted on Out rows. Its
+// AUROC against those rows is then too good.
+func UsesOutLabels(name string) bool {
+	return slices.ContainsFunc(table, func(k kind) bool {
+		return k.usesOut && (name == k.name || k.perLayer && strings.HasPrefix(name, k.name+"/"))
+	})
+}
+
+// Preferred returns the detector to report first: mahalanobis/ensemble, which
+// uses every layer and no Out rows, if names has it, and otherwise the first
+// name; "" for no names.
+func Preferred(names []string) string {
+	switch {
+	case slices.Contains(names, nameEnsemble):
+		return nameEnsemble
+	case len(names) > 0:
+		return names[0]
+	}
+	return ""
+}
+
 // Logits is the name of the logits in [Features].
 const Logits = "logits"
 
-// Features holds the rows of some files: a matrix for each layer, and one for
-// [Logits]. Row i of all of them is one file.
+// Features holds the features of some files: a matrix for each layer, and one
+// for [Logits]. Row i of every matrix belongs to file i.
 type Features map[string]Matrix
 
 // Training is what detectors are fitted on.
@@ -19,61 +114,19 @@ type Training struct {
 	// Layers names the feature layers in the order of the network; the logits
 	// are a linear function of the last.
 	Layers []string
-	// Fit holds the training rows, Classes their classes, numbered from 0 and
-	// below NumClasses.
+	// Fit holds the training rows, and Classes[i] the class of row i, from 0 to
+	// NumClasses−1.
 	Fit        Features
 	Classes    []int
 	NumClasses int
-	// In holds rows like the training ones that were held out of Fit. Only the
-	// ensembles need it.
+	// In holds rows of the training span that are not in Fit. Only the two
+	// ensembles use them.
 	In Features
-	// Out holds later rows. Only mahalanobis/ensemble-out-labels looks at it.
+	// Out holds later rows. Only mahalanobis/ensemble-out-labels uses them.
 	Out Features
 }
 
-// The detectors. Those that look at a layer are named kind/layer.
-const (
-	nameMahalanobis = "mahalanobis"
-	nameEnsemble    = "mahalanobis/ensemble"
-	nameRegression  = "mahalanobis/ensemble-out-labels"
-	nameRelative    = "rmd"
-	nameUnit        = "mahalanobis++"
-	nameKNN         = "knn"
-	nameViM         = "vim"
-	nameMSP         = "msp"
-	nameMaxLogit    = "maxlogit"
-	nameEnergy      = "energy"
-)
-
-// Names lists all detectors for feature layers in the order of the network:
-//
-//	mahalanobis/<layer>              distance to the nearest class (Lee et al. 2018)
-//	mahalanobis/ensemble             mean over the layers of its rank among held-out In rows
-//	mahalanobis/ensemble-out-labels  Lee's regression over the layers, fitted on Out labels
-//	rmd/<layer>                      relative to all classes as one (Ren et al. 2021)
-//	mahalanobis++/<layer>            of unit-length features (Mueller & Hein 2025)
-//	knn/<layer>                      distance to the 50th neighbour (Sun et al. 2022)
-//	vim                              virtual logit of the last layer (Wang et al. 2022)
-//	msp, maxlogit, energy            of the logits alone
-func Names(layers []string) []string {
-	perLayer := func(kind string) []string {
-		names := make([]string, len(layers))
-		for i, layer := range layers {
-			names[i] = kind + "/" + layer
-		}
-		return names
-	}
-	return slices.Concat(
-		perLayer(nameMahalanobis), []string{nameEnsemble, nameRegression},
-		perLayer(nameRelative), perLayer(nameUnit), perLayer(nameKNN),
-		[]string{nameViM, nameMSP, nameMaxLogit, nameEnergy})
-}
-
-// UsesOutLabels reports whether the detector of that name is fitted on Out
-// files, and so flatters itself on them.
-func UsesOutLabels(name string) bool { return name == nameRegression }
-
-// A LayerError says which layer an error is about; it wraps the error.
+// A LayerError says in which layer an error occurred; it wraps the error.
 type LayerError struct {
 	Layer string
 	Err   error
@@ -82,7 +135,7 @@ type LayerError struct {
 func (e *LayerError) Error() string { return fmt.Sprintf("%v (layer %s)", e.Err, e.Layer) }
 func (e *LayerError) Unwrap() error { return e.Err }
 
-// Detectors is a set of fitted detectors. It may score from several goroutines.
+// Detectors is a set of fitted detectors. Several goroutines may score with it.
 type Detectors struct {
 	layers   []string
 	names    []string // fitted, in the order of Names
@@ -91,18 +144,16 @@ type Detectors struct {
 	gaussian map[string]*gaussians // by layer
 }
 
-// A detector scores the rows of x: dst has one score a row, higher for In.
-type detector interface {
-	score(dst []float64, x Features) error
-	// encode appends what decode needs besides the Gaussians.
-	encode(*encoder)
+func newDetectors() *Detectors {
+	return &Detectors{skipped: map[string]error{}, fitted: map[string]detector{}, gaussian: map[string]*gaussians{}}
 }
 
-// Fit fits the named detectors, all of [Names] when there are none. A detector
-// that these rows cannot fit is left out, see [Detectors.Skipped]. An error is
-// for what no detector can do without: a name that does not exist, rows that
-// do not match, or a feature that is not finite (a [*LayerError] around a
-// [*NotFiniteError]).
+// Fit fits the named detectors, or all of [Names] if no name is given. A
+// detector that cannot be fitted on these rows is left out, and
+// [Detectors.Skipped] returns the reason. Fit fails if a name is unknown, if two
+// layers share a name, if the matrices differ in rows or widths, or if a feature
+// is not finite (a [*LayerError] around a [*NotFiniteError]). It panics if a
+// class is not in [0, NumClasses).
 func Fit(t Training, names ...string) (*Detectors, error) {
 	known := Names(t.Layers)
 	if names := slices.Sorted(slices.Values(known)); len(slices.Compact(names)) < len(known) {
@@ -119,26 +170,22 @@ func Fit(t Training, names ...string) (*Detectors, error) {
 	if err := t.check(); err != nil {
 		return nil, err
 	}
-	d := &Detectors{
-		layers:   slices.Clone(t.Layers),
-		skipped:  map[string]error{},
-		fitted:   map[string]detector{},
-		gaussian: map[string]*gaussians{},
-	}
-	for _, name := range known {
-		if !slices.Contains(names, name) {
+	d := newDetectors()
+	d.layers = slices.Clone(t.Layers)
+	for _, e := range entries(t.Layers) {
+		if !slices.Contains(names, e.name) {
 			continue
 		}
-		fitted, err := d.fit(name, &t)
+		fitted, err := e.fit(d, &t, e.layer)
 		var notFinite *NotFiniteError
 		switch {
 		case errors.As(err, &notFinite):
 			return nil, err
 		case err != nil:
-			d.skipped[name] = err
+			d.skipped[e.name] = err
 		default:
-			d.fitted[name] = fitted
-			d.names = append(d.names, name)
+			d.fitted[e.name] = fitted
+			d.names = append(d.names, e.name)
 		}
 	}
 	return d, nil
@@ -180,40 +227,18 @@ func (t *Training) check() error {
 	return nil
 }
 
-func (d *Detectors) fit(name string, t *Training) (detector, error) {
-	kind, layer, _ := strings.Cut(name, "/")
-	switch {
-	case name == nameEnsemble:
-		return d.fitRankEnsemble(t)
-	case name == nameRegression:
-		return d.fitRegression(t)
-	case kind == nameMahalanobis:
-		return d.fitMahalanobis(t, layer)
-	case kind == nameRelative:
-		return d.fitRelative(t, layer)
-	case kind == nameUnit:
-		return d.fitUnit(t, layer)
-	case kind == nameKNN:
-		return fitKNN(t, layer)
-	case kind == nameViM:
-		return fitViM(t)
-	default:
-		return fitLogits(t, kind)
-	}
-}
-
-// Names lists the fitted detectors, in the order of the function Names.
+// Names lists the fitted detectors, in the order of the function [Names].
 func (d *Detectors) Names() []string { return slices.Clone(d.names) }
 
 // Layers lists the feature layers in the order of the network.
 func (d *Detectors) Layers() []string { return slices.Clone(d.layers) }
 
-// Skipped says why a detector that was asked for is not fitted; nil for all
-// others.
+// Skipped returns the reason why a requested detector could not be fitted, and
+// nil for every other name.
 func (d *Detectors) Skipped(name string) error { return d.skipped[name] }
 
-// Gaussian is the tied Gaussian of a layer, nil when no fitted detector has
-// needed it.
+// Gaussian returns the tied Gaussian of a layer, or nil if no fitted detector
+// uses it.
 func (d *Detectors) Gaussian(layer string) *TiedGaussian {
 	if g := d.gaussian[layer]; g != nil {
 		return g.tied
@@ -221,10 +246,10 @@ func (d *Detectors) Gaussian(layer string) *TiedGaussian {
 	return nil
 }
 
-// Score writes one score for every row of x to dst, by the named detector. The
-// memory it needs does not grow with the number of rows. A layer that is
-// missing, too narrow or not finite is a [*LayerError]. It panics when the
-// detector is not fitted or dst is not one score a row.
+// Score writes the named detector's score of every row of x to dst. The memory
+// it uses does not grow with the number of rows. A layer that is missing, has
+// another width than the fit, or is not finite is a [*LayerError]. Score panics
+// if the detector is not fitted or len(dst) is not the number of rows.
 func (d *Detectors) Score(dst []float64, name string, x Features) error {
 	fitted, ok := d.fitted[name]
 	if !ok {
@@ -245,7 +270,7 @@ func (x Features) layer(name string) (Matrix, error) {
 	return m, nil
 }
 
-// inLayer is nil when err is, and otherwise says which layer it is about.
+// inLayer wraps an error with the layer in which it occurred; nil stays nil.
 func inLayer(layer string, err error) error {
 	if err == nil {
 		return nil

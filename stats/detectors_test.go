@@ -2,14 +2,29 @@ package stats
 
 import (
 	"errors"
+	"fmt"
 	"math"
 	"math/rand/v2"
+	"os"
 	"slices"
 	"strings"
 	"testing"
 
 	"driftbench/internal/fuzzing"
+
+	"gonum.org/v1/gonum/blas/blas32"
+	"gonum.org/v1/gonum/blas/blas64"
+	blas "gonum.org/v1/gonum/blas/gonum"
+	lapack "gonum.org/v1/gonum/lapack/gonum"
+	"gonum.org/v1/gonum/lapack/lapack64"
+	"gonum.org/v1/gonum/mat"
 )
+
+// TestMain runs all tests on the BLAS of this build.
+func TestMain(m *testing.M) {
+	UseBLAS()
+	os.Exit(m.Run())
+}
 
 func TestNames(t *testing.T) {
 	want := []string{"mahalanobis/layer7", "mahalanobis/layer8", "mahalanobis/ensemble", "mahalanobis/ensemble-out-labels",
@@ -18,6 +33,12 @@ func TestNames(t *testing.T) {
 	if got := Names([]string{"layer7", "layer8"}); !slices.Equal(got, want) {
 		t.Errorf("%q", got)
 	}
+	if got := Preferred(want); got != "mahalanobis/ensemble" {
+		t.Errorf("preferred of all: %q", got)
+	}
+	if got := Preferred([]string{"vim", "msp"}) + Preferred(nil); got != "vim" {
+		t.Errorf("preferred of vim and msp, and of none: %q", got)
+	}
 	for _, name := range want {
 		if UsesOutLabels(name) != strings.Contains(name, "out-labels") {
 			t.Errorf("%s: UsesOutLabels is %v", name, UsesOutLabels(name))
@@ -25,7 +46,7 @@ func TestNames(t *testing.T) {
 	}
 }
 
-// Out files that have moved score lower, whatever looks at features, but for
+// Out files that have moved score lower by every detector of features except
 // rmd: the shift is as strange to the background as to the classes, and cancels.
 // Held-out files that are like the fit rows score like them.
 func TestDetectorsSeeDrift(t *testing.T) {
@@ -179,6 +200,570 @@ func TestScoringMemoryDoesNotGrow(t *testing.T) {
 		// holds one more score a row, and products leave some garbage a block.
 		if grown := (int64(many) - int64(few)) / 36_000; grown > 64 {
 			t.Errorf("%s allocates %d bytes for 4,000 rows and %d for 40,000", name, few, many)
+		}
+	}
+}
+
+// trained returns features of two layers and logits: four classes for the fit,
+// held-out In rows, and Out rows that have moved.
+func trained(rng *rand.Rand, rows int) Training { return trainedWidths(rng, rows, 10, 6) }
+
+func trainedWidths(rng *rand.Rand, rows, width7, width8 int) Training {
+	t := Training{Layers: []string{"layer7", "layer8"}, NumClasses: 4, Classes: cycle(rows, 4)}
+	weights := normalMatrix(rng, 4, width8)
+	draw := func(rows int, shift float32) Features {
+		x7, x8 := normalMatrix(rng, rows, width7), normalMatrix(rng, rows, width8)
+		z := Matrix{Rows: rows, Cols: 4, Data: make([]float32, rows*4)}
+		for i := range rows {
+			x7.Row(i)[i%4] += 3
+			x8.Row(i)[i%4] += 2
+			x7.Row(i)[width7-1] += shift
+			x8.Row(i)[width8-1] += shift
+			for k := range 4 {
+				sum := 0.5
+				for j, v := range x8.Row(i) {
+					sum += float64(v) * float64(weights.Row(k)[j])
+				}
+				z.Row(i)[k] = float32(sum)
+			}
+		}
+		return Features{"layer7": x7, "layer8": x8, Logits: z}
+	}
+	t.Fit, t.In, t.Out = draw(rows, 0), draw(rows/2, 0), draw(rows/2, 2)
+	return t
+}
+
+func fitAll(t testing.TB, training Training) *Detectors {
+	t.Helper()
+	d, err := Fit(training)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range Names(training.Layers) {
+		if err := d.Skipped(name); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+	}
+	return d
+}
+
+func TestSavedDetectorsScoreTheSame(t *testing.T) {
+	training := trained(rand.New(rand.NewPCG(7, 1)), 400)
+	d := fitAll(t, training)
+	b, err := d.MarshalBinary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var read Detectors
+	if err := read.UnmarshalBinary(b); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(read.Names(), d.Names()) || !slices.Equal(read.Layers(), d.Layers()) {
+		t.Fatalf("read %q of %q", read.Names(), read.Layers())
+	}
+	for _, name := range d.Names() {
+		got, want := make([]float64, 200), make([]float64, 200)
+		if err := d.Score(want, name, training.Out); err != nil {
+			t.Fatal(err)
+		}
+		if err := read.Score(got, name, training.Out); err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%s scores differ", name)
+		}
+	}
+	again, err := read.MarshalBinary()
+	if err != nil || !slices.Equal(again, b) {
+		t.Errorf("written again, %d bytes become other %d (%v)", len(b), len(again), err)
+	}
+}
+
+func TestDamagedFitsAreErrors(t *testing.T) {
+	b, err := fitAll(t, trained(rand.New(rand.NewPCG(7, 2)), 100)).MarshalBinary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n := 0; n < len(b); n += 1 + n/20 {
+		var format *FormatError
+		if err := new(Detectors).UnmarshalBinary(b[:n]); !errors.As(err, &format) {
+			t.Fatalf("cut at %d: %v", n, err)
+		}
+	}
+	if err := new(Detectors).UnmarshalBinary(append(b, 0)); err == nil {
+		t.Error("a byte too many is taken")
+	}
+	m := NewMoments(2, 3)
+	mb, _ := m.MarshalBinary()
+	if err := new(Detectors).UnmarshalBinary(mb); err == nil {
+		t.Error("moments are taken for detectors")
+	}
+}
+
+func TestSavedMoments(t *testing.T) {
+	x := normalMatrix(rand.New(rand.NewPCG(7, 3)), 300, 7)
+	m := NewMoments(3, 7)
+	if err := m.Add(x, cycle(300, 3)); err != nil {
+		t.Fatal(err)
+	}
+	b, err := m.MarshalBinary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var read Moments
+	if err := read.UnmarshalBinary(b); err != nil {
+		t.Fatal(err)
+	}
+	sameMoments(t, &read, m, 0)
+	for n := range b {
+		if err := new(Moments).UnmarshalBinary(b[:n]); err == nil {
+			t.Fatalf("%d of %d bytes are taken", n, len(b))
+		}
+	}
+}
+
+// Whatever the bytes, reading ends in an error or in detectors that score.
+func FuzzUnmarshalDetectors(f *testing.F) {
+	training := trained(rand.New(rand.NewPCG(7, 4)), 60)
+	d, err := Fit(training)
+	if err != nil {
+		f.Fatal(err)
+	}
+	b, err := d.MarshalBinary()
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(b)
+	for _, name := range d.Names() {
+		one, err := Fit(training, name)
+		if err != nil {
+			f.Fatal(err)
+		}
+		b, err := one.MarshalBinary()
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b)
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		var d Detectors
+		var err error
+		if took := fuzzing.Allocated(func() { err = d.UnmarshalBinary(b) }); took > 1<<20+64*uint64(len(b)) {
+			t.Errorf("%d bytes took %d to read", len(b), took)
+		}
+		if err != nil {
+			if !fuzzing.IsLine(err.Error()) {
+				t.Errorf("error %q is not one line", err)
+			}
+			return
+		}
+		x := Features{}
+		for layer, m := range training.In {
+			x[layer] = m.Slice(0, 3)
+		}
+		for _, name := range d.Names() {
+			scores := make([]float64, 3)
+			if err := d.Score(scores, name, x); err == nil {
+				check(scores) // panics when one is NaN
+			}
+		}
+		again, err := d.MarshalBinary()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := new(Detectors).UnmarshalBinary(again); err != nil {
+			t.Fatalf("what was read and written cannot be read: %v", err)
+		}
+	})
+}
+
+// sameMoments checks counts, and means and scatters to tol relative to their
+// scale.
+func sameMoments(t *testing.T, got, want *Moments, tol float64) {
+	t.Helper()
+	for c := range want.Classes() {
+		if got.Count(c) != want.Count(c) {
+			t.Fatalf("class %d: %d rows, want %d", c, got.Count(c), want.Count(c))
+		}
+		s, w := got.Scatter(c), want.Scatter(c)
+		for i := range want.Width() {
+			if d := math.Abs(got.Mean(c)[i] - want.Mean(c)[i]); d > tol*math.Abs(want.Mean(c)[i])+1e-300 {
+				t.Errorf("class %d: mean[%d] = %v, want %v", c, i, got.Mean(c)[i], want.Mean(c)[i])
+			}
+			for j := range want.Width() {
+				scale := math.Sqrt(w.At(i, i) * w.At(j, j))
+				if d := math.Abs(s.At(i, j) - w.At(i, j)); d > tol*scale {
+					t.Errorf("class %d: scatter[%d,%d] = %v, want %v", c, i, j, s.At(i, j), w.At(i, j))
+				}
+			}
+		}
+	}
+}
+
+func TestMomentsAgainstTwoPasses(t *testing.T) {
+	rng := rand.New(rand.NewPCG(3, 1))
+	x := normalMatrix(rng, 5000, 6)
+	for i := range x.Data {
+		x.Data[i] = x.Data[i]*0.01 + 1000 // a mean that would swamp sums of squares
+	}
+	classes := cycle(5000, 3)
+	m := NewMoments(3, 6)
+	if err := m.Add(x, classes); err != nil {
+		t.Fatal(err)
+	}
+	want := NewMoments(3, 6)
+	for c := range want.classes {
+		w := &want.classes[c]
+		for i := c; i < x.Rows; i += 3 {
+			w.n++
+			for j, v := range x.Row(i) {
+				w.mean[j] += float64(v)
+			}
+		}
+		for j := range w.mean {
+			w.mean[j] /= float64(w.n)
+		}
+		for i := c; i < x.Rows; i += 3 {
+			for j, v := range x.Row(i) {
+				for k, u := range x.Row(i) {
+					w.scatter[j*6+k] += (float64(v) - w.mean[j]) * (float64(u) - w.mean[k])
+				}
+			}
+		}
+	}
+	sameMoments(t, m, want, 1e-11)
+}
+
+func TestMomentsOfShards(t *testing.T) {
+	rng := rand.New(rand.NewPCG(3, 2))
+	x := normalMatrix(rng, 6000, 9)
+	for i := range x.Data {
+		x.Data[i] += 3
+	}
+	classes := cycle(x.Rows, 4)
+	whole := NewMoments(4, 9)
+	if err := whole.Add(x, classes); err != nil {
+		t.Fatal(err)
+	}
+	for _, shards := range []int{2, 7, 60} {
+		merged := NewMoments(4, 9)
+		for s := range shards {
+			lo, hi := x.Rows*s/shards, x.Rows*(s+1)/shards
+			m := NewMoments(4, 9)
+			if err := m.Add(x.Slice(lo, hi), classes[lo:hi]); err != nil {
+				t.Fatal(err)
+			}
+			merged.Merge(m)
+		}
+		sameMoments(t, merged, whole, 1e-12)
+	}
+}
+
+func TestMomentsNameTheBadFeature(t *testing.T) {
+	for _, bad := range []float32{float32(math.NaN()), float32(math.Inf(1)), float32(math.Inf(-1))} {
+		x := normalMatrix(rand.New(rand.NewPCG(3, 3)), 3000, 5)
+		x.Row(2500)[3] = bad
+		var e *NotFiniteError
+		if err := NewMoments(1, 5).Add(x, make([]int, 3000)); !errors.As(err, &e) || e.Row != 2500 || e.Col != 3 {
+			t.Errorf("%v: %v", bad, err)
+		}
+	}
+}
+
+func fitGaussian(t *testing.T, x Matrix, classes []int, k int) *TiedGaussian {
+	t.Helper()
+	m := NewMoments(k, x.Cols)
+	if err := m.Add(x, classes); err != nil {
+		t.Fatal(err)
+	}
+	g, err := NewTiedGaussian(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return g
+}
+
+// The score has a closed form through the Cholesky factors of the covariance.
+func TestScoreAgainstCholesky(t *testing.T) {
+	x := normalMatrix(rand.New(rand.NewPCG(4, 1)), 5000, 5)
+	classes := cycle(x.Rows, 2)
+	g := fitGaussian(t, x, classes, 2)
+	if g.Rank != 5 {
+		t.Errorf("rank %d, want 5", g.Rank)
+	}
+	cov := mat.NewSymDense(5, nil)
+	for i, c := range classes {
+		d := mat.NewVecDense(5, nil)
+		for j, v := range x.Row(i) {
+			d.SetVec(j, float64(v)-g.Mean(c)[j])
+		}
+		cov.SymRankOne(cov, 1/float64(x.Rows), d)
+	}
+	var chol mat.Cholesky
+	chol.Factorize(cov)
+	scores := make([]float64, x.Rows)
+	if err := g.Score(scores, x); err != nil {
+		t.Fatal(err)
+	}
+	for i := 0; i < x.Rows; i += 97 {
+		want := math.Inf(-1)
+		for c := range 2 {
+			d, s := mat.NewVecDense(5, nil), mat.NewVecDense(5, nil)
+			for j, v := range x.Row(i) {
+				d.SetVec(j, float64(v)-g.Mean(c)[j])
+			}
+			if err := chol.SolveVecTo(s, d); err != nil {
+				t.Fatal(err)
+			}
+			want = max(want, -mat.Dot(d, s)/2)
+		}
+		if math.Abs(scores[i]-want) > 1e-10*math.Abs(want) {
+			t.Errorf("row %d scores %v, want %v", i, scores[i], want)
+		}
+	}
+}
+
+func TestFitErrors(t *testing.T) {
+	x := normalMatrix(rand.New(rand.NewPCG(4, 2)), 10, 3)
+	m := NewMoments(3, 3)
+	if err := m.Add(x, cycle(10, 2)); err != nil {
+		t.Fatal(err)
+	}
+	var empty *EmptyClassError
+	if _, err := NewTiedGaussian(m); !errors.As(err, &empty) || empty.Class != 2 {
+		t.Errorf("a class without rows: %v", err)
+	}
+	constant := Matrix{Rows: 4, Cols: 2, Data: []float32{1, 2, 1, 2, 1, 2, 1, 2}}
+	m = NewMoments(1, 2)
+	if err := m.Add(constant, make([]int, 4)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := NewTiedGaussian(m); !errors.Is(err, ErrNoVariance) {
+		t.Errorf("constant features: %v", err)
+	}
+	g := fitGaussian(t, x, make([]int, 10), 1)
+	var width *WidthError
+	if err := g.Score(make([]float64, 10), Matrix{Rows: 10, Cols: 2, Data: x.Data[:20]}); !errors.As(err, &width) {
+		t.Errorf("another width: %v", err)
+	}
+	x.Row(7)[1] = float32(math.NaN())
+	var bad *NotFiniteError
+	if err := g.Score(make([]float64, 10), x); !errors.As(err, &bad) || bad.Row != 7 || bad.Col != 1 {
+		t.Errorf("NaN: %v", err)
+	}
+}
+
+// kthNeighbour is the definition, in float64.
+func kthNeighbour(bank Matrix, f []float32) float64 {
+	unit := func(v []float32) []float64 {
+		u := make([]float64, len(v))
+		for j, x := range v {
+			u[j] = float64(x)
+		}
+		toUnit(u)
+		return u
+	}
+	a := unit(f)
+	var distances []float64
+	for i := range bank.Rows {
+		distances = append(distances, math.Sqrt(squaredDistance(a, unit(bank.Row(i)))))
+	}
+	slices.Sort(distances)
+	return distances[neighbours-1]
+}
+
+func TestKNNAgainstSorting(t *testing.T) {
+	rng := rand.New(rand.NewPCG(8, 1))
+	for name, bank := range map[string]Matrix{
+		"random":     normalMatrix(rng, 9000, 5), // more rows than one block
+		"duplicates": normalMatrix(rng, 3000, 5),
+		"zeros":      normalMatrix(rng, 200, 5),
+		"close":      normalMatrix(rng, 2000, 5),
+	} {
+		for i := range bank.Rows {
+			row := bank.Row(i)
+			switch name {
+			case "duplicates":
+				copy(row, bank.Row(i%3))
+			case "zeros":
+				if i%3 > 0 {
+					clear(row)
+				}
+			case "close": // closer to one another than float32 products tell
+				for j := range row {
+					row[j] = 1 + row[j]*1e-4
+				}
+			}
+		}
+		k, err := newKNN("x", bank, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		x := normalMatrix(rng, 300, 5)
+		copy(x.Data, bank.Data[:100*5])
+		clear(x.Row(299))
+		scores := make([]float64, x.Rows)
+		if err := k.score(scores, Features{"x": x}); err != nil {
+			t.Fatal(err)
+		}
+		for i, s := range scores {
+			if want := kthNeighbour(bank, x.Row(i)); math.Abs(-s-want) > 1e-12*(1+want) {
+				t.Errorf("%s: row %d is at %v, want %v", name, i, -s, want)
+			}
+		}
+	}
+}
+
+// normalMatrix draws standard normal features.
+func normalMatrix(rng *rand.Rand, rows, cols int) Matrix {
+	x := Matrix{Rows: rows, Cols: cols, Data: make([]float32, rows*cols)}
+	for i := range x.Data {
+		x.Data[i] = float32(rng.NormFloat64())
+	}
+	return x
+}
+
+// cycle numbers rows 0, 1, …, k−1, 0, 1, …
+func cycle(rows, k int) []int {
+	c := make([]int, rows)
+	for i := range c {
+		c[i] = i % k
+	}
+	return c
+}
+
+// normals draws n scores of a normal distribution with deviation 1.
+func normals(rng *rand.Rand, n int, mean float64) []float64 {
+	s := make([]float64, n)
+	for i := range s {
+		s[i] = mean + rng.NormFloat64()
+	}
+	return s
+}
+
+func BenchmarkMoments(b *testing.B) {
+	const n, d, classes = 100_000, 128, 4
+	b.Run(fmt.Sprintf("n=%d/d=%d/classes=%d", n, d, classes), func(b *testing.B) {
+		x, class := normalMatrix(rand.New(rand.NewPCG(1, 4)), n, d), cycle(n, classes)
+		for b.Loop() {
+			if err := NewMoments(classes, d).Add(x, class); err != nil {
+				b.Fatal(err)
+			}
+		}
+		b.ReportMetric(float64(n)*float64(b.N)/b.Elapsed().Seconds(), "samples/s")
+	})
+}
+
+func BenchmarkNewTiedGaussian(b *testing.B) {
+	for _, d := range []int{64, 128} {
+		b.Run(fmt.Sprintf("d=%d/classes=4", d), func(b *testing.B) {
+			m := NewMoments(4, d)
+			if err := m.Add(normalMatrix(rand.New(rand.NewPCG(1, 5)), 2000, d), cycle(2000, 4)); err != nil {
+				b.Fatal(err)
+			}
+			for b.Loop() {
+				if _, err := NewTiedGaussian(m); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+func BenchmarkDetectors(b *testing.B) {
+	const n = 10_000
+	rng := rand.New(rand.NewPCG(1, 6))
+	d := fitAll(b, trainedWidths(rng, 2000, 128, 64))
+	x := trainedWidths(rng, n, 128, 64).Fit
+	scores := make([]float64, n)
+	for _, name := range d.Names() {
+		b.Run(fmt.Sprintf("detector=%s/n=%d", name, n), func(b *testing.B) {
+			for b.Loop() {
+				if err := d.Score(scores, name, x); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(n)*float64(b.N)/b.Elapsed().Seconds(), "samples/s")
+		})
+	}
+}
+
+func BenchmarkScore(b *testing.B) {
+	for _, size := range []struct{ n, d, classes int }{{100_000, 128, 4}, {100_000, 64, 4}} {
+		b.Run(fmt.Sprintf("n=%d/d=%d/classes=%d", size.n, size.d, size.classes), func(b *testing.B) {
+			x := normalMatrix(rand.New(rand.NewPCG(1, 1)), size.n, size.d)
+			m := NewMoments(size.classes, size.d)
+			if err := m.Add(x, cycle(size.n, size.classes)); err != nil {
+				b.Fatal(err)
+			}
+			g, err := NewTiedGaussian(m)
+			if err != nil {
+				b.Fatal(err)
+			}
+			dst := make([]float64, size.n)
+			for b.Loop() {
+				if err := g.Score(dst, x); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(size.n)*float64(b.N)/b.Elapsed().Seconds(), "samples/s")
+		})
+	}
+}
+
+func BenchmarkKNN(b *testing.B) {
+	for _, n := range []int{2_000, 20_000} {
+		b.Run(fmt.Sprintf("n=%d/bank=%d/d=128", n, n), func(b *testing.B) {
+			rng := rand.New(rand.NewPCG(1, 3))
+			k, err := newKNN("layer7", normalMatrix(rng, n, 128), 0)
+			if err != nil {
+				b.Fatal(err)
+			}
+			x := Features{"layer7": normalMatrix(rng, n, 128)}
+			dst := make([]float64, n)
+			for b.Loop() {
+				if err := k.score(dst, x); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(n)*float64(b.N)/b.Elapsed().Seconds(), "samples/s")
+		})
+	}
+}
+
+// OpenBLAS and gonum's own kernels give every detector the same scores.
+func TestBackendsAgree(t *testing.T) {
+	if UseBLAS() == "gonum" {
+		t.Skip("built without the tag openblas")
+	}
+	defer UseBLAS()
+	score := func() map[string][]float64 {
+		training := trainedWidths(rand.New(rand.NewPCG(15, 1)), 1500, 128, 64)
+		for i := range training.Fit["layer7"].Rows { // a rank below the width
+			training.Fit["layer7"].Row(i)[20] = 0
+		}
+		d := fitAll(t, training)
+		scores := map[string][]float64{}
+		for _, name := range d.Names() {
+			s := make([]float64, training.Out["layer7"].Rows)
+			if err := d.Score(s, name, training.Out); err != nil {
+				t.Fatal(err)
+			}
+			scores[name] = s
+		}
+		return scores
+	}
+	got := score()
+	blas32.Use(blas.Implementation{})
+	blas64.Use(blas.Implementation{})
+	lapack64.Use(lapack.Implementation{})
+	want := score()
+	for name := range want {
+		for i, w := range want[name] {
+			if math.Abs(got[name][i]-w) > 1e-9*math.Abs(w) {
+				t.Errorf("%s: row %d scores %v on OpenBLAS, %v on gonum", name, i, got[name][i], w)
+				break
+			}
 		}
 	}
 }

@@ -8,27 +8,28 @@ import (
 	"gonum.org/v1/gonum/blas/blas32"
 )
 
-// neighbours is the k of kNN, as in the paper for CIFAR-10.
+// neighbours is the k of the paper for CIFAR-10.
 const neighbours = 50
 
-// knn scores by the k-th nearest training row, all at unit length: Sun et al.,
-// "Out-of-Distribution Detection with Deep Nearest Neighbors", ICML 2022:
+// knn is the distance to the k-th nearest training row, all rows at unit length:
+// Sun et al., "Out-of-Distribution Detection with Deep Nearest Neighbors", ICML
+// 2022. With t_(k) the k-th nearest of the training rows,
 //
 //	score(f) = −‖f/‖f‖ − t_(k)‖.
 //
-// At unit length ‖a−b‖² = 2−2a·b, so that float32 products of blocks of rows
-// find the few candidates whose product is within rounding of the k-th largest,
-// and only their distances are computed, in float64. The result is that of
-// float64 throughout.
+// At unit length ‖a−b‖² = 2−2a·b. Products of blocks of rows in float32 select
+// the rows whose product is within rounding error of the k-th largest; only their
+// distances are computed in float64. The result is the one that float64
+// throughout would give.
 type knn struct {
 	layer string
-	bank  Matrix    // training rows that are not zero, as they were
+	bank  Matrix    // training rows that are not zero, not scaled
 	norms []float64 // of the bank
 	unit  []float32 // the bank at unit length
-	zeros int       // training rows that are zero, which have no direction
+	zeros int       // training rows that are zero and have no direction
 }
 
-func fitKNN(t *Training, layer string) (detector, error) {
+func fitKNN(_ *Detectors, t *Training, layer string) (detector, error) {
 	x, err := t.Fit.layer(layer)
 	if err != nil {
 		return nil, err
@@ -36,7 +37,7 @@ func fitKNN(t *Training, layer string) (detector, error) {
 	return newKNN(layer, x, 0)
 }
 
-// newKNN takes training rows x, and so many more that are zero.
+// newKNN fits on training rows x and zeros more rows of zeros.
 func newKNN(layer string, x Matrix, zeros int) (*knn, error) {
 	if x.Rows+zeros < neighbours {
 		return nil, fmt.Errorf("stats: %d neighbours need as many rows, there are %d", neighbours, x.Rows+zeros)
@@ -60,7 +61,8 @@ func newKNN(layer string, x Matrix, zeros int) (*knn, error) {
 	return k, nil
 }
 
-// unitRows writes the lengths of rows lo to hi, and the rows at unit length.
+// unitRows writes the lengths of rows lo to hi to norms, and the rows scaled to
+// unit length to unit.
 func unitRows(norms []float64, unit []float32, x Matrix, lo, hi int) error {
 	row := make([]float64, x.Cols)
 	for i := lo; i < hi; i++ {
@@ -75,8 +77,8 @@ func unitRows(norms []float64, unit []float32, x Matrix, lo, hi int) error {
 	return nil
 }
 
-// The products of knnQueries rows with knnBank training rows are 1 MB, which
-// a cache holds.
+// The products of knnQueries rows with knnBank training rows take 1 MB, which
+// fits a processor's cache.
 const (
 	knnQueries = 128
 	knnBank    = 2048
@@ -118,6 +120,27 @@ func (k *knn) score(dst []float64, x Features) error {
 	}))
 }
 
+func (k *knn) encode(e *encoder) {
+	e.int(k.zeros)
+	e.int(k.bank.Rows)
+	e.int(k.bank.Cols)
+	e.float32s(k.bank.Data)
+}
+
+func decodeKNN(_ *Detectors, r *decoder, layer string) detector {
+	zeros, rows, cols := r.int(math.MaxInt32), r.int(math.MaxInt32), r.int(1<<20)
+	data := r.float32s(rows * cols)
+	if cols == 0 {
+		r.fail("knn of layer %s has rows without features", layer)
+	}
+	if r.err != nil {
+		return nil
+	}
+	k, err := newKNN(layer, Matrix{Rows: rows, Cols: cols, Data: data}, zeros)
+	r.err = err
+	return k
+}
+
 // search is the memory of one goroutine.
 type search struct {
 	norms    []float64 // knnQueries
@@ -135,11 +158,11 @@ func (k *knn) newSearch() *search {
 	}
 }
 
-// distance is that of f to its k-th neighbour, one of the candidates or of the
-// training rows that are zero.
+// distance returns the distance of f, of length norm, to its k-th neighbour: one
+// of the candidates or of the training rows that are zero.
 func (k *knn) distance(f []float32, norm float64, c *candidates) float64 {
 	if norm == 0 {
-		// Zero rows are at distance 0 from it, all others at 1.
+		// f is at distance 0 from rows of zeros and at 1 from all others.
 		if k.zeros >= neighbours {
 			return 0
 		}
@@ -161,12 +184,12 @@ func (k *knn) distance(f []float32, norm float64, c *candidates) float64 {
 	return math.Sqrt(-kthLargest(squared, neighbours))
 }
 
-// candidates are the training rows that may be among the k nearest of one row.
+// candidates are the training rows that may be among the k nearest to one row.
 type candidates struct {
 	products []float32
 	rows     []int32
-	limit    int     // how many to hold before the list is cut
-	least    float32 // products below are out
+	limit    int     // length at which the list is cut
+	least    float32 // rows with a smaller product are dropped
 	slack    float32 // twice the error of a float32 product of unit rows
 
 	scratch []float32
@@ -177,12 +200,12 @@ func (c *candidates) reset(width int) {
 	c.products, c.rows = c.products[:0], c.rows[:0]
 	c.limit = 4 * neighbours
 	c.least = float32(math.Inf(-1))
-	// Rounding both rows, and adding width terms whose sizes add up to at most
-	// 1, in any order; doubled, and then doubled again for safety.
+	// The error of rounding both rows and of adding, in any order, width terms
+	// whose sizes sum to at most 1; doubled, and doubled again to be safe.
 	c.slack = 4 * float32(width+4) / (1 << 24)
 }
 
-// add considers training rows first, first+1, … with the given products.
+// add takes the products with training rows first, first+1, ….
 func (c *candidates) add(products []float32, first int) {
 	for j, p := range products {
 		if p >= c.least {
@@ -195,8 +218,8 @@ func (c *candidates) add(products []float32, first int) {
 	}
 }
 
-// cut drops the candidates that k others beat by more than rounding. Rows that
-// tie stay, and the list grows.
+// cut drops the candidates whose product is below the k-th largest by more than
+// rounding error. Ties stay, and raise the limit.
 func (c *candidates) cut() {
 	c.scratch = append(c.scratch[:0], c.products...)
 	c.least = kthLargest(c.scratch, neighbours) - c.slack

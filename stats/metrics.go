@@ -33,35 +33,40 @@ func metricNames() [numMetrics]string {
 	return [...]string{"AUROC", "AUPR-In", "AUPR-Out", "FPR@95TPR", "FPR@95TPR-Out", "TNR@TPR95", "DTACC"}
 }
 
-// Bootstrap says how to resample. The zero value is ready to use.
+// Bootstrap configures resampling. The zero value is ready to use.
 type Bootstrap struct {
-	Resamples int // 0 is 2000
+	Resamples int // 0 means 2000
 	Seed      uint64
 }
 
-// Metrics returns the metrics of in against out, with 95% intervals from a
-// stratified bootstrap: In and Out files are drawn again, each among
-// themselves. The percentiles are corrected for bias (Efron 1981), because a
-// metric that takes the best threshold, as DTACC does, finds a better one in
-// every resample. Resample i has its own random numbers, from the seed and
-// i, so that the intervals do not depend on the number of processors. Time
-// grows with resamples times files: 2000 of 4,000 files take a few tenths of a
-// second. Values are NaN when a side is empty. It panics when a score is NaN.
-//
-// They are, in this order:
+// Metrics returns the metrics of the scores in against the scores out, in this
+// order; TPR and FPR are the shares of In and Out files at or above a threshold,
+// and TNR = 1 − FPR:
 //
 //   - AUROC: ties count one half.
 //   - AUPR-In, AUPR-Out: average precision Σ (R_k−R_{k−1})·P_k with In or Out as
 //     the positives, as in scikit-learn.
-//   - FPR@95TPR: share of Out kept at the first threshold that keeps 95% of In.
-//   - FPR@95TPR-Out: share of In rejected at the first threshold that rejects
-//     95% of Out, as in OpenOOD and pytorch-ood.
-//   - TNR@TPR95: share of Out rejected where the share of In kept is nearest to
-//     95%, the larger one of two equally near, as in Lee et al. (2018).
-//   - DTACC: the best ½(TPR+TNR) over all thresholds.
+//   - FPR@95TPR: FPR at the highest threshold with TPR ≥ 95%.
+//   - FPR@95TPR-Out: the same with Out as the positives, which score low: the
+//     share of In below the lowest threshold that has 95% of Out below it, as in
+//     OpenOOD and pytorch-ood.
+//   - TNR@TPR95: TNR where TPR is nearest to 95%, and if two are equally near,
+//     at the larger TPR, as in Lee et al. (2018).
+//   - DTACC: the maximum of ½(TPR+TNR) over all thresholds.
+//
+// The 95% intervals come from a stratified bootstrap, which resamples In and Out
+// files separately. Percentiles are corrected for bias (Efron 1981), because a
+// metric at the best threshold, such as DTACC, is larger in a resample than in
+// the sample. Resample i has its own random numbers, from the seed and i, so that
+// the intervals do not depend on the number of processors. The time is
+// proportional to resamples times files: 2000 resamples of 4,000 files take a
+// few tenths of a second.
+//
+// Values and intervals are NaN if a side is empty. Metrics panics if a score is
+// NaN.
 func Metrics(in, out []float64, b Bootstrap) []Metric {
 	r := newRanking(sortBoth(in, out))
-	values := r.metrics(r.groups)
+	values := r.metrics(r.ties)
 	all := make([]Metric, numMetrics)
 	for k, name := range metricNames() {
 		all[k] = Metric{Name: name, Interval: Interval{values[k], math.NaN(), math.NaN()}}
@@ -79,8 +84,8 @@ func Metrics(in, out []float64, b Bootstrap) []Metric {
 			s[i] = draws[i][k]
 		}
 		slices.Sort(s)
-		// The bias in normal quantiles; 0 when the draws lie evenly around
-		// the value.
+		// The bias as a normal quantile: 0 if half of the draws are below the
+		// value.
 		half := 0.5 / float64(len(s))
 		z := distuv.UnitNormal.Quantile(max(half, min(rank(values[k], s), 1-half)))
 		at := func(q float64) float64 {
@@ -94,23 +99,23 @@ func Metrics(in, out []float64, b Bootstrap) []Metric {
 
 // resample returns the metrics of every resample.
 func (r *ranking) resample(b Bootstrap) [][numMetrics]float64 {
-	in, out := r.groupOf(func(g group) int { return g.in }), r.groupOf(func(g group) int { return g.out })
+	in, out := r.tieOf(func(t tie) int { return t.in }), r.tieOf(func(t tie) int { return t.out })
 	draws := make([][numMetrics]float64, b.Resamples)
 	var wg sync.WaitGroup
 	workers := min(runtime.GOMAXPROCS(0), b.Resamples)
 	for w := range workers {
 		wg.Go(func() {
-			groups := make([]group, len(r.groups))
+			ties := make([]tie, len(r.ties))
 			for i := w; i < b.Resamples; i += workers {
 				rng := rand.New(rand.NewPCG(b.Seed, uint64(i)))
-				clear(groups)
+				clear(ties)
 				for range in {
-					groups[in[rng.IntN(len(in))]].in++
+					ties[in[rng.IntN(len(in))]].in++
 				}
 				for range out {
-					groups[out[rng.IntN(len(out))]].out++
+					ties[out[rng.IntN(len(out))]].out++
 				}
-				draws[i] = r.metrics(groups)
+				draws[i] = r.metrics(ties)
 			}
 		})
 	}
@@ -118,20 +123,20 @@ func (r *ranking) resample(b Bootstrap) [][numMetrics]float64 {
 	return draws
 }
 
-// groupOf lists the group of every file.
-func (r *ranking) groupOf(count func(group) int) []int32 {
+// tieOf returns, for every file, the index of its tie.
+func (r *ranking) tieOf(count func(tie) int) []int32 {
 	var files []int32
-	for i, g := range r.groups {
-		for range count(g) {
+	for i, t := range r.ties {
+		for range count(t) {
 			files = append(files, int32(i))
 		}
 	}
 	return files
 }
 
-// metrics walks once over the thresholds, lowest first. A group without files
-// is no threshold.
-func (r *ranking) metrics(groups []group) [numMetrics]float64 {
+// metrics computes the metrics of m In and n Out files with these ties, in one
+// pass over the thresholds from the lowest. A tie without files is no threshold.
+func (r *ranking) metrics(ties []tie) [numMetrics]float64 {
 	var v [numMetrics]float64
 	if r.m == 0 || r.n == 0 {
 		for k := range v {
@@ -140,8 +145,8 @@ func (r *ranking) metrics(groups []group) [numMetrics]float64 {
 		return v
 	}
 	m, n := float64(r.m), float64(r.n)
-	tp, fp := r.m, r.n // kept at the present threshold
-	twice := 0         // pairs in order, doubled
+	tp, fp := r.m, r.n // files at or above the threshold
+	twice := 0         // twice the number of pairs in order
 	nearest := math.Inf(1)
 	v[fprIn], v[fprOut] = 1, math.NaN()
 	for i := 0; ; i++ {
@@ -156,18 +161,18 @@ func (r *ranking) metrics(groups []group) [numMetrics]float64 {
 			nearest, v[tnr95] = off, 1-fpr
 		}
 		v[dtacc] = max(v[dtacc], (tpr+1-fpr)/2)
-		for i < len(groups) && groups[i] == (group{}) {
+		for i < len(ties) && ties[i] == (tie{}) {
 			i++
 		}
-		if i == len(groups) {
+		if i == len(ties) {
 			break
 		}
-		g := groups[i]
-		v[auprIn] += float64(g.in) / m * float64(tp) / float64(tp+fp)
-		tp -= g.in
-		fp -= g.out
-		twice += g.in * (2*(r.n-fp) - g.out)
-		v[auprOut] += float64(g.out) / n * float64(r.n-fp) / float64(r.n-fp+r.m-tp)
+		t := ties[i]
+		v[auprIn] += float64(t.in) / m * float64(tp) / float64(tp+fp)
+		tp -= t.in
+		fp -= t.out
+		twice += t.in * (2*(r.n-fp) - t.out)
+		v[auprOut] += float64(t.out) / n * float64(r.n-fp) / float64(r.n-fp+r.m-tp)
 	}
 	v[auroc] = float64(twice) / (2 * m * n)
 	return v

@@ -2,15 +2,16 @@ package stats
 
 import (
 	"fmt"
+	"math"
 
 	"gonum.org/v1/gonum/blas"
 	"gonum.org/v1/gonum/blas/blas64"
 	"gonum.org/v1/gonum/mat"
 )
 
-// Moments holds count, mean and scatter of every class, all that a Gaussian
-// fit needs of the training rows. It grows by blocks of rows and merges with
-// the moments of other rows; the order matters only to rounding.
+// Moments holds the count, mean and scatter of every class, from which
+// [NewTiedGaussian] fits. Blocks of rows can be added, and moments of other rows
+// merged, in any order; the result differs only by rounding.
 //
 // The scatter of a class is S = Σ (x−μ)(x−μ)ᵀ. Two sets of rows merge by the
 // pairwise formula (Chan, Golub & LeVeque 1983), with δ = μ_b − μ_a:
@@ -27,8 +28,8 @@ type classMoments struct {
 	scatter []float64 // width×width, the upper triangle is used
 }
 
-// NewMoments returns the moments of no rows: classes numbered from 0, width
-// features a row. It panics unless both are positive.
+// NewMoments returns the moments of no rows, for classes 0 to classes−1 and width
+// features per row. It panics unless both are positive.
 func NewMoments(classes, width int) *Moments {
 	if classes <= 0 || width <= 0 {
 		panic(fmt.Sprintf("stats: moments of %d classes and %d features", classes, width))
@@ -41,16 +42,16 @@ func NewMoments(classes, width int) *Moments {
 	return m
 }
 
-// Classes is the number of classes.
+// Classes returns the number of classes.
 func (m *Moments) Classes() int { return len(m.classes) }
 
-// Width is the number of features a row.
+// Width returns the number of features per row.
 func (m *Moments) Width() int { return m.width }
 
-// Count is the number of rows of class c.
+// Count returns the number of rows of class c.
 func (m *Moments) Count(c int) int { return m.classes[c].n }
 
-// Total is the number of rows of all classes.
+// Total returns the number of rows of all classes.
 func (m *Moments) Total() int {
 	n := 0
 	for _, c := range m.classes {
@@ -59,23 +60,23 @@ func (m *Moments) Total() int {
 	return n
 }
 
-// Mean is the mean of class c; it is not to be changed.
+// Mean returns the mean of class c, which the caller must not change.
 func (m *Moments) Mean(c int) []float64 { return m.classes[c].mean }
 
-// Scatter is the sum of (x−μ_c)(x−μ_c)ᵀ over the rows of class c. It shares
-// memory with m.
+// Scatter returns Σ (x−μ_c)(x−μ_c)ᵀ over the rows x of class c, width×width,
+// which shares memory with m.
 func (m *Moments) Scatter(c int) *mat.SymDense {
 	return mat.NewSymDense(m.width, m.classes[c].scatter)
 }
 
-// Add takes in rows x, row i of class classes[i]. When it returns an error,
-// a *NotFiniteError or a *WidthError, m holds the blocks before the bad row
-// and is of no further use. It panics when classes and x differ in length or a
-// class is out of range.
+// Add adds the rows of x, row i of class classes[i]. The error is a
+// [*NotFiniteError] or a [*WidthError]; m then contains some of the rows and must
+// not be used. Add panics if len(classes) is not x.Rows or a class is not in
+// [0, Classes()).
 func (m *Moments) Add(x Matrix, classes []int) error { return m.add(x, classes, false) }
 
-// AddUnit is Add with every row scaled to unit length first, as Mahalanobis++
-// wants; a row of zeros stays as it is.
+// AddUnit is [Moments.Add] of the rows scaled to unit length, for Mahalanobis++. A
+// row of zeros stays zero.
 func (m *Moments) AddUnit(x Matrix, classes []int) error { return m.add(x, classes, true) }
 
 func (m *Moments) add(x Matrix, classes []int, unit bool) error {
@@ -123,7 +124,7 @@ func (m *Moments) add(x Matrix, classes []int, unit bool) error {
 	return nil
 }
 
-// set makes c the moments of x, n rows that are left centred.
+// set makes c the moments of x, n rows, and subtracts their mean from x.
 func (c *classMoments) set(x []float64, n int) {
 	d := len(c.mean)
 	c.n = n
@@ -170,7 +171,7 @@ func (c *classMoments) merge(b *classMoments) {
 	c.n = n
 }
 
-// Merge adds the moments of other rows to m. It panics when they differ in
+// Merge adds the moments of other rows to m. It panics if the two differ in
 // classes or width.
 func (m *Moments) Merge(other *Moments) {
 	if len(m.classes) != len(other.classes) || m.width != other.width {
@@ -182,7 +183,7 @@ func (m *Moments) Merge(other *Moments) {
 	}
 }
 
-// Pooled returns the moments of all rows as one class: what the background
+// Pooled returns the moments of all rows as one class, which the background
 // Gaussian of Relative Mahalanobis is fitted on.
 func (m *Moments) Pooled() *Moments {
 	p := NewMoments(1, m.width)
@@ -190,4 +191,67 @@ func (m *Moments) Pooled() *Moments {
 		p.classes[0].merge(&m.classes[c])
 	}
 	return p
+}
+
+const momentsHeader = "driftbench moments 1\n"
+
+// MarshalBinary returns the moments in a form that UnmarshalBinary reads: for
+// every class the count, the mean and the upper triangle of the scatter.
+func (m *Moments) MarshalBinary() ([]byte, error) {
+	e := encoder{[]byte(momentsHeader)}
+	e.moments(m)
+	return e.b, nil
+}
+
+func (e *encoder) moments(m *Moments) {
+	d := m.width
+	e.int(len(m.classes))
+	e.int(d)
+	for _, c := range m.classes {
+		e.int(c.n)
+		e.floats(c.mean)
+		for i := range d {
+			e.floats(c.scatter[i*d+i : (i+1)*d])
+		}
+	}
+}
+
+// UnmarshalBinary replaces m by the moments that MarshalBinary wrote. If b is
+// anything else, it leaves m unchanged and returns a [*FormatError].
+func (m *Moments) UnmarshalBinary(b []byte) error {
+	d := decoder{b: b}
+	d.header(momentsHeader)
+	read := d.moments()
+	if err := d.end(); err != nil {
+		return err
+	}
+	*m = *read
+	return nil
+}
+
+func (d *decoder) moments() *Moments {
+	classes, width := d.int(math.MaxInt32), d.int(1<<20)
+	if d.err == nil && (classes == 0 || width == 0) {
+		d.fail("moments of %d classes and %d features", classes, width)
+	}
+	// 8 bytes a number. The limits above keep the product from overflowing.
+	if size := 1 + width + width*(width+1)/2; d.err == nil && classes > len(d.b)/8/size {
+		d.fail("the file is cut short")
+	}
+	if d.err != nil {
+		return nil
+	}
+	m := NewMoments(classes, width)
+	for c := range m.classes {
+		class := &m.classes[c]
+		class.n = d.int(1 << 40)
+		copy(class.mean, d.floats(width, math.MaxFloat32))
+		for i := range width {
+			copy(class.scatter[i*width+i:(i+1)*width], d.floats(width-i, 1e150))
+			if d.err == nil && class.scatter[i*width+i] < 0 {
+				d.fail("a sum of squares is negative")
+			}
+		}
+	}
+	return m
 }

@@ -10,19 +10,19 @@ import (
 )
 
 // vim is virtual-logit matching: Wang et al., "ViM: Out-Of-Distribution with
-// Virtual-logit Matching", CVPR 2022. From the origin o, where all logits are
-// zero, the features of the training rows span a principal subspace; the rest
-// R of a row, its residual, is large where a file has what the training files
-// have not:
+// Virtual-logit Matching", CVPR 2022. With z the logits, o the origin, at which
+// all logits are zero, and R a basis of the complement of the principal subspace
+// of the training rows about o,
 //
-//	score(f) = log Σ_c exp z_c − α·‖Rᵀ(f−o)‖
+//	score(f) = log Σ_c exp z_c − α·‖Rᵀ(f−o)‖.
 //
-// α makes the mean residual of the training rows equal to their mean largest
-// logit. The principal subspace has half of the dimensions that the features
-// fill.
+// The norm of the residual Rᵀ(f−o) is large for features that the training rows
+// do not have. α makes its mean over the training rows equal to the mean of their
+// largest logits. The principal subspace has half as many dimensions as the
+// training rows span.
 //
-// o is −W⁺b of the last layer z = Wf + b. W and b are read off the training
-// rows, which obey that equation, by least squares.
+// o is −W⁺b of the last layer z = Wf + b; W and b are the least-squares solution
+// of that equation on the training rows.
 type vim struct {
 	layer    string
 	classes  int
@@ -31,7 +31,7 @@ type vim struct {
 	alpha    float64
 }
 
-func fitViM(t *Training) (detector, error) {
+func fitViM(_ *Detectors, t *Training, _ string) (detector, error) {
 	if len(t.Layers) == 0 {
 		return nil, errors.New("stats: vim needs a feature layer")
 	}
@@ -45,12 +45,12 @@ func fitViM(t *Training) (detector, error) {
 		return nil, err
 	}
 	largest := make([]float64, z.Rows)
-	if err := eachRow(z, func(i int, row []float64) { largest[i], _ = maxAndEnergy(row) }); err != nil {
+	if err := eachRow(z, func(i int, row []float64) { largest[i], _ = maxAndLogSumExp(row) }); err != nil {
 		return nil, inLayer(Logits, err)
 	}
 	d, k := x.Cols, z.Cols
 
-	// The joint moments of features and logits hold all that is needed.
+	// W, b, o and R all follow from the joint moments of features and logits.
 	joint := Matrix{Rows: x.Rows, Cols: d + k, Data: make([]float32, 0, x.Rows*(d+k))}
 	for i := range x.Rows {
 		joint.Data = append(append(joint.Data, x.Row(i)...), z.Row(i)...)
@@ -89,11 +89,11 @@ func fitViM(t *Training) (detector, error) {
 	return v, nil
 }
 
-// principal returns the eigenvectors of E[(f−o)(f−o)ᵀ], largest first, and how
-// many eigenvalues are not zero, from the scatter of n rows about their mean and
-// the mean less o. The mean may lie far off and swamp the scatter, so that
-// the two are not added: with S/n = VΛVᵀ, the vectors are the right singular
-// ones of the rows of Λ^½Vᵀ and the mean.
+// principal returns the eigenvectors of E[(f−o)(f−o)ᵀ], largest eigenvalue
+// first, and how many eigenvalues are not zero. scatter is that of n rows about
+// their mean, and mean their mean minus o. A mean far from o would swamp the
+// scatter in the sum of the two; instead, with S/n = VΛVᵀ, the vectors are the
+// right singular vectors of the matrix with the rows of Λ^½Vᵀ and the mean.
 func principal(scatter *mat.SymDense, n float64, mean []float64) (rank int, vectors *mat.Dense, err error) {
 	var eig mat.EigenSym
 	if !eig.Factorize(scatter, true) {
@@ -124,8 +124,9 @@ func principal(scatter *mat.SymDense, n float64, mean []float64) (rank int, vect
 	return rank, vectors, nil
 }
 
-// leastSquares returns W, k×d, of z = Wf + b from the scatter of (f, z). What
-// float32 cannot tell from zero in f says nothing of W and is left out.
+// leastSquares returns W, k×d, of z = Wf + b from the scatter of (f, z).
+// Directions in which f varies by less than the precision of float32 do not
+// determine W and are left out.
 func leastSquares(scatter *mat.SymDense, d, k int) (*mat.Dense, error) {
 	var eig mat.EigenSym
 	if !eig.Factorize(scatter.SliceSym(0, d), true) {
@@ -162,7 +163,7 @@ func leastSquares(scatter *mat.SymDense, d, k int) (*mat.Dense, error) {
 	return &w, nil
 }
 
-// origin is −W⁺b, the shortest f with Wf + b = 0.
+// origin returns −W⁺b, the shortest f with Wf + b = 0.
 func origin(w *mat.Dense, b *mat.VecDense) ([]float64, error) {
 	var svd mat.SVD
 	if !svd.Factorize(w, mat.SVDThin) {
@@ -223,7 +224,40 @@ func (v *vim) score(dst []float64, x Features) error {
 		return err
 	}
 	return inLayer(Logits, eachRow(z, func(i int, row []float64) {
-		_, energy := maxAndEnergy(row)
+		_, energy := maxAndLogSumExp(row)
 		dst[i] = energy - v.alpha*dst[i]
 	}))
+}
+
+func (v *vim) encode(e *encoder) {
+	e.int(v.classes)
+	e.int(len(v.origin))
+	e.floats(v.origin)
+	_, cols := v.residual.Dims()
+	e.int(cols)
+	e.floats(v.residual.RawMatrix().Data)
+	e.floats([]float64{v.alpha})
+}
+
+func decodeViM(d *Detectors, r *decoder, _ string) detector {
+	if len(d.layers) == 0 {
+		r.fail("vim has no layer")
+		return nil
+	}
+	v := &vim{layer: d.layers[len(d.layers)-1], classes: r.int(1 << 20)}
+	width := r.int(1 << 20)
+	v.origin = r.floats(width, math.MaxFloat32)
+	cols := r.int(width)
+	residual := r.floats(width*cols, 2)
+	for _, a := range r.floats(1, 1e100) {
+		v.alpha = a
+	}
+	if r.err == nil && len(residual) == 0 {
+		r.fail("vim has no residual space")
+	}
+	if r.err != nil {
+		return nil
+	}
+	v.residual = mat.NewDense(width, cols, residual)
+	return v
 }
