@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 
 	tf "github.com/wamuir/graft/tensorflow"
@@ -17,12 +18,12 @@ func Version() string { return tf.Version() }
 func Devices() ([]string, error) {
 	session, err := tf.NewSession(tf.NewGraph(), nil)
 	if err != nil {
-		return nil, fmt.Errorf("tfmodel: opening a session: %s", firstLine(err))
+		return nil, fmt.Errorf("tfmodel: opening a session: %w", firstLine(err))
 	}
 	defer session.Close()
 	devices, err := session.ListDevices()
 	if err != nil {
-		return nil, fmt.Errorf("tfmodel: listing devices: %s", firstLine(err))
+		return nil, fmt.Errorf("tfmodel: listing devices: %w", firstLine(err))
 	}
 	var names []string
 	for _, d := range devices {
@@ -31,6 +32,22 @@ func Devices() ([]string, error) {
 		}
 	}
 	return names, nil
+}
+
+// MissingGPU says in one clause why TensorFlow has no GPU here, such as "no
+// NVIDIA driver on this machine". It is "" where TensorFlow has one.
+func MissingGPU() (string, error) {
+	devices, err := Devices()
+	if err != nil {
+		return "", err
+	}
+	if slices.ContainsFunc(devices, func(d string) bool { return strings.HasPrefix(d, "GPU") }) {
+		return "", nil
+	}
+	if names := GPUNames(); len(names) > 0 {
+		return strings.Join(names, ", ") + ": not usable by this libtensorflow", nil
+	}
+	return "no NVIDIA driver on this machine", nil
 }
 
 // GPUNames lists the NVIDIA GPUs that the driver reports, whether or not

@@ -46,35 +46,22 @@ func (g *golden) files(maxLen int) [][]byte {
 	return files
 }
 
-// engine is what the engines of this package have in common.
-type engine interface {
-	Name() string
-	Device() tfmodel.Device
-	Run(dst [][]float32, files [][]byte) error
-	Close() error
-}
-
-// engines opens a model in every engine, and in TensorFlow both ways.
-var engines = map[string]func(*tfmodel.Model) (engine, error){
-	"tensorflow": func(m *tfmodel.Model) (engine, error) {
-		return tfmodel.OpenTensorFlow(m, tfmodel.Options{Device: tfmodel.CPU})
-	},
-	"dense": func(m *tfmodel.Model) (engine, error) {
-		return tfmodel.OpenTensorFlow(m, tfmodel.Options{Device: tfmodel.CPU, Dense: true})
-	},
-	"table": func(m *tfmodel.Model) (engine, error) {
-		return tfmodel.OpenTable(m, tfmodel.Float32, tfmodel.Options{})
-	},
+// engines are the options to open a model in every engine, and in TensorFlow
+// with whole files too.
+var engines = map[string]tfmodel.Options{
+	"tensorflow": {Engine: "tensorflow", Device: tfmodel.CPU},
+	"dense":      tfmodel.WholeFiles(tfmodel.Options{Engine: "tensorflow", Device: tfmodel.CPU}),
+	"table":      {Engine: "table"},
 }
 
 // open opens a model of testdata for the length of a test.
-func open(t testing.TB, dir, name string) (*tfmodel.Model, engine) {
+func open(t testing.TB, dir, name string) (*tfmodel.Model, tfmodel.Engine) {
 	t.Helper()
 	m, err := tfmodel.Inspect(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	e, err := engines[name](m)
+	e, _, err := tfmodel.Open(m, engines[name])
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,7 +70,7 @@ func open(t testing.TB, dir, name string) (*tfmodel.Model, engine) {
 }
 
 // run returns the outputs of files, a slice a layer.
-func run(e engine, m *tfmodel.Model, files [][]byte) ([][]float32, error) {
+func run(e tfmodel.Engine, m *tfmodel.Model, files [][]byte) ([][]float32, error) {
 	dst := make([][]float32, len(m.Layers))
 	for i, l := range m.Layers {
 		dst[i] = make([]float32, len(files)*l.Width)

@@ -1,6 +1,8 @@
 package tfmodel
 
 import (
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -94,4 +96,21 @@ func smallGraph(f *testing.F, dir string) []byte {
 		f.Fatal(err)
 	}
 	return b
+}
+
+// WholeFiles makes TensorFlow take whole files even of a model that takes
+// distinct windows.
+func WholeFiles(o Options) Options {
+	o.wholeFiles = true
+	return o
+}
+
+// TestFirstLine holds that TensorFlow's errors are one printable line and keep
+// the error that they come from.
+func TestFirstLine(t *testing.T) {
+	cause := errors.New("node x\x1b[2J failed \n\t [[stack]]")
+	err := fmt.Errorf("running: %w", firstLine(cause))
+	if want := "running: node x?[2J failed"; err.Error() != want || !errors.Is(err, cause) {
+		t.Errorf("error %q, want %q and its cause", err, want)
+	}
 }

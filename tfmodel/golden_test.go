@@ -70,7 +70,7 @@ func TestTableNeedsADescription(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = tfmodel.OpenTable(m, tfmodel.Float32, tfmodel.Options{})
+	_, _, err = tfmodel.Open(m, engines["table"])
 	if err == nil || !strings.Contains(err.Error(), "testdata/exported does not say its shape") {
 		t.Errorf("error %v", err)
 	}

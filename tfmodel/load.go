@@ -38,10 +38,10 @@ func load(m *Model, trust bool, options *corepb.ConfigProto) (*loaded, error) {
 	}
 	l := &loaded{graph: tf.NewGraph()}
 	if err := l.graph.Import(def, ""); err != nil {
-		return nil, fmt.Errorf("reading the graph: %s", firstLine(err))
+		return nil, fmt.Errorf("reading the graph: %w", firstLine(err))
 	}
 	if l.session, err = tf.NewSession(l.graph, &tf.SessionOptions{Config: config}); err != nil {
-		return nil, fmt.Errorf("opening a session: %s", firstLine(err))
+		return nil, fmt.Errorf("opening a session: %w", firstLine(err))
 	}
 	if err = l.restore(p, m.Dir); err == nil {
 		err = l.checkShapes(variables)
@@ -71,7 +71,7 @@ func (l *loaded) restore(p *program, dir string) error {
 		return fmt.Errorf("saver, file name: %w", err)
 	}
 	if _, err := l.session.Run(map[tf.Output]*tf.Tensor{filename: prefix}, nil, []*tf.Operation{op}); err != nil {
-		return fmt.Errorf("reading the variables: %s", firstLine(err))
+		return fmt.Errorf("reading the variables: %w", firstLine(err))
 	}
 	return nil
 }
@@ -106,7 +106,7 @@ func (l *loaded) checkShapes(variables []*nodepb.NodeDef) error {
 	}
 	shapes, err := l.session.Run(nil, fetches, nil)
 	if err != nil {
-		return fmt.Errorf("looking at the variables: %s", firstLine(err))
+		return fmt.Errorf("looking at the variables: %w", firstLine(err))
 	}
 	for i, n := range variables {
 		got, _ := shapes[i].Value().([]int32)

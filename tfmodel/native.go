@@ -2,71 +2,110 @@ package tfmodel
 
 import (
 	"fmt"
+	"math"
+	"math/rand/v2"
 	"slices"
 
 	"driftbench/tfmodel/malconv"
 )
 
-// Precision is how the native engine keeps its table.
-type Precision = malconv.Precision
-
-const (
-	Float32 = malconv.Float32
-	Int16   = malconv.Int16
-)
-
-// Table runs a model's layers on the CPU without TensorFlow, see package
-// table. It is safe for concurrent use.
-type Table struct {
-	model     *Model
-	engine    *malconv.Engine
-	precision Precision
+// native is an engine that computes layer7, layer8 and the logits on the CPU
+// from the weights of a model, without TensorFlow.
+type native struct {
+	nativeEngine
+	model    *Model
+	name     string
+	revision int
 }
 
-// OpenTable reads the weights of a model through TensorFlow, builds the native
-// engine from them, and holds the outputs of both against each other on a
-// probe batch. A difference above 1e-5 of a layer's scale (1e-3 with Int16) is
-// an error: the engine does not serve.
-func OpenTable(m *Model, p Precision, opt Options) (*Table, error) {
+// nativeEngine is what a native engine's package provides.
+type nativeEngine interface {
+	Run(dst *malconv.Outputs, files [][]byte) error
+	Forget()
+	Close() error
+}
+
+// refuseNative returns why no native engine can serve a model.
+func refuseNative(name string, m *Model) error {
 	if m.Shape == nil {
-		return nil, fmt.Errorf("tfmodel: %s does not say its shape (assets.extra/malconv.json): the table engine needs a model of scripts/convert_savedmodel.py", m.Dir)
+		return fmt.Errorf("does not say its shape (%s): the %s engine needs a model of scripts/convert_savedmodel.py", shapeFile, name)
 	}
-	if !slices.Equal(layerNames(m.Layers), []string{"layer7", "layer8", logits}) {
-		return nil, fmt.Errorf("tfmodel: %s has the layers %v: the table engine computes layer7, layer8 and logits", m.Dir, layerNames(m.Layers))
+	if layers := layerNames(m.Layers); !slices.Equal(layers, []string{"layer7", "layer8", logits}) {
+		return fmt.Errorf("has the layers %v: the %s engine computes layer7, layer8 and logits", layers, name)
 	}
-	opt.Device, opt.Dense = CPU, true
-	reference, err := OpenTensorFlow(m, opt)
-	if err != nil {
-		return nil, err
+	return nil
+}
+
+// openNative returns how to open a native engine: it reads the weights of a
+// model through TensorFlow, calls open with them and a number of threads, and
+// compares the outputs of both engines on a probe batch. A difference above the
+// tolerance, a share of a layer's largest value, is an error.
+func openNative(revision int, tolerance float64, open func(w malconv.Weights, threads int) (nativeEngine, error)) func(string, *Model, Options) (Engine, error) {
+	return func(name string, m *Model, opt Options) (Engine, error) {
+		opt.Device, opt.wholeFiles = CPU, true
+		reference, err := newTensorFlow(m, opt)
+		if err != nil {
+			return nil, err
+		}
+		defer reference.Close()
+		w, err := reference.weights()
+		if err != nil {
+			return nil, err
+		}
+		s := m.Shape
+		opened, err := open(malconv.Weights{
+			MaxLen: s.MaxLen, Vocabulary: s.Vocabulary, Pad: s.Pad, Embedding: s.Embedding,
+			Filters: s.Filters, Window: s.Window, Windows: s.Windows, Lead: s.Lead,
+			ConvActivation: s.ConvActivation, MergeActivation: s.MergeActivation, DenseActivation: s.DenseActivation,
+			EmbeddingTable: w["embedding"],
+			ConvKernel:     w["conv_kernel"], ConvBias: w["conv_bias"],
+			DenseKernel: w["dense_kernel"], DenseBias: w["dense_bias"],
+			LogitsKernel: w["logits_kernel"], LogitsBias: w["logits_bias"],
+		}, opt.Threads)
+		if err != nil {
+			return nil, fmt.Errorf("tfmodel: %s: %w", m.Dir, err)
+		}
+		e := &native{opened, m, name, revision}
+		if err := probe(m, e.Run, reference.Run, tolerance); err != nil {
+			e.Close()
+			return nil, fmt.Errorf("tfmodel: %s: the %s engine will not serve it: %w; use --engine tensorflow", m.Dir, name, err)
+		}
+		return e, nil
 	}
-	defer reference.Close()
-	w, err := reference.Weights()
-	if err != nil {
-		return nil, err
+}
+
+func openMalconv(p malconv.Precision) func(malconv.Weights, int) (nativeEngine, error) {
+	return func(w malconv.Weights, threads int) (nativeEngine, error) {
+		return malconv.New(w, malconv.Options{Threads: threads, Precision: p})
 	}
-	s := m.Shape
-	engine, err := malconv.New(malconv.Weights{
-		MaxLen: s.MaxLen, Vocabulary: s.Vocabulary, Pad: s.Pad, Embedding: s.Embedding,
-		Filters: s.Filters, Window: s.Window, Windows: s.Windows, Lead: s.Lead,
-		ConvActivation: s.ConvActivation, MergeActivation: s.MergeActivation, DenseActivation: s.DenseActivation,
-		EmbeddingTable: w["embedding"],
-		ConvKernel:     w["conv_kernel"], ConvBias: w["conv_bias"],
-		DenseKernel: w["dense_kernel"], DenseBias: w["dense_bias"],
-		LogitsKernel: w["logits_kernel"], LogitsBias: w["logits_bias"],
-	}, malconv.Options{Threads: opt.Threads, Precision: p})
-	if err != nil {
-		return nil, fmt.Errorf("tfmodel: %s: %w", m.Dir, err)
+}
+
+// TableKernel names the instruction set that the table engine uses here.
+func TableKernel() string { return malconv.Kernels()[0] }
+
+func (e *native) Name() string { return e.name }
+
+// Identity is the name with the revision of the engine's arithmetic: its
+// outputs are the same bits on every processor.
+func (e *native) Identity() string { return fmt.Sprintf("%s, revision %d", e.name, e.revision) }
+
+func (e *native) Device() Device { return CPU }
+
+func (e *native) Run(dst [][]float32, files [][]byte) error {
+	e.model.mustTake(files)
+	n := len(files)
+	var rows [3][]float32
+	for i, l := range e.model.Layers {
+		rows[i] = dst[i][: n*l.Width : n*l.Width]
 	}
-	e := &Table{model: m, engine: engine, precision: p}
-	tolerance := 1e-5
-	if p == Int16 {
-		tolerance = 1e-3
-	}
-	if err := probe(m, e.Run, reference.Run, tolerance); err != nil {
-		e.Close()
-		return nil, fmt.Errorf("tfmodel: %s: the table engine will not serve it: %w; use --engine tensorflow", m.Dir, err)
-	}
-	return e, nil
+	return e.nativeEngine.Run(&malconv.Outputs{Layer7: rows[0], Layer8: rows[1], Logits: rows[2]}, files)
+}
+
+// nativeBatch is as many files as keep the batches in flight small: a native
+// engine reads its table once a batch.
+func nativeBatch(m *Model) int {
+	const most = 32 << 20 // bytes of a batch
+	return max(1, min(96, most/m.MaxLen))
 }
 
 func layerNames(layers []Layer) []string {
@@ -77,38 +116,33 @@ func layerNames(layers []Layer) []string {
 	return names
 }
 
-// TableKernel names the instruction set that the table engine uses here.
-func TableKernel() string { return malconv.Kernels()[0] }
-
-// Name is "table", or "table16" with Int16.
-func (e *Table) Name() string {
-	if e.precision == Int16 {
-		return "table16"
+// probe runs a few files of every kind of content and length two ways. A
+// difference above the tolerance, a share of a layer's largest value, is an error.
+func probe(m *Model, run, reference func(dst [][]float32, files [][]byte) error, tolerance float64) error {
+	rng := rand.NewChaCha8([32]byte{7})
+	files := [][]byte{nil, make([]byte, 1), make([]byte, m.MaxLen)}
+	for _, length := range []int{m.MaxLen, m.MaxLen - 1, m.MaxLen/2 + 3, 700} {
+		f := make([]byte, min(length, m.MaxLen))
+		rng.Read(f)
+		clear(f[len(f)/3 : len(f)/2]) // zeros between, as in real files
+		files = append(files, f)
 	}
-	return "table"
-}
-
-// Identity is the name with the revision of the engine's arithmetic: its
-// outputs are the same bits on every processor.
-func (e *Table) Identity() string { return fmt.Sprintf("%s, revision %d", e.Name(), malconv.Revision) }
-
-// Device is CPU.
-func (e *Table) Device() Device { return CPU }
-
-// Run computes the outputs of files as [TensorFlow.Run] does.
-func (e *Table) Run(dst [][]float32, files [][]byte) error {
-	e.model.mustTake(files)
-	n := len(files)
-	var rows [3][]float32
-	for i, l := range e.model.Layers {
-		rows[i] = dst[i][: n*l.Width : n*l.Width]
+	got, want := m.outputs(len(files)), m.outputs(len(files))
+	if err := run(got, files); err != nil {
+		return err
 	}
-	return e.engine.Run(&malconv.Outputs{Layer7: rows[0], Layer8: rows[1], Logits: rows[2]}, files)
+	if err := reference(want, files); err != nil {
+		return err
+	}
+	for i, l := range m.Layers {
+		var scale, difference float64
+		for j, w := range want[i] {
+			scale = max(scale, math.Abs(float64(w)))
+			difference = max(difference, math.Abs(float64(got[i][j]-w)))
+		}
+		if !(difference <= tolerance*scale) {
+			return fmt.Errorf("%s of a probe differs from that of whole files through TensorFlow by %.2g of its largest value", l.Name, difference/scale)
+		}
+	}
+	return nil
 }
-
-// Forget drops the windows kept from earlier files, so that the next Run
-// computes as a new engine does.
-func (e *Table) Forget() { e.engine.Forget() }
-
-// Close frees the table.
-func (e *Table) Close() error { return e.engine.Close() }

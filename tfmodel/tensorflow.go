@@ -1,6 +1,7 @@
 package tfmodel
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"runtime"
@@ -9,39 +10,15 @@ import (
 
 	"github.com/klauspost/cpuid/v2"
 	tf "github.com/wamuir/graft/tensorflow"
+	typespb "github.com/wamuir/graft/tensorflow/core/framework/types_go_proto"
 	corepb "github.com/wamuir/graft/tensorflow/core/protobuf/for_core_protos_go_proto"
+
+	"driftbench/tfmodel/windows"
 )
 
-// Device is where a model runs.
-type Device string
-
-const (
-	Auto Device = "auto" // the GPU when TensorFlow lists one, else the CPU
-	CPU  Device = "cpu"
-	GPU  Device = "gpu"
-)
-
-// Options says how TensorFlow runs a model. The zero value picks the device,
-// uses every core, and lets GPU memory grow as needed.
-type Options struct {
-	Device Device
-	// Threads is the number of CPU threads of one operation; 0 is all cores.
-	Threads int
-	// VisibleGPUs is a comma-separated list of GPU numbers; "" is all.
-	VisibleGPUs string
-	// Dense sends whole files even to a model that takes distinct windows, which
-	// on real programs are about half as many.
-	Dense bool
-	// TrustModel loads a model whatever ops it is made of. A SavedModel is a
-	// program; without this one that could do more than compute is refused.
-	TrustModel bool
-	// ReserveGPUMemory takes all GPU memory at once instead of as needed.
-	ReserveGPUMemory bool
-}
-
-// TensorFlow runs a model through TensorFlow, on the distinct windows of a batch
-// where the model takes those, else on whole files. It is safe for concurrent use.
-type TensorFlow struct {
+// tensorFlow runs a model through TensorFlow, on the distinct windows of a batch
+// where the model takes those, else on whole files.
+type tensorFlow struct {
 	model  *Model
 	device Device
 	loaded *loaded
@@ -56,22 +33,27 @@ type TensorFlow struct {
 	garbage int64 // bytes of C memory that wait for finalizers
 }
 
-// OpenTensorFlow loads the model into TensorFlow. Asking for the GPU where
-// TensorFlow lists none is an error that says what to do.
-func OpenTensorFlow(m *Model, opt Options) (*TensorFlow, error) {
-	if opt.Device == "" {
-		opt.Device = Auto
+func openTensorFlow(_ string, m *Model, opt Options) (Engine, error) {
+	e, err := newTensorFlow(m, opt)
+	if err != nil {
+		return nil, err // with no nil *tensorFlow in the interface
 	}
+	return e, nil
+}
+
+// newTensorFlow loads the model into TensorFlow. Asking for the GPU where
+// TensorFlow lists none is an error that says what to do.
+func newTensorFlow(m *Model, opt Options) (*tensorFlow, error) {
 	l, err := load(m, opt.TrustModel, sessionConfig(opt))
 	if err != nil {
 		return nil, fmt.Errorf("tfmodel: loading %s: %w", m.Dir, err)
 	}
-	e := &TensorFlow{model: m, loaded: l, device: CPU}
+	e := &tensorFlow{model: m, loaded: l, device: CPU}
 
 	devices, err := l.session.ListDevices()
 	if err != nil {
 		e.Close()
-		return nil, fmt.Errorf("tfmodel: listing devices: %w", err)
+		return nil, fmt.Errorf("tfmodel: listing devices: %w", firstLine(err))
 	}
 	for _, d := range devices {
 		if d.Type == "GPU" && opt.Device != CPU {
@@ -118,14 +100,14 @@ func sessionConfig(opt Options) *corepb.ConfigProto {
 
 // choose settles how files reach the model: as their distinct windows where
 // it has a signature for those, else whole.
-func (e *TensorFlow) choose(opt Options) error {
+func (e *tensorFlow) choose(opt Options) error {
 	whole, err := e.bind(servingSignature, "bytes", "length")
 	if err != nil {
 		return err
 	}
 	whole.fill = e.model.wholeFiles
 	e.call = whole
-	if e.model.meta.GetSignatureDef()[windowsSignature] == nil || e.model.Shape == nil || opt.Dense {
+	if e.model.meta.GetSignatureDef()[windowsSignature] == nil || e.model.Shape == nil || opt.wholeFiles {
 		return nil
 	}
 	distinct, err := e.bind(windowsSignature, windowsInputs...)
@@ -151,7 +133,7 @@ type call struct {
 }
 
 // bind resolves a signature with these inputs to outputs of the graph.
-func (e *TensorFlow) bind(signature string, inputs ...string) (*call, error) {
+func (e *tensorFlow) bind(signature string, inputs ...string) (*call, error) {
 	sig := e.model.meta.GetSignatureDef()[signature]
 	c := &call{inputs: make(map[string]tf.Output)}
 	for _, name := range inputs {
@@ -171,12 +153,11 @@ func (e *TensorFlow) bind(signature string, inputs ...string) (*call, error) {
 	return c, nil
 }
 
-// Name is "tensorflow".
-func (e *TensorFlow) Name() string { return "tensorflow" }
+func (e *tensorFlow) Name() string { return "tensorflow" }
 
 // Identity is the name with the version and the processor, which choose the
 // kernels that TensorFlow computes with.
-func (e *TensorFlow) Identity() string {
+func (e *tensorFlow) Identity() string {
 	processor := cpuid.CPU.BrandName
 	if e.device == GPU {
 		processor = strings.Join(GPUNames(), ", ")
@@ -184,18 +165,14 @@ func (e *TensorFlow) Identity() string {
 	return fmt.Sprintf("%s %s on %s", e.Name(), Version(), processor)
 }
 
-// Device is CPU or GPU.
-func (e *TensorFlow) Device() Device { return e.device }
+func (e *tensorFlow) Device() Device { return e.device }
 
-// Run computes the outputs of files; it panics at one of more than MaxLen
-// bytes. dst[i] receives the output of model layer i, n×width, row-major; it must
-// hold at least n·width values.
-func (e *TensorFlow) Run(dst [][]float32, files [][]byte) error {
+func (e *tensorFlow) Run(dst [][]float32, files [][]byte) error {
 	e.model.mustTake(files)
 	return e.run(e.call, dst, files)
 }
 
-func (e *TensorFlow) run(c *call, dst [][]float32, files [][]byte) error {
+func (e *tensorFlow) run(c *call, dst [][]float32, files [][]byte) error {
 	n := len(files)
 	if n == 0 {
 		return nil
@@ -215,7 +192,7 @@ func (e *TensorFlow) run(c *call, dst [][]float32, files [][]byte) error {
 	out, err := e.loaded.session.Run(feeds, c.outputs, nil)
 	<-e.running
 	if err != nil {
-		return fmt.Errorf("tfmodel: running %d files on the %s: %s", n, e.device, firstLine(err))
+		return fmt.Errorf("tfmodel: running %d files on the %s: %w", n, e.device, firstLine(err))
 	}
 	for i, l := range e.model.Layers {
 		if s := out[i].Shape(); len(s) != 2 || s[0] != int64(n) || s[1] != int64(l.Width) {
@@ -232,7 +209,7 @@ func (e *TensorFlow) run(c *call, dst [][]float32, files [][]byte) error {
 
 // collect runs the garbage collector once enough C memory waits for it: the
 // binding frees tensors by finalizers alone, and Go does not see their size.
-func (e *TensorFlow) collect(size int64) {
+func (e *tensorFlow) collect(size int64) {
 	const limit = 64 << 20
 	e.mu.Lock()
 	e.garbage += size
@@ -246,5 +223,84 @@ func (e *TensorFlow) collect(size int64) {
 	}
 }
 
+// Forget does nothing: TensorFlow keeps nothing of a file.
+func (e *tensorFlow) Forget() {}
+
 // Close frees the session.
-func (e *TensorFlow) Close() error { return e.loaded.session.Close() }
+func (e *tensorFlow) Close() error { return e.loaded.session.Close() }
+
+// tensorFlowBatch is where TensorFlow stops gaining on a CPU.
+func tensorFlowBatch(*Model) int { return 32 }
+
+// wholeFiles are the inputs of the serving signature.
+func (m *Model) wholeFiles(files [][]byte) (map[string]*tf.Tensor, error) {
+	lengths := make([]int32, len(files))
+	for i, f := range files {
+		lengths[i] = int32(len(f))
+	}
+	t := new(tensors)
+	t.addBytes("bytes", len(files), m.MaxLen, &paddedReader{files: files, width: m.MaxLen})
+	t.add("length", lengths)
+	return t.byName, t.err
+}
+
+// windowsInputs are the inputs of the windows signature; the doc comment of
+// scripts/malconv_savedmodel.py says what they hold.
+var windowsInputs = []string{"windows", "lead", "length", "end", "index", "segment", "files"}
+
+// distinctWindows are the inputs of the windows signature: every window of the
+// batch that differs from all others once, as bytes. On real programs they are
+// less than half of the windows of whole files.
+func (m *Model) distinctWindows(files [][]byte) (map[string]*tf.Tensor, error) {
+	set := windows.NewSet(m.Shape.cutter(), files)
+	t := new(tensors)
+	t.addBytes("windows", len(set.Lead), m.Shape.Window, bytes.NewReader(set.Bytes))
+	t.add("lead", set.Lead)
+	t.add("length", set.Length)
+	t.add("end", set.End)
+	t.add("index", set.Index)
+	t.add("segment", set.Segment)
+	t.add("files", int32(set.Files))
+	return t.byName, t.err
+}
+
+func (s *Shape) cutter() windows.Cutter {
+	return windows.Cutter{MaxLen: s.MaxLen, Window: s.Window, Windows: s.Windows, Lead: s.Lead, Pad: s.Pad}
+}
+
+// weights computes the model's weights signature: the named parameters, each
+// flat in row-major order. A model without that signature is an error.
+func (e *tensorFlow) weights() (map[string][]float32, error) {
+	sig := e.model.meta.GetSignatureDef()[weightsSignature]
+	if sig == nil {
+		return nil, fmt.Errorf("tfmodel: %s has no signature %q: convert the Keras file again with scripts/convert_savedmodel.py", e.model.Dir, weightsSignature)
+	}
+	var names []string
+	var fetches []tf.Output
+	for name, info := range sig.GetOutputs() {
+		if info.GetDtype() != typespb.DataType_DT_FLOAT {
+			continue
+		}
+		o, err := e.loaded.output(info.GetName())
+		if err != nil {
+			return nil, fmt.Errorf("tfmodel: %s: %w", e.model.Dir, err)
+		}
+		names, fetches = append(names, name), append(fetches, o)
+	}
+	out, err := e.loaded.session.Run(nil, fetches, nil)
+	if err != nil {
+		return nil, fmt.Errorf("tfmodel: reading weights: %w", firstLine(err))
+	}
+	values := make(map[string][]float32, len(names))
+	for i, name := range names {
+		n := int64(1)
+		for _, d := range out[i].Shape() {
+			n *= d
+		}
+		values[name] = make([]float32, n)
+		if err := copyTensor(values[name], out[i]); err != nil {
+			return nil, fmt.Errorf("tfmodel: weight %s: %w", name, err)
+		}
+	}
+	return values, nil
+}

@@ -34,11 +34,11 @@ func TestGPUWithoutOne(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = tfmodel.OpenTensorFlow(m, tfmodel.Options{Device: tfmodel.GPU})
+	_, _, err = tfmodel.Open(m, tfmodel.Options{Device: tfmodel.GPU})
 	if err == nil || !strings.Contains(err.Error(), "lists no GPU; build with GPU=1") || !strings.Contains(err.Error(), "--device cpu") {
 		t.Errorf("error %v, want what to do", err)
 	}
-	e, err := tfmodel.OpenTensorFlow(m, tfmodel.Options{})
+	e, _, err := tfmodel.Open(m, tfmodel.Options{Engine: "tensorflow"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,7 +85,7 @@ func TestDamagedVariables(t *testing.T) {
 			}
 		},
 	} {
-		for engine, open := range engines {
+		for engine, opt := range engines {
 			t.Run(name+"/"+engine, func(t *testing.T) {
 				dir := copyModel(t, "default")
 				damage(t, dir)
@@ -93,7 +93,7 @@ func TestDamagedVariables(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				e, err := open(m)
+				e, _, err := tfmodel.Open(m, opt)
 				if err == nil {
 					e.Close()
 					t.Fatal("no error")
@@ -123,7 +123,7 @@ func TestMixedUpDescription(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		e, err := engines[engine](m)
+		e, _, err := tfmodel.Open(m, engines[engine])
 		if err == nil {
 			e.Close()
 			t.Fatalf("%s: no error", engine)

@@ -100,10 +100,15 @@ func (w *sliceWriter) Write(p []byte) (int, error) {
 	return n, nil
 }
 
-// firstLine keeps TensorFlow's message without its stack of graph nodes, and
-// without what a terminal would not print: names in it come from the model.
-func firstLine(err error) string {
-	line, _, _ := strings.Cut(err.Error(), "\n")
+// firstLine returns TensorFlow's error with a text that fits a line: without the
+// stack of graph nodes, and without what a terminal would not print, since
+// names in it come from the model.
+func firstLine(err error) error { return lineError{err} }
+
+type lineError struct{ err error }
+
+func (e lineError) Error() string {
+	line, _, _ := strings.Cut(e.err.Error(), "\n")
 	return strings.Map(func(r rune) rune {
 		if unicode.IsPrint(r) {
 			return r
@@ -111,3 +116,5 @@ func firstLine(err error) string {
 		return '?'
 	}, strings.TrimSpace(line))
 }
+
+func (e lineError) Unwrap() error { return e.err }

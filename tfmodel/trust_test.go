@@ -73,7 +73,7 @@ func addBefore(g *corepb.MetaGraphDef, nodes ...*nodepb.NodeDef) {
 }
 
 // openEdited opens a copy of the default model after an edit of its graph.
-func openEdited(t *testing.T, opt tfmodel.Options, edit func(*corepb.MetaGraphDef)) (*tfmodel.Model, *tfmodel.TensorFlow, error) {
+func openEdited(t *testing.T, opt tfmodel.Options, edit func(*corepb.MetaGraphDef)) (*tfmodel.Model, tfmodel.Engine, error) {
 	t.Helper()
 	dir := copyModel(t, "default")
 	editGraph(t, dir, func(_ *corepb.SavedModel, g *corepb.MetaGraphDef) { edit(g) })
@@ -81,8 +81,8 @@ func openEdited(t *testing.T, opt tfmodel.Options, edit func(*corepb.MetaGraphDe
 	if err != nil {
 		t.Fatal(err)
 	}
-	opt.Device = tfmodel.CPU
-	e, err := tfmodel.OpenTensorFlow(m, opt)
+	opt.Engine, opt.Device = "tensorflow", tfmodel.CPU
+	e, _, err := tfmodel.Open(m, opt)
 	if err == nil {
 		t.Cleanup(func() { e.Close() })
 	} else if strings.Contains(err.Error(), "\n") || !strings.Contains(err.Error(), dir) {

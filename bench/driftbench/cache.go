@@ -26,9 +26,9 @@ func defaultCache() string {
 	return filepath.Join(dir, "driftbench")
 }
 
-// openCache opens the features of a model as one engine computes them: what
+// openCache opens the features of a model as one tfmodel.Engine computes them: what
 // may differ in the last bits has a scope of its own.
-func (a *app) openCache(dir string, m *tfmodel.Model, e engine) (*cache.Cache, error) {
+func (a *app) openCache(dir string, m *tfmodel.Model, e tfmodel.Engine) (*cache.Cache, error) {
 	if dir == noCache {
 		return nil, nil
 	}

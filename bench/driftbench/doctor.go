@@ -20,10 +20,10 @@ func (a *app) doctorCommand() *cobra.Command {
 		Short: "Say what is in use, and what to do about what is missing",
 		Args:  cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			say := func(part, state, mend string) {
+			say := func(part, state, fix string) {
 				fmt.Fprintf(a.out, "%-12s %s\n", part, state)
-				if mend != "" {
-					fmt.Fprintf(a.out, "%-12s to do: %s\n", "", mend)
+				if fix != "" {
+					fmt.Fprintf(a.out, "%-12s to do: %s\n", "", fix)
 				}
 			}
 			say("driftbench", version(), "")
@@ -35,17 +35,20 @@ func (a *app) doctorCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			state, mend := gpuState(devices)
+			state, fix, err := gpuState()
+			if err != nil {
+				return err
+			}
 			say("devices", strings.Join(devices, ", "), "")
-			say("gpu", state, mend)
+			say("gpu", state, fix)
 
-			blas, mend := a.blas, ""
+			blas, fix := a.blas, ""
 			if blas == "gonum" {
-				mend = "for faster scores `make build` with OpenBLAS: `make deps` as root installs it where pkg-config does not find it, BLAS=gonum leaves it out"
+				fix = "for faster scores `make build` with OpenBLAS: `make deps` as root installs it where pkg-config does not find it, BLAS=gonum leaves it out"
 			} else {
 				blas += ", one thread a product; rows are shared out over the cores"
 			}
-			say("blas", blas, mend)
+			say("blas", blas, fix)
 			say("engines", "tensorflow; table and table16 on the CPU, kernel "+tfmodel.TableKernel(), "")
 			say("cache", defaultCache(), "")
 			return nil
@@ -54,33 +57,18 @@ func (a *app) doctorCommand() *cobra.Command {
 }
 
 // gpuState says in words why there is or is no GPU, and what to do.
-func gpuState(devices []string) (state, mend string) {
+func gpuState() (state, fix string, err error) {
+	missing, err := tfmodel.MissingGPU()
 	names := tfmodel.GPUNames()
-	for _, d := range devices {
-		if strings.HasPrefix(d, "GPU") {
-			return cmp.Or(strings.Join(names, ", "), "in use"), ""
-		}
+	switch {
+	case err != nil:
+		return "", "", err
+	case missing == "":
+		return cmp.Or(strings.Join(names, ", "), "in use"), "", nil
+	case len(names) == 0:
+		return missing, "nothing, or run on a machine with an NVIDIA GPU and driver and `make build GPU=1`", nil
 	}
-	if len(names) == 0 {
-		return "no NVIDIA driver on this machine", "nothing, or run on a machine with an NVIDIA GPU and driver and `make build GPU=1`"
-	}
-	return strings.Join(names, ", ") + ": not usable by this libtensorflow",
-		"`make build GPU=1` fetches the CUDA build; if that is what is in use, TF_CPP_MIN_LOG_LEVEL=0 driftbench doctor names the library it could not open"
-}
-
-// noGPU is the reason why there are no GPU numbers, one clause; "" with a GPU.
-func noGPU() (string, error) {
-	devices, err := tfmodel.Devices()
-	if err != nil {
-		return "", err
-	}
-	for _, d := range devices {
-		if strings.HasPrefix(d, "GPU") {
-			return "", nil
-		}
-	}
-	state, _ := gpuState(devices)
-	return state, nil
+	return missing, "`make build GPU=1` fetches the CUDA build; if that is what is in use, TF_CPP_MIN_LOG_LEVEL=0 driftbench doctor names the library it could not open", nil
 }
 
 // version is the module's version and the commit it was built from.

@@ -24,7 +24,7 @@ import (
 
 // extractor turns the files of a corpus into features.
 type extractor struct {
-	engine engine
+	engine tfmodel.Engine
 	cache  *cache.Cache // nil keeps nothing
 	layers []tfmodel.Layer
 	maxLen int

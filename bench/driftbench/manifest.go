@@ -85,7 +85,7 @@ func (m *manifest) setCorpus(c *dataset.Corpus) {
 	m.Warnings = append(m.Warnings, c.Warnings...)
 }
 
-func (m *manifest) setModel(model *tfmodel.Model, e engine, batch int) {
+func (m *manifest) setModel(model *tfmodel.Model, e tfmodel.Engine, batch int) {
 	m.TensorFlow = tfmodel.Version()
 	m.Model, m.ModelSHA256 = model.Dir, model.Hash
 	m.Engine, m.Device, m.Batch = e.Name(), string(e.Device()), batch

@@ -97,7 +97,7 @@ func (j *job) extract(ctx context.Context, a *app) (*extraction, error) {
 	}
 	batch := j.batch
 	if batch == 0 {
-		batch = suitedBatch(engine, j.model)
+		batch = tfmodel.SuitedBatch(engine, j.model)
 	}
 	x := &extractor{engine: engine, cache: kept, layers: j.model.Layers, maxLen: j.model.MaxLen, batch: batch}
 	done, err := a.extractAll(ctx, j.corpus, j.looks, x, j.out)

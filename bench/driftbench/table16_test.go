@@ -16,7 +16,7 @@ func TestTable16KeepsAUROC(t *testing.T) {
 		t.Fatal(err)
 	}
 	results := map[string]report.Results{}
-	for _, engine := range []string{tableEngine, table16Engine} {
+	for _, engine := range []string{tableEngine, "table16"} {
 		out := filepath.Join(dir, engine)
 		mustRun(t, "run", "--corpus", filepath.Join(dir, "corpus"), "--model", model, "--engine", engine, "--out", out, "--cache", "none", "--resamples", "1")
 		var err error
@@ -28,14 +28,14 @@ func TestTable16KeepsAUROC(t *testing.T) {
 	moved := false
 	for i, d := range results[tableEngine].Detectors {
 		for j, s := range d.Splits {
-			other := results[table16Engine].Detectors[i].Splits[j]
+			other := results["table16"].Detectors[i].Splits[j]
 			difference := math.Abs(float64(s.AUROC - other.AUROC))
 			if !(difference <= 1e-3) {
 				t.Errorf("%s on %s: AUROC %v by table, %v by table16", d.Name, s.Split, s.AUROC, other.AUROC)
 			}
 			largest = max(largest, difference)
 		}
-		moved = moved || d.Threshold != results[table16Engine].Detectors[i].Threshold
+		moved = moved || d.Threshold != results["table16"].Detectors[i].Threshold
 	}
 	if !moved {
 		t.Error("no threshold differs: table16 was not used")

@@ -98,7 +98,7 @@ func (a *app) throughput(ctx context.Context, f throughputFlags) error {
 	var absent []string
 	for _, device := range f.devices {
 		if device == string(tfmodel.GPU) {
-			why, err := noGPU()
+			why, err := tfmodel.MissingGPU()
 			if err != nil {
 				return err
 			}
@@ -108,10 +108,11 @@ func (a *app) throughput(ctx context.Context, f throughputFlags) error {
 			}
 		}
 		for _, name := range f.engines {
-			if device == string(tfmodel.GPU) && name != tensorflowEngine {
-				continue // native engines compute on the CPU
+			if device == string(tfmodel.GPU) && !tfmodel.RunsOn(name, tfmodel.GPU) {
+				continue
 			}
-			flags := modelFlags{dir: f.model, engine: name, device: device, options: f.options}
+			flags := modelFlags{dir: f.model, options: f.options}
+			flags.options.Engine, flags.options.Device = name, tfmodel.Device(device)
 			if err := flags.check(); err != nil {
 				return err
 			}

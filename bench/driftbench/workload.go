@@ -73,7 +73,7 @@ func (f *throughputFlags) load(ctx context.Context, a *app, maxLen int) (*worklo
 }
 
 // cases times whole passes of x, from memory and, with a corpus, from disk.
-func (w *workload) cases(x *extractor, e engine) []throughput.Case {
+func (w *workload) cases(x *extractor, e tfmodel.Engine) []throughput.Case {
 	key := func(read string) []throughput.KV {
 		return []throughput.KV{
 			{Key: "engine", Value: e.Name()}, {Key: "device", Value: string(e.Device())},
@@ -85,7 +85,7 @@ func (w *workload) cases(x *extractor, e engine) []throughput.Case {
 		outputs[i] = make([]float32, len(w.files)*l.Width)
 	}
 	cases := []throughput.Case{throughput.Offline(key("no"), func(ctx context.Context) (throughput.Volume, error) {
-		forget(e)
+		e.Forget()
 		var running errgroup.Group
 		running.SetLimit(inFlight)
 		for first := 0; first < len(w.files) && ctx.Err() == nil; first += x.batch {
@@ -100,7 +100,7 @@ func (w *workload) cases(x *extractor, e engine) []throughput.Case {
 	})}
 	if w.corpus != nil {
 		cases = append(cases, throughput.Offline(key("yes"), func(ctx context.Context) (throughput.Volume, error) {
-			forget(e)
+			e.Forget()
 			err := x.run(ctx, w.corpus.Config, []dataset.Split{w.split}, nil, func(int) {}, func(completed) {})
 			return w.volume, err
 		}))
@@ -109,7 +109,7 @@ func (w *workload) cases(x *extractor, e engine) []throughput.Case {
 }
 
 // singleStream times one file after the other.
-func (w *workload) singleStream(m *tfmodel.Model, e engine) throughput.Case {
+func (w *workload) singleStream(m *tfmodel.Model, e tfmodel.Engine) throughput.Case {
 	dst := make([][]float32, len(m.Layers))
 	for i, l := range m.Layers {
 		dst[i] = make([]float32, l.Width)
@@ -121,17 +121,9 @@ func (w *workload) singleStream(m *tfmodel.Model, e engine) throughput.Case {
 	next := 0
 	return throughput.SingleStream(key, w.files, func(_ context.Context, file []byte) error {
 		if next%len(w.files) == 0 {
-			forget(e)
+			e.Forget()
 		}
 		next++
 		return e.Run(dst, [][]byte{file})
 	})
-}
-
-// forget makes an engine that keeps something from file to file begin anew:
-// every pass over the same files is timed as the first.
-func forget(e engine) {
-	if f, ok := e.(interface{ Forget() }); ok {
-		f.Forget()
-	}
 }

@@ -1,0 +1,194 @@
+package tfmodel
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"driftbench/tfmodel/malconv"
+)
+
+// Engine computes the outputs of a model. It is safe for concurrent use. The
+// outputs of a file do not depend on the other files of its batch.
+type Engine interface {
+	// Name is one of [EngineNames].
+	Name() string
+	// Identity names everything that decides the last bits of the outputs.
+	// Engines with the same identity compute the same bits.
+	Identity() string
+	// Device is CPU or GPU.
+	Device() Device
+	// Run sets dst[i] to the output of Model.Layers[i] for n files: n×width
+	// values, row-major. dst[i] must hold at least that many. A file is its
+	// bytes without padding; one of more than Model.MaxLen bytes panics.
+	Run(dst [][]float32, files [][]byte) error
+	// Forget drops what was kept from earlier files, so that the next Run costs
+	// what it costs a new engine. The outputs are the same either way.
+	Forget()
+	// Close frees the engine's memory.
+	Close() error
+}
+
+// Device is where an engine computes.
+type Device string
+
+const (
+	Auto Device = "auto" // the GPU where TensorFlow lists one, else the CPU
+	CPU  Device = "cpu"
+	GPU  Device = "gpu"
+)
+
+// Options says how to run a model. The zero value chooses engine and device,
+// uses every core, and lets GPU memory grow as needed.
+type Options struct {
+	// Engine is one of [EngineNames]; "" and "auto" leave the choice to [Open].
+	Engine string
+	// Device is where the engine computes; "" is Auto.
+	Device Device
+	// Threads is the number of CPU threads of an engine; 0 is all cores.
+	Threads int
+	// VisibleGPUs is a comma-separated list of GPU numbers; "" is all.
+	VisibleGPUs string
+	// ReserveGPUMemory takes all GPU memory at once instead of as needed.
+	ReserveGPUMemory bool
+	// TrustModel loads a model whatever ops it is made of. A SavedModel is a
+	// program; by default one that could do more than compute is refused.
+	TrustModel bool
+
+	wholeFiles bool // send whole files even to a model that takes distinct windows
+}
+
+// engine is an entry of the table of engines.
+type engine struct {
+	name string
+	// devices are those that the engine computes on, each with the reason why
+	// Open chooses the engine there by itself; "" where it has to be asked for.
+	devices map[Device]string
+	// batch is the number of files that suits one Run.
+	batch func(*Model) int
+	// refuse returns why the engine cannot serve a model, to be read on after
+	// the model's name. A nil refuse refuses none.
+	refuse func(name string, m *Model) error
+	// open opens the engine; it returns an error too where opening shows that
+	// the engine cannot serve the model.
+	open func(name string, m *Model, opt Options) (Engine, error)
+}
+
+// engines is the table of engines. Left to choose, Open prefers the later
+// ones; the first serves every model.
+var engines = []engine{
+	{"tensorflow", map[Device]string{CPU: "it serves every model", GPU: "it runs on the GPU"}, tensorFlowBatch, nil, openTensorFlow},
+	{"table", map[Device]string{CPU: "no GPU is used, and on a CPU lookups are faster than products"}, nativeBatch, refuseNative, openNative(malconv.Revision, 1e-5, openMalconv(malconv.Float32))},
+	{"table16", map[Device]string{CPU: ""}, nativeBatch, refuseNative, openNative(malconv.Revision, 1e-3, openMalconv(malconv.Int16))},
+}
+
+const autoEngine = "auto"
+
+// EngineNames lists the engines that [Options] can ask for by name.
+func EngineNames() []string {
+	var names []string
+	for _, e := range engines {
+		names = append(names, e.name)
+	}
+	return names
+}
+
+// engineNamed returns the entry of an engine, or nil.
+func engineNamed(name string) *engine {
+	if i := slices.IndexFunc(engines, func(e engine) bool { return e.name == name }); i >= 0 {
+		return &engines[i]
+	}
+	return nil
+}
+
+// RunsOn reports whether the engine of that name computes on a device.
+func RunsOn(name string, d Device) bool {
+	e := engineNamed(name)
+	if e == nil {
+		return false
+	}
+	_, ok := e.devices[d]
+	return ok
+}
+
+// OptionError is an option with which no model can be opened.
+type OptionError struct {
+	Option  string // "engine", "device" or "threads", as the command's flag is named
+	Problem string // its value and what is wanted, such as `"tpu": want auto, cpu or gpu`
+}
+
+func (e *OptionError) Error() string { return "--" + e.Option + " " + e.Problem }
+
+// Check returns an [*OptionError] for an engine or a device that there is not,
+// an engine that does not compute on the device, and a negative number of threads.
+func (o Options) Check() error {
+	unknown := func(option, value string, want []string) error {
+		last := len(want) - 1
+		return &OptionError{option, fmt.Sprintf("%q: want %s or %s", value, strings.Join(want[:last], ", "), want[last])}
+	}
+	auto := o.Engine == "" || o.Engine == autoEngine
+	if !auto && engineNamed(o.Engine) == nil {
+		return unknown("engine", o.Engine, append([]string{autoEngine}, EngineNames()...))
+	}
+	switch o.Device {
+	case "", Auto, CPU, GPU:
+	default:
+		return unknown("device", string(o.Device), []string{string(Auto), string(CPU), string(GPU)})
+	}
+	if o.Device == GPU && !auto && !RunsOn(o.Engine, GPU) {
+		return &OptionError{"engine", o.Engine + " computes on the CPU: leave out --device gpu, or use --engine " + engines[0].name}
+	}
+	if o.Threads < 0 {
+		return &OptionError{"threads", fmt.Sprintf("%d: want 0 or more", o.Threads)}
+	}
+	return nil
+}
+
+// Open opens a model in the engine that opt asks for, and says why in that one.
+// Left to choose, it takes TensorFlow where there is a GPU, and on a CPU the
+// table engine if that can serve the model. Options that [Options.Check] refuses are
+// an [*OptionError]; asking for a GPU where TensorFlow lists none is an error
+// that says what to do.
+func Open(m *Model, opt Options) (e Engine, why string, err error) {
+	if err := opt.Check(); err != nil {
+		return nil, "", err
+	}
+	if asked := engineNamed(opt.Engine); asked != nil {
+		e, err = asked.serve(m, opt)
+		return e, "asked for", err
+	}
+	device := opt.Device
+	if device == "" || device == Auto {
+		missing, err := MissingGPU()
+		if err != nil {
+			return nil, "", err
+		}
+		if device = GPU; missing != "" {
+			device = CPU
+		}
+	}
+	var failed string // why not the engine that is preferred
+	for _, entry := range slices.Backward(engines) {
+		if why = entry.devices[device]; why == "" {
+			continue
+		}
+		if e, err = entry.serve(m, opt); err == nil {
+			return e, cmp.Or(failed, why), nil
+		}
+		failed = fmt.Sprintf("the %s engine cannot serve this model: %v", entry.name, err)
+	}
+	return nil, "", err
+}
+
+func (e *engine) serve(m *Model, opt Options) (Engine, error) {
+	if e.refuse != nil {
+		if err := e.refuse(e.name, m); err != nil {
+			return nil, fmt.Errorf("tfmodel: %s %w", m.Dir, err)
+		}
+	}
+	return e.open(e.name, m, opt)
+}
+
+// SuitedBatch is the number of files to give an engine's Run at a time.
+func SuitedBatch(e Engine, m *Model) int { return engineNamed(e.Name()).batch(m) }
