@@ -8,14 +8,13 @@ import (
 	"errors"
 	"fmt"
 	"html"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"slices"
+	"strconv"
 	"strings"
-	"sync"
-	"syscall"
 	"testing"
 	"time"
 )
@@ -23,21 +22,13 @@ import (
 // soak asks for the long form of the tests that can take any time.
 var soak = os.Getenv("DRIFTBENCH_SOAK") != ""
 
-// compiled is a C file of testdata, compiled.
-func compiled(t *testing.T, source string, flags ...string) string {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), source)
-	args := append([]string{"-O1", "-o", path, filepath.Join("testdata", source+".c")}, flags...)
-	if b, err := exec.Command("cc", args...).CombinedOutput(); err != nil {
-		t.Fatalf("cc %v: %v\n%s", args, err, b)
-	}
-	return path
-}
-
-// findInjector is testdata/fault.c, or why it cannot work here.
+// findInjector is testdata/fault.c, compiled, or why it cannot work here.
 func findInjector(t *testing.T) (string, error) {
 	t.Helper()
-	path, dir := compiled(t, "fault"), t.TempDir()
+	path, dir := filepath.Join(t.TempDir(), "fault"), t.TempDir()
+	if b, err := exec.Command("cc", "-O1", "-o", path, "testdata/fault.c").CombinedOutput(); err != nil {
+		t.Fatalf("cc: %v\n%s", err, b)
+	}
 	count := filepath.Join(t.TempDir(), "count")
 	// One call has its path in memory, the other in a descriptor.
 	b, err := exec.Command(path, "full", "0", dir, count, "sh", "-c", `echo >"$0"`, filepath.Join(dir, "x")).CombinedOutput()
@@ -70,73 +61,6 @@ func TestInjectorFails(t *testing.T) {
 	b, err := exec.CommandContext(ctx, path, "eio", "0", "/", count, path, "eio", "0", "/", count, "true").CombinedOutput()
 	if ended, ok := errors.AsType[*exec.ExitError](err); !ok || ended.ExitCode() != 125 || string(b) != "fault: installing the filter: Device or resource busy\n" {
 		t.Errorf("%v: %s", err, b)
-	}
-}
-
-// process is a command line of driftbench in a process of its own, which is
-// this binary: see TestMain. before runs it, such as sh.
-func process(before []string, args ...string) *exec.Cmd {
-	self, err := os.Executable()
-	if err != nil {
-		panic(err)
-	}
-	line := slices.Concat(before, []string{self}, args)
-	cmd := exec.Command(line[0], line[1:]...)
-	for _, v := range os.Environ() {
-		if !strings.HasPrefix(v, "GOTRACEBACK=") && !strings.HasPrefix(v, "TF_CPP_MIN_LOG_LEVEL=") {
-			cmd.Env = append(cmd.Env, v)
-		}
-	}
-	cmd.Env = append(cmd.Env, "DRIFTBENCH_TEST_MAIN=1")
-	return cmd
-}
-
-// ended is how a process ended; a signal is 128 and its number, as in a shell.
-type ended struct {
-	status         int
-	stdout, stderr string
-}
-
-// last is the last line of stderr.
-func (e ended) last() string {
-	lines := strings.Split(strings.TrimSuffix(e.stderr, "\n"), "\n")
-	return lines[len(lines)-1]
-}
-
-func run(t *testing.T, cmd *exec.Cmd) ended {
-	t.Helper()
-	var stdout, stderr bytes.Buffer
-	if cmd.Stdout == nil {
-		cmd.Stdout = &stdout
-	}
-	if cmd.Stderr == nil {
-		cmd.Stderr = &stderr
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	return wait(t, cmd, &stdout, &stderr)
-}
-
-func wait(t *testing.T, cmd *exec.Cmd, stdout, stderr *bytes.Buffer) ended {
-	t.Helper()
-	if err := cmd.Wait(); err != nil {
-		if _, ok := errors.AsType[*exec.ExitError](err); !ok {
-			t.Fatal(err)
-		}
-	}
-	e := ended{cmd.ProcessState.ExitCode(), stdout.String(), stderr.String()}
-	if s := cmd.ProcessState.Sys().(syscall.WaitStatus); s.Signaled() {
-		e.status = 128 + int(s.Signal())
-	}
-	return e
-}
-
-// succeeds runs a process that has to end with status 0.
-func succeeds(t *testing.T, cmd *exec.Cmd) {
-	t.Helper()
-	if e := run(t, cmd); e.status != exitDone {
-		t.Fatalf("status %d, stderr:\n%s", e.status, e.stderr)
 	}
 }
 
@@ -202,38 +126,302 @@ func same(t *testing.T, when string, got, want map[string]string, complete bool)
 	}
 }
 
-// complains fails unless a process has failed with one line that says all of
-// want.
-func complains(t *testing.T, when string, e ended, want ...string) {
-	t.Helper()
-	if e.status != exitFailed {
-		t.Errorf("%s: status %d, want %d", when, e.status, exitFailed)
+// A run that is killed at any moment, again and again, leaves only whole files
+// under their names, and the run that is let alone ends as if nothing had been.
+func TestRunIsKilled(t *testing.T) {
+	kills, chain := 12, 3 // a chain of kills, then a run that is let alone
+	if soak {
+		kills, chain = 100, 2
 	}
-	for _, w := range want {
-		if !strings.Contains(e.last(), w) {
-			t.Errorf("%s: stderr does not end in a line with %q:\n%s", when, w, e.stderr)
+	dir := t.TempDir()
+	out, cache, tmp := filepath.Join(dir, "work", "out"), filepath.Join(dir, "work", "cache"), filepath.Join(dir, "tmp")
+	if err := os.Mkdir(tmp, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("TMPDIR", tmp)
+	args := []string{"run", "--corpus", small(), "--model", model, "--out", out, "--cache", cache, "--resamples", "50",
+		"--save-fit", filepath.Join(out, "run.fit"), "--summary", filepath.Join(out, "run.md")}
+	count := filepath.Join(dir, "count")
+	fault, err := findInjector(t)
+	var counted []string // without an injector all kills come at random times
+	if err != nil {
+		t.Log(err)
+	} else {
+		counted = []string{fault, "kill", "0", filepath.Dir(out), count}
+	}
+	start := time.Now()
+	succeeds(t, subprocess(counted, args...))
+	took := time.Since(start)
+	var changes int
+	if counted != nil {
+		if changes, err = strconv.Atoi(strings.TrimSpace(readFile(t, count))); err != nil || changes < 100 {
+			t.Fatalf("%d changes of files, %v", changes, err)
 		}
 	}
-	if n := len(regexp.MustCompile(`(?m)^driftbench: `).FindAllString(e.stderr, -1)); n != 1 || strings.Contains(e.stderr, "goroutine ") {
-		t.Errorf("%s: want one line that begins driftbench:\n%s", when, e.stderr)
+	want := contents(t, out)
+
+	seed := uint64(time.Now().UnixNano())
+	r := rand.New(rand.NewPCG(seed, 0))
+	killed := 0
+	for i := range kills {
+		if i%(2*chain) == 0 { // else the results of the run before lie there
+			if err := os.RemoveAll(filepath.Dir(out)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var when string
+		if i%2 == 0 && counted != nil {
+			n := 1 + r.IntN(changes)
+			when = fmt.Sprintf("seed %d, kill %d, at change %d of %d", seed, i, n, changes)
+			if e := run(t, subprocess([]string{fault, "kill", strconv.Itoa(n), filepath.Dir(out), count}, args...)); e.status == 128+9 {
+				killed++
+			}
+		} else {
+			after := time.Duration(r.Int64N(int64(took)))
+			when = fmt.Sprintf("seed %d, kill %d, after %v", seed, i, after)
+			cmd := subprocess(nil, args...)
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(after)
+			cmd.Process.Kill()
+			if e := wait(t, cmd, new(bytes.Buffer), new(bytes.Buffer)); e.status == 128+9 {
+				killed++
+			}
+		}
+		same(t, when, contents(t, out), want, false)
+		if i%chain == chain-1 {
+			succeeds(t, subprocess(nil, args...))
+			same(t, when+", and a run", contents(t, out), want, true)
+			if left := tree(t, cache); len(left) != 1 {
+				t.Errorf("%s: the cache holds %v", when, left)
+			}
+		}
+	}
+	if left := tree(t, tmp); len(left) > 0 {
+		t.Errorf("left %v", left)
+	}
+	if killed < kills/4 { // more runs end first on a machine that has become faster
+		t.Errorf("only %d of %d runs were killed before they ended", killed, kills)
+	}
+	t.Logf("%d of %d runs were killed before they ended", killed, kills)
+}
+
+// Making a corpus, killed, leaves no corpus, and what it leaves instead is
+// gone after the next.
+func TestSynthIsKilled(t *testing.T) {
+	fault := injector(t)
+	dir, count := t.TempDir(), filepath.Join(t.TempDir(), "count")
+	out := filepath.Join(dir, "corpus")
+	args := []string{"corpus", "synth", "--files", "50", "--out", out}
+	for _, n := range []string{"2", "40", "90"} {
+		if e := run(t, subprocess([]string{fault, "kill", n, dir, count}, args...)); e.status != 128+9 {
+			t.Errorf("at change %s: status %d, want it killed", n, e.status)
+		}
+		if _, err := os.Stat(out); err == nil {
+			t.Errorf("at change %s: there is a corpus", n)
+		}
+	}
+	mine := filepath.Join(dir, ".synth-mine")
+	if err := os.Mkdir(mine, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	succeeds(t, subprocess(nil, args...))
+	if left, err := filepath.Glob(filepath.Join(dir, "*")); err != nil || len(left) != 2 {
+		t.Errorf("left %v, %v: want the corpus and %s", left, err, mine)
 	}
 }
 
-// lines waits for a line of stderr, keeping what came before.
-type lines struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-	want string
-	seen chan struct{} // closed when want is there
+// A disk that is full, from any write on, is told in one line that names the
+// file. No half of a file gets its name, no temporary one stays, and the same
+// command with room makes what it would have made.
+func TestDiskIsFull(t *testing.T) {
+	fault := injector(t)
+	for name, tc := range map[string]struct {
+		args []string
+		full string // where the disk is, below DIR
+		once bool   // the results differ each time
+	}{
+		"run":        {args: []string{"run", "--corpus", small(), "--model", model, "--out", "DIR/out", "--cache", "none", "--resamples", "10"}, full: "out"},
+		"extract":    {args: []string{"extract", "--corpus", small(), "--model", model, "--out", "DIR/out", "--cache", "none"}, full: "out"},
+		"splits":     {args: []string{"splits", "--corpus", small(), "--out", "DIR/out"}, full: "out"},
+		"score":      {args: []string{"score", "--features", "DIR/run/features", "--out", "DIR/out", "--resamples", "10"}, full: "out"},
+		"report":     {args: []string{"report", "--out", "DIR/run"}, full: "run"},
+		"save-fit":   {args: []string{"score", "--features", "DIR/run/features", "--out", "DIR/out", "--resamples", "10", "--save-fit", "DIR/fit/fit"}, full: "fit"},
+		"summary":    {args: []string{"score", "--features", "DIR/run/features", "--out", "DIR/out", "--resamples", "10", "--detectors", "msp", "--summary", "DIR/summary/s.md"}, full: "summary"},
+		"throughput": {args: []string{"throughput", "--model", model, "--out", "DIR/out", "--device", "cpu", "--engine", "table", "--batch", "1", "--count", "1", "--files", "1", "--least", "1ms"}, full: "out", once: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			copyTree(t, filepath.Join(dir, "run"), extracted(), func(path string) bool { return !strings.HasPrefix(path, "report/") })
+			var args []string
+			for _, arg := range tc.args {
+				args = append(args, strings.ReplaceAll(arg, "DIR", dir))
+			}
+			disk, count := filepath.Join(dir, tc.full), filepath.Join(dir, "count")
+			succeeds(t, subprocess([]string{fault, "full", "0", disk, count}, args...))
+			want := contents(t, disk)
+			writes, err := strconv.Atoi(strings.TrimSpace(readFile(t, count)))
+			if err != nil || writes < 3 {
+				t.Fatalf("%d writes, %v", writes, err)
+			}
+			var points []int
+			for n := 1; n <= writes; n++ {
+				if soak || n == writes/2 || n == writes-1 { // the last is a sync, before it a write
+					points = append(points, n)
+				}
+			}
+			for _, n := range points {
+				made := disk
+				if tc.full == "run" { // which holds what is read, too
+					made = filepath.Join(disk, "report")
+				}
+				if err := os.RemoveAll(made); err != nil {
+					t.Fatal(err)
+				}
+				when := fmt.Sprintf("from write %d of %d on", n, writes)
+				e := run(t, subprocess([]string{fault, "full", strconv.Itoa(n), disk, count}, args...))
+				complains(t, when, e, disk, ": no space left on device: make room, and give the same command again")
+				if !tc.once {
+					got := contents(t, disk)
+					same(t, when, got, want, false)
+					for path := range got {
+						if _, ok := want[path]; !ok {
+							t.Errorf("%s: left %s", when, path)
+						}
+					}
+				}
+			}
+			succeeds(t, subprocess(nil, args...))
+			if got := contents(t, disk); tc.once {
+				if len(got) != len(want) {
+					t.Errorf("%d files, want %d", len(got), len(want))
+				}
+			} else {
+				same(t, "with room again", got, want, true)
+			}
+		})
+	}
+
+	t.Run("cache", func(t *testing.T) {
+		dir := t.TempDir()
+		args := []string{"run", "--corpus", small(), "--model", model, "--out", filepath.Join(dir, "out"), "--cache", filepath.Join(dir, "cache"), "--resamples", "50"}
+		e := run(t, subprocess([]string{fault, "full", "8", filepath.Join(dir, "cache"), filepath.Join(dir, "count")}, args...))
+		if e.status != exitDone || !strings.Contains(e.stderr, "feature cache stores nothing more in this run") || !strings.Contains(e.stderr, "no space left on device") {
+			t.Errorf("status %d, stderr:\n%s", e.status, e.stderr)
+		}
+		if readFile(t, filepath.Join(dir, "out", "results.json")) != readFile(t, filepath.Join(extracted(), "results.json")) {
+			t.Error("without room for the cache the results are others")
+		}
+		succeeds(t, subprocess(nil, args...))
+	})
 }
 
-func (l *lines) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	before := strings.Contains(l.text.String(), l.want)
-	l.text.Write(b)
-	if !before && strings.Contains(l.text.String(), l.want) {
-		close(l.seen)
+// A file of the corpus that the disk does not give back is dropped like one
+// that is missing. What a command cannot do without ends it in one line.
+func TestReadErrors(t *testing.T) {
+	fault := injector(t)
+	dir := edited(t, func(index string) string { return index })
+	copyTree(t, filepath.Join(dir, "run"), extracted(), func(path string) bool { return !strings.HasPrefix(path, "report/") })
+	writeFile(t, filepath.Join(dir, "run", "bench.txt"), readFile(t, "../throughput/testdata/old.txt"))
+	copyTree(t, filepath.Join(dir, "model"), model, func(string) bool { return true })
+	at := func(path string) string { return filepath.Join(dir, path) }
+	inject := func(path string, args ...string) ended {
+		return run(t, subprocess([]string{fault, "eio", "1", path, filepath.Join(t.TempDir(), "count")}, args...))
 	}
-	return len(b), nil
+	runs := []string{"run", "--corpus", dir, "--model", at("model"), "--out", at("out"), "--cache", "none", "--resamples", "10"}
+	score := []string{"score", "--features", at("run/features"), "--out", at("out"), "--resamples", "10"}
+
+	bad := readSplit(t, "2017-fit")[0]
+	e := inject(at("files/"+bad), runs...)
+	if e.status != exitDone || !strings.Contains(e.stderr, "split=2017-fit files=43 dropped=1 cached=0 first=\"name \\\""+bad+"\\\" (line ") {
+		t.Errorf("a file of the corpus: status %d, stderr:\n%s", e.status, e.stderr)
+	}
+	var m manifest
+	if err := json.Unmarshal([]byte(readFile(t, at("out/manifest.json"))), &m); err != nil || len(m.Dropped) != 1 ||
+		m.Dropped[0].Name != bad || m.Dropped[0].Reason != "cannot be read: input/output error" {
+		t.Errorf("dropped %+v, %v", m.Dropped, err)
+	}
+	for _, tc := range []struct {
+		path string
+		args []string
+	}{
+		{"dataset.csv", runs},
+		{"corpus.yaml", runs},
+		{"model/saved_model.pb", runs},
+		{"model/variables/variables.index", runs},
+		{"model/variables/variables.data", runs},
+		{"model/assets.extra/malconv.json", runs},
+		{"model/assets.extra/trained_on.sha256", runs},
+		{"run/features/2018-Q1.csv", score},
+		{"run/features/2018-Q1.layer7.npy", score},
+		{"run/manifest.json", score},
+		{"run/run.fit", append([]string{"--fit", at("run/run.fit")}, score...)},
+		{"run/results.json", []string{"report", "--out", at("run")}},
+		{"run/manifest.json", []string{"report", "--out", at("run")}},
+		{"run/bench.txt", []string{"report", "--out", at("run")}},
+		{"run/bench.txt", []string{"compare", at("run/bench.txt")}},
+	} {
+		args := tc.args
+		if args[0] == "--fit" {
+			args = append(append([]string{}, args[2:]...), args[:2]...)
+		}
+		complains(t, tc.path, inject(at(tc.path), args...), at(tc.path), "nput/output error") // TensorFlow's begins with a capital
+	}
+}
+
+// What the user may not write is told before any work, except that a cache
+// which cannot be written to is only a warning.
+func TestNotPermitted(t *testing.T) {
+	dir := t.TempDir()
+	var before []string
+	if os.Geteuid() == 0 { // the injector takes root's privileges away
+		before = []string{injector(t), "eio", "0", "/", filepath.Join(dir, "count")}
+	}
+	locked := filepath.Join(dir, "locked")
+	if err := os.Mkdir(locked, 0o555); err != nil {
+		t.Fatal(err)
+	}
+	corpus := edited(t, func(index string) string { return index })
+	weak := func(args ...string) ended {
+		return run(t, subprocess(before, args...))
+	}
+	runs := func(out string, more ...string) []string {
+		return append([]string{"run", "--corpus", corpus, "--model", model, "--out", out, "--resamples", "10"}, more...)
+	}
+	for name, tc := range map[string]struct {
+		args []string
+		want string
+	}{
+		"out":      {runs(locked), "--out: nothing can be written into " + locked + ": open " + locked + "/.writable: permission denied"},
+		"below":    {runs(locked + "/out"), "--out: mkdir " + locked + "/out: permission denied"},
+		"a file":   {runs(filepath.Join(corpus, "dataset.csv")), "--out: mkdir " + corpus + "/dataset.csv: not a directory"},
+		"summary":  {runs(dir+"/out", "--summary", locked+"/s.md"), "--summary: nothing can be written into " + locked + ": "},
+		"save-fit": {runs(dir+"/out", "--save-fit", locked+"/fit"), "--save-fit: nothing can be written into " + locked + ": "},
+		"cache":    {runs(dir+"/out", "--cache", locked+"/cache"), "cache: mkdir " + locked + "/cache: permission denied; choose another folder"},
+	} {
+		complains(t, name, weak(tc.args...), tc.want)
+	}
+
+	// A parent that is missing is made; a file that may not be read is dropped.
+	secret := filepath.Join(corpus, "files", readSplit(t, "2017-fit")[0])
+	if err := os.Chmod(secret, 0); err != nil {
+		t.Fatal(err)
+	}
+	out := filepath.Join(dir, "new", "parent", "out")
+	e := weak(runs(out, "--cache", locked)...)
+	for _, want := range []string{"feature cache stores nothing more in this run", "permission denied", "split 2017-fit: 1 of 44 files cannot be read"} {
+		if e.status != exitDone || !strings.Contains(e.stderr, want) {
+			t.Errorf("status %d, stderr does not say %q:\n%s", e.status, want, e.stderr)
+		}
+	}
+	readFile(t, filepath.Join(out, "report", "index.html"))
+
+	for _, path := range []string{"dataset.csv", "corpus.yaml"} {
+		if err := os.Chmod(filepath.Join(corpus, path), 0); err != nil {
+			t.Fatal(err)
+		}
+		complains(t, path, weak(runs(dir+"/out", "--cache", "none")...), "open "+filepath.Join(corpus, path)+": permission denied")
+		os.Chmod(filepath.Join(corpus, path), 0o666)
+	}
 }

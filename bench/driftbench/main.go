@@ -23,6 +23,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"driftbench/internal/process" // also starts the process, in C, before main
 	"driftbench/stats"
 )
 
@@ -37,13 +38,16 @@ const (
 
 func main() {
 	signal.Ignore(syscall.SIGPIPE) // a reader that goes away is an error like any other
-	reportFaults()
 	if os.Getenv("GOGC") == "" {
 		// Most of the heap is buffers and features that stay: garbage is not to
 		// grow as large as they are.
 		debug.SetGCPercent(20)
 	}
-	os.Exit(command(interruptible(), os.Args[1:], os.Stdout, os.Stderr))
+	ctx := process.Interruptible(func() {
+		fmt.Fprintln(os.Stderr, "driftbench: interrupted twice, and ended at once. What is complete is kept.")
+		os.Exit(exitInterrupted)
+	})
+	os.Exit(command(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
 
 // command runs one driftbench command line and returns its exit status.

@@ -70,9 +70,9 @@ func anonymousMB(t *testing.T) float64 {
 // closes reader, engine and cache each time, and leaves nothing of them behind:
 // what is held after a tenth of the batches is held after all.
 func TestSoak(t *testing.T) {
-	batches := 10_000
-	if os.Getenv("DRIFTBENCH_SOAK") == "" {
-		batches = 200
+	batches := 200
+	if soak {
+		batches = 10_000
 	}
 	// What may be held more. Go starts a thread when all others wait in C, and
 	// TensorFlow those of its pools when they are first busy. Resident memory is
