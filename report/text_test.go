@@ -1,9 +1,17 @@
 package report
 
 import (
+	"bytes"
+	"encoding/csv"
+	"encoding/xml"
+	"flag"
 	"math"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/rivo/uniseg"
 )
 
 func TestHeadline(t *testing.T) {
@@ -149,5 +157,215 @@ func TestComparisonLead(t *testing.T) {
 	lead := newComparison(a, b, nil).headline()
 	if len(lead) != 3 || strings.Contains(lead[1], "not known") || !strings.Contains(lead[2], "told from 2017 with AUROC 0.80") || !strings.Contains(lead[2], "It is not known whether") {
 		t.Errorf("the lead is %q", lead)
+	}
+}
+
+// No cell of a CSV file starts a formula, whatever the names of the files
+// are, and numbers stay numbers.
+func TestCSVGuardsFormulas(t *testing.T) {
+	for name, in := range degenerates() {
+		for _, s := range sections(in) {
+			for _, tb := range s.tables {
+				if tb.gap != "" {
+					continue
+				}
+				records, err := csv.NewReader(bytes.NewReader(tb.encode())).ReadAll()
+				if err != nil {
+					t.Fatalf("%s: %s: %v", name, tb.name, err)
+				}
+				for _, record := range records {
+					for _, field := range record {
+						if field != "" && strings.ContainsRune("=+-@\t\r\n", rune(field[0])) && !isNumber(field) {
+							t.Errorf("%s: %s.csv has the cell %.60q", name, tb.name, field)
+						}
+					}
+				}
+			}
+		}
+	}
+}
+
+func isNumber(s string) bool {
+	return strings.Trim(s, "-+.0123456789e") == "" && strings.ContainsAny(s, "0123456789")
+}
+
+func TestFormat(t *testing.T) {
+	nan := Num(math.NaN())
+	for _, c := range []struct{ got, want string }{
+		{percent(0.97), "97%"}, {percent(1), "100%"}, {percent(0), "0%"}, {percent(0.9996), ">99.9%"}, {percent(0.991), "99.1%"}, {percent(0.004), "0.4%"}, {percent(nan), missing},
+		{fixed(-0.0001, 2), "0.00"}, {fixed(-0.5, 1), "-0.5"},
+		{pValue(0.0004), "<0.001"}, {pValue(0.25), "0.250"}, {pValue(nan), missing},
+		{interval(0.5, 0.4, 0.6, auroc2), "0.50 (0.40 to 0.60)"}, {interval(0.5, nan, 0.6, auroc2), "0.50"}, {interval(nan, 0.4, 0.6, auroc2), missing},
+		{significant(23456), "23460"}, {significant(0.000123456), "0.0001235"},
+		{shorten("abcdefghij", 5), "ab" + "…" + "ij"}, {shorten("abc", 3), "abc"},
+		{clean("a\x00b\u202ec\xff"), "a\uFFFDb\uFFFDc\uFFFD"},
+		{count(1, "file"), "1 file"}, {count(0, "file"), "0 files"},
+	} {
+		if c.got != c.want {
+			t.Errorf("got %q, want %q", c.got, c.want)
+		}
+	}
+}
+
+var update = flag.Bool("update", false, "write the golden files of testdata")
+
+// checkGolden compares got with a file of testdata.
+func checkGolden(t *testing.T, name string, got []byte) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if *update {
+		if err := os.WriteFile(path, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got, want) {
+		t.Errorf("differs from %s; got:\n%s", path, got)
+	}
+}
+
+func TestTableGolden(t *testing.T) {
+	var b bytes.Buffer
+	if err := Table(&b, inventedRun()); err != nil {
+		t.Fatal(err)
+	}
+	checkGolden(t, "table.txt", b.Bytes())
+}
+
+func TestTableFits(t *testing.T) {
+	r := inventedRun()
+	for i := range r.Detectors {
+		r.Detectors[i].Name = strings.Repeat("検出器/very-long-layer-name-", 4) + r.Detectors[i].Name + "\x1b[31m\n"
+	}
+	for i := range r.Splits {
+		r.Splits[i].Name += strings.Repeat("-long", 9)
+	}
+	for i := range r.Detectors {
+		for j := range r.Detectors[i].Splits {
+			r.Detectors[i].Splits[j].Split = r.Splits[j+2].Name
+		}
+	}
+	var b bytes.Buffer
+	if err := Table(&b, r); err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(b.String(), "\x1b") {
+		t.Error("a name reached the terminal with its escape sequence")
+	}
+	for line := range strings.Lines(b.String()) {
+		if w := uniseg.StringWidth(strings.TrimSuffix(line, "\n")); w > terminalWidth {
+			t.Errorf("%d columns: %s", w, line)
+		}
+	}
+}
+
+func someChecks() []Check {
+	return []Check{
+		{Rule: "auroc(2019, mahalanobis/ensemble) > 0.75", Reason: "lower end 0.749"},
+		{Rule: "auroc(2019, mahalanobis/ensemble) > 0.7", Failed: true, Reason: "lower end 0.749"},
+	}
+}
+
+func TestMarkdownGolden(t *testing.T) {
+	var b bytes.Buffer
+	if err := Markdown(&b, inventedRun(), someChecks()); err != nil {
+		t.Fatal(err)
+	}
+	checkGolden(t, "summary.md", b.Bytes())
+}
+
+// A name can neither end a table's cell or line nor bring in HTML.
+func TestMarkdownEscapes(t *testing.T) {
+	var b bytes.Buffer
+	if err := Markdown(&b, degenerates()["hostile names"].Results, []Check{{Rule: hostile, Reason: "a|b"}}); err != nil {
+		t.Fatal(err)
+	}
+	bars := -1
+	for line := range strings.Lines(b.String()) {
+		plain := strings.NewReplacer(`\\`, "", `\|`, "", `\<`, "").Replace(line)
+		if strings.Contains(plain, "<") {
+			t.Errorf("HTML in %.100q", line)
+		}
+		if !strings.HasPrefix(line, "|") {
+			bars = -1
+			continue
+		}
+		if n := strings.Count(plain, "|"); bars >= 0 && n != bars {
+			t.Errorf("a row has %d bars after one with %d: %.100q", n, bars, line)
+		} else {
+			bars = n
+		}
+	}
+}
+
+// No part of a text is a link or a mention, or is left out.
+func TestMarkdownLinks(t *testing.T) {
+	for text, want := range map[string]string{
+		"http://e.invalid/x":   `http\://e.invalid/x`,
+		"a: b :c":              `a: b :c`,
+		"WwW.e.invalid":        `WwW\.e.invalid`,
+		"w.w":                  `w.w`,
+		"[a](ftp://e.invalid)": `\[a\](ftp\://e.invalid)`,
+		"mailto:a@e.invalid":   `mailto:a@&#8288;e.invalid`,
+		"@someone `x` \u202eb": "@&#8288;someone \\`x\\` \ufffdb",
+	} {
+		if got := markdown(text); got != want {
+			t.Errorf("%q: %q, want %q", text, got, want)
+		}
+	}
+}
+
+func TestJUnit(t *testing.T) {
+	var b bytes.Buffer
+	if err := JUnit(&b, append(someChecks(), Check{Rule: hostile, Failed: true, Reason: hostile})); err != nil {
+		t.Fatal(err)
+	}
+	var suite struct {
+		Tests    int `xml:"tests,attr"`
+		Failures int `xml:"failures,attr"`
+		Cases    []struct {
+			Name    string `xml:"name,attr"`
+			Failure *struct {
+				Message string `xml:"message,attr"`
+			} `xml:"failure"`
+		} `xml:"testcase"`
+	}
+	if err := xml.Unmarshal(b.Bytes(), &suite); err != nil {
+		t.Fatal(err)
+	}
+	if suite.Tests != 3 || suite.Failures != 2 || len(suite.Cases) != 3 {
+		t.Errorf("got %d tests, %d failures, %d cases", suite.Tests, suite.Failures, len(suite.Cases))
+	}
+	if suite.Cases[0].Failure != nil || suite.Cases[1].Failure == nil || suite.Cases[1].Failure.Message != "lower end 0.749" {
+		t.Errorf("the failures are not where they happened: %+v", suite.Cases)
+	}
+	if suite.Cases[2].Name != clean(hostile) {
+		t.Errorf("the name came back as %q", suite.Cases[2].Name)
+	}
+}
+
+func ExampleJUnit() {
+	JUnit(os.Stdout, []Check{{Rule: "auroc(2019, msp) > 0.75", Failed: true, Reason: "0.81 is above 0.75"}})
+	// Output:
+	// <?xml version="1.0" encoding="UTF-8"?>
+	// <testsuite name="driftbench" tests="1" failures="1">
+	//   <testcase name="auroc(2019, msp) &gt; 0.75" classname="driftbench">
+	//     <failure message="0.81 is above 0.75"></failure>
+	//   </testcase>
+	// </testsuite>
+}
+
+// Where a p99 is shown, so is what it is worth with few files.
+func TestThroughputNotesP99(t *testing.T) {
+	rows := inventedThroughput()
+	if s := throughputSection(rows); len(s.notes) > 0 {
+		t.Errorf("without a p99: %q", s.notes)
+	}
+	rows = append(rows, ThroughputRow{Engine: "table", Device: "cpu", Unit: "p99-latency-sec", Batch: 1, Center: 0.01, N: 10})
+	if s := throughputSection(rows); len(s.notes) != 1 || !strings.Contains(s.notes[0], "fewer than 100 files") {
+		t.Errorf("with a p99: %q", s.notes)
 	}
 }

@@ -1,0 +1,385 @@
+package report
+
+import (
+	"bytes"
+	"encoding/csv"
+	"encoding/xml"
+	"fmt"
+	"io"
+	"math"
+	"strconv"
+	"strings"
+	"unicode"
+
+	"github.com/rivo/uniseg"
+
+	"driftbench/internal/text"
+)
+
+// clean returns s as one line that a page, an axis and an XML document can
+// hold, with U+FFFD for every other character: names come from files on disk.
+func clean(s string) string { return text.Line(s, unicode.ReplacementChar) }
+
+// shorten cuts the middle out of a long name: both ends tell names apart.
+func shorten(s string, most int) string {
+	r := []rune(s)
+	if len(r) <= most {
+		return s
+	}
+	tail := (most - 1) / 2
+	return string(r[:most-1-tail]) + "…" + string(r[len(r)-tail:])
+}
+
+// missing stands for a number that could not be computed.
+const missing = "–"
+
+// none is the number that could not be computed.
+func none() Num { return Num(math.NaN()) }
+
+// fixed formats x with a fixed number of decimals, or as missing.
+func fixed(x Num, decimals int) string {
+	if !x.OK() {
+		return missing
+	}
+	s := strconv.FormatFloat(float64(x), 'f', decimals, 64)
+	if strings.Trim(s, "-0.") == "" {
+		s = strings.TrimPrefix(s, "-")
+	}
+	return s
+}
+
+// percent formats a share between 0 and 1.
+func percent(x Num) string {
+	if !x.OK() {
+		return missing
+	}
+	switch p := 100 * x; {
+	case p > 0 && p < 0.05:
+		return "<0.1%"
+	case p > 99.95 && p < 100:
+		return ">99.9%"
+	case p > 0 && p < 1 || p > 99 && p < 100:
+		return fixed(p, 1) + "%"
+	}
+	return fixed(100*x, 0) + "%"
+}
+
+// interval formats a value and its 95% interval, each through f.
+func interval(x, lo, hi Num, f func(Num) string) string {
+	if !x.OK() || !lo.OK() || !hi.OK() {
+		return f(x)
+	}
+	return fmt.Sprintf("%s (%s to %s)", f(x), f(lo), f(hi))
+}
+
+// auroc2 and auroc3 format an AUROC in sentences and in tables.
+func auroc2(x Num) string { return fixed(x, 2) }
+func auroc3(x Num) string { return fixed(x, 3) }
+
+// pValue formats a p-value: below a thousandth only its bound is of use.
+func pValue(p Num) string {
+	if p.OK() && p < 0.001 {
+		return "<0.001"
+	}
+	return fixed(p, 3)
+}
+
+// count formats a number with its noun: "1 file", "2 files".
+func count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+// table is one table of the page and one CSV file.
+type table struct {
+	name    string // of its CSV file, without extension
+	caption string
+	gap     string // why there is no table
+	columns []column
+	rows    [][]cell // one cell per column
+}
+
+// column heads one column of the page, and one or more of the CSV file: a
+// value with its interval is one cell to read and three to compute with.
+type column struct {
+	title   string
+	csv     []string
+	numeric bool
+}
+
+// cell is what one cell shows, what it holds in the CSV file, and for numeric
+// columns the number it sorts by.
+type cell struct {
+	text string
+	csv  []string
+	sort Num
+}
+
+func textColumn(title, csv string) column { return column{title: title, csv: []string{csv}} }
+
+func numColumn(title, csv string) column {
+	return column{title: title, csv: []string{csv}, numeric: true}
+}
+
+// intervalColumn heads a value with its 95% interval.
+func intervalColumn(title, csv string) column {
+	return column{title: title, csv: []string{csv, csv + "_lo", csv + "_hi"}, numeric: true}
+}
+
+func textCell(s string) cell {
+	s = clean(s)
+	return cell{text: s, csv: []string{text.SpreadsheetSafe(s)}}
+}
+
+func countCell(n int) cell {
+	s := strconv.Itoa(n)
+	return cell{text: s, csv: []string{s}, sort: Num(n)}
+}
+
+func numCell(x Num, f func(Num) string) cell {
+	return cell{text: f(x), csv: []string{plain(x)}, sort: x}
+}
+
+func intervalCell(x, lo, hi Num, f func(Num) string) cell {
+	return cell{text: interval(x, lo, hi, f), csv: []string{plain(x), plain(lo), plain(hi)}, sort: x}
+}
+
+// plain is x for a machine: all digits, empty when it could not be computed.
+func plain(x Num) string {
+	if !x.OK() {
+		return ""
+	}
+	return strconv.FormatFloat(float64(x), 'g', -1, 64)
+}
+
+// encode writes the table as CSV.
+func (t table) encode() []byte {
+	var b bytes.Buffer
+	w := csv.NewWriter(&b)
+	var record []string
+	for _, c := range t.columns {
+		for _, name := range c.csv {
+			record = append(record, text.SpreadsheetSafe(name))
+		}
+	}
+	w.Write(record)
+	for _, row := range t.rows {
+		record = record[:0]
+		for _, c := range row {
+			record = append(record, c.csv...)
+		}
+		w.Write(record)
+	}
+	w.Flush() // to memory, which never fails
+	return b.Bytes()
+}
+
+// terminalWidth is the most columns Table uses.
+const terminalWidth = 100
+
+// Table prints the AUROC of every detector on every later split, with its 95%
+// interval, the number of files and the null band, in at most 100 columns.
+// Splits that do not fit side by side follow in further blocks.
+func Table(w io.Writer, r Results) error {
+	v := newView(r)
+	var b strings.Builder
+	fmt.Fprintf(&b, "AUROC of %s (%s) against later files: 0.5 is no drift.\n* p < 0.05 (Holm over the splits)\n",
+		crop(v.inName(), 16), count(v.inFiles(), "file"))
+	names := v.outNames()
+	if len(names) == 0 {
+		b.WriteString(v.noAUROC() + "\n")
+	}
+	var rows []Detector
+	for _, d := range v.Detectors {
+		if d.Skipped == "" {
+			rows = append(rows, d)
+		}
+	}
+	labels := []string{"detector", "files", "no-drift band"}
+	for _, d := range rows {
+		labels = append(labels, clean(d.Name))
+	}
+	const first, rest, perBlock = 31, 21, 3 // 31 + 3·(2+21) = 100
+	for ; len(names) > 0; names = names[min(perBlock, len(names)):] {
+		grid := [][]string{labels}
+		for _, name := range names[:min(perBlock, len(names))] {
+			column := []string{clean(name), fmt.Sprint(v.outFiles(name)), missing}
+			if lo, hi, ok := v.null(name); ok {
+				column[2] = fmt.Sprintf("%.3f to %.3f", lo, hi)
+			}
+			for _, d := range rows {
+				column = append(column, terminalCell(d.split(name)))
+			}
+			grid = append(grid, column)
+		}
+		b.WriteString("\n")
+		writeColumns(&b, grid, first, rest)
+	}
+	var notes []string
+	for _, d := range v.Detectors {
+		switch {
+		case d.Skipped != "":
+			notes = append(notes, fmt.Sprintf("%s: skipped: %s", clean(d.Name), clean(d.Skipped)))
+		case d.UsesOutLabels:
+			notes = append(notes, fmt.Sprintf("%s: tuned on later files, so optimistic", clean(d.Name)))
+		}
+	}
+	if len(notes) > 0 {
+		b.WriteString("\n")
+	}
+	for _, note := range notes {
+		b.WriteString(crop(note, terminalWidth) + "\n")
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func terminalCell(s *DetectorSplit) string {
+	if s == nil || !s.AUROC.OK() {
+		return missing
+	}
+	text := interval(s.AUROC, s.AUROCLo, s.AUROCHi, auroc3)
+	text = strings.NewReplacer("(", "[", ")", "]", " to ", ", ").Replace(text)
+	if s.PHolm < level {
+		text += "*"
+	}
+	return text
+}
+
+// writeColumns prints columns side by side, cropped to first and rest
+// columns, as wide as their longest cell.
+func writeColumns(b *strings.Builder, grid [][]string, first, rest int) {
+	for i := range grid[0] {
+		line := ""
+		for j, column := range grid {
+			most := rest
+			if j == 0 {
+				most = first
+			}
+			width := 0
+			for _, s := range column {
+				width = max(width, uniseg.StringWidth(crop(s, most)))
+			}
+			cell := crop(column[i], most)
+			line += cell + strings.Repeat(" ", width-uniseg.StringWidth(cell)+2)
+		}
+		b.WriteString(strings.TrimRight(line, " ") + "\n")
+	}
+}
+
+// crop shortens s to at most width columns of a terminal.
+func crop(s string, width int) string {
+	for most := width; uniseg.StringWidth(s) > width; most-- {
+		s = shorten(s, most)
+	}
+	return s
+}
+
+// Check is one rule a run was held to, and what came of it.
+type Check struct {
+	Rule   string // as it was written
+	Failed bool
+	Reason string // the number it was decided on
+}
+
+// Markdown writes a summary for the page of a CI job: the headline, the
+// checks, and the table of AUROCs.
+func Markdown(w io.Writer, r Results, checks []Check) error {
+	v := newView(r)
+	var b strings.Builder
+	lines := headline(v)
+	fmt.Fprintf(&b, "### %s\n", markdown(lines[0]))
+	for _, line := range lines[1:] {
+		fmt.Fprintf(&b, "\n%s\n", markdown(line))
+	}
+	if len(checks) > 0 {
+		b.WriteString("\n| Rule | Outcome | Why |\n| --- | --- | --- |\n")
+		for _, c := range checks {
+			outcome := "passed"
+			if c.Failed {
+				outcome = "**failed**"
+			}
+			fmt.Fprintf(&b, "| %s | %s | %s |\n", markdown(c.Rule), outcome, markdown(c.Reason))
+		}
+	}
+	if t := aurocTable(v); t.gap == "" {
+		b.WriteString("\n|")
+		for _, c := range t.columns {
+			fmt.Fprintf(&b, " %s |", markdown(c.title))
+		}
+		b.WriteString("\n|")
+		for _, c := range t.columns {
+			if c.numeric {
+				b.WriteString(" ---: |")
+			} else {
+				b.WriteString(" --- |")
+			}
+		}
+		for _, row := range t.rows {
+			b.WriteString("\n|")
+			for _, c := range row {
+				fmt.Fprintf(&b, " %s |", markdown(c.text))
+			}
+		}
+		b.WriteString("\n")
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// markdown makes text stand as it is in a line or a table cell. GitHub makes
+// links of bare addresses too; of those with an @ only another character keeps
+// it, for which a word joiner serves, that is not seen.
+func markdown(s string) string {
+	var b strings.Builder
+	s = clean(s)
+	for i, r := range s {
+		if strings.ContainsRune("\\`*_{}[]<>#|~!&", r) || strings.HasPrefix(s[i:], "://") ||
+			r == '.' && i >= 3 && strings.EqualFold(s[i-3:i], "www") {
+			b.WriteByte('\\')
+		}
+		b.WriteRune(r)
+		if r == '@' {
+			b.WriteString("&#8288;")
+		}
+	}
+	return b.String()
+}
+
+// JUnit writes the checks as a JUnit test suite, one test case a rule.
+func JUnit(w io.Writer, checks []Check) error {
+	type failure struct {
+		Message string `xml:"message,attr"`
+	}
+	type testcase struct {
+		Name      string   `xml:"name,attr"`
+		Classname string   `xml:"classname,attr"`
+		Failure   *failure `xml:"failure,omitempty"`
+		Out       string   `xml:"system-out,omitempty"`
+	}
+	suite := struct {
+		XMLName  xml.Name   `xml:"testsuite"`
+		Name     string     `xml:"name,attr"`
+		Tests    int        `xml:"tests,attr"`
+		Failures int        `xml:"failures,attr"`
+		Cases    []testcase `xml:"testcase"`
+	}{Name: "driftbench", Tests: len(checks)}
+	for _, c := range checks {
+		tc := testcase{Name: clean(c.Rule), Classname: "driftbench"}
+		if c.Failed {
+			suite.Failures++
+			tc.Failure = &failure{clean(c.Reason)}
+		} else {
+			tc.Out = clean(c.Reason)
+		}
+		suite.Cases = append(suite.Cases, tc)
+	}
+	out, err := xml.MarshalIndent(suite, "", "  ")
+	if err != nil {
+		return fmt.Errorf("report: encoding JUnit: %w", err)
+	}
+	_, err = fmt.Fprintf(w, "%s%s\n", xml.Header, out)
+	return err
+}
