@@ -1,11 +1,14 @@
 package report
 
 import (
+	"slices"
+
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/vg"
 )
 
-// calibrationSection is how the threshold set on In holds later.
+// calibrationSection shows what the threshold, which rejects 5% of In, rejects
+// of the later splits.
 func calibrationSection(v view) section {
 	return section{
 		id: "calibration", title: "Calibration of the 95% threshold",
@@ -16,51 +19,37 @@ func calibrationSection(v view) section {
 	}
 }
 
-const asSet = "5%: as set on In"
+const (
+	asSet       = "5%: as set on In"
+	noThreshold = "No detector has a threshold."
+)
 
 func calibrationFigure(v view) figure {
 	f := figure{name: "rejected-by-split", title: "Files below the 95% threshold", gap: v.noAUROC()}
 	if f.gap != "" {
 		return f
 	}
-	ds := v.main()
 	var splits categories
 	for _, name := range v.outNames() {
 		splits.add(name, "")
 	}
 	f.cols, f.least, f.height = 1, 3*vg.Inch, splits.height(2.6)
-	f.legend = append(v.legend(ds), entry{asSet, ruleStyle()})
-	f.direct = direct(f.legend)
+	f.legend = append(v.legend(v.drawn()), entry{asSet, referenceStyle()})
+	f.direct = fitAtEdge(f.legend)
 	f.alt = "Share of each later split that scores below the threshold; the table holds the numbers."
 	f.caption = "The line at 5% is what the threshold rejects of In."
-	any := false
-	for _, d := range ds {
-		for _, s := range d.Splits {
-			any = any || finite(share(s.Rejected))
-		}
-	}
-	if !any {
+	if !slices.ContainsFunc(v.drawn(), func(d Detector) bool {
+		return slices.ContainsFunc(d.Splits, func(s DetectorSplit) bool { return isShare(s.Rejected) })
+	}) {
 		f.gap = noThreshold
+		return f
 	}
 	f.panels = []panel{func(width vg.Length) *plot.Plot {
 		p := newPanel("", "later split", "share of files rejected")
-		p.Add(rule{at: 0.05})
-		labels := endLabels{{asSet, 0.05, ruleStyle()}}
-		for j, d := range ds {
-			offset := (float64(j) - float64(len(ds)-1)/2) * 0.06
-			ps := make([]point, len(splits.names))
-			for i, name := range v.outNames() {
-				ps[i] = absent(float64(i) + offset)
-				if s := d.split(name); s != nil {
-					ps[i].y = share(s.Rejected)
-				}
-			}
-			addLine(p, v.styles[d.Name], ps)
-			addPoints(p, v.styles[d.Name], ps)
-			labels.add(shorten(clean(d.Name), 40), v.styles[d.Name], ps)
-		}
+		p.Add(reference{at: 0.05})
+		_, labels := addDetectors(p, v, 0.06, func(s DetectorSplit) Interval { return Interval{s.Rejected, none(), none()} })
 		if f.direct && !isNarrow(width) {
-			p.Add(labels)
+			p.Add(append(endLabels{{asSet, 0.05, referenceStyle()}}, labels...))
 		}
 		splits.set(p, width)
 		p.Y.Min, p.Y.Max = 0, min(1, max(0.1, p.Y.Max*1.1))
@@ -70,10 +59,8 @@ func calibrationFigure(v view) figure {
 	return f
 }
 
-const noThreshold = "No detector has a threshold."
-
 func calibrationTable(v view) table {
-	t := table{name: "calibration", caption: "The threshold that keeps 95% of In, and what it rejects of each split",
+	t := table{name: "calibration", caption: "The threshold that keeps 95% of In, and what it rejects of each split", empty: noThreshold,
 		columns: []column{textColumn("Detector", "detector"), numColumn("Threshold (score)", "threshold"),
 			intervalColumn("AUROC of fit rows against In", "gap")}}
 	names := v.outNames()
@@ -84,7 +71,7 @@ func calibrationTable(v view) table {
 		if d.Skipped != "" {
 			continue
 		}
-		row := []cell{textCell(d.Name), numCell(d.Threshold, significant), intervalCell(d.Gap.Value, d.Gap.Lo, d.Gap.Hi, auroc3)}
+		row := []cell{textCell(d.Name), numCell(d.Threshold, significant), intervalCell(d.Gap, auroc3)}
 		for _, name := range names {
 			x := none()
 			if s := d.split(name); s != nil {
@@ -93,9 +80,6 @@ func calibrationTable(v view) table {
 			row = append(row, numCell(x, percent))
 		}
 		t.rows = append(t.rows, row)
-	}
-	if len(t.rows) == 0 {
-		t.gap = noThreshold
 	}
 	return t
 }

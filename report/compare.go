@@ -8,9 +8,10 @@ import (
 	"gonum.org/v1/plot/vg"
 )
 
-// WriteComparison draws two runs side by side: dir/report/comparison.html and
-// its pictures and tables. In pairs, A names "detector@split" of run a, B of
-// run b, and the test is paired over the files that both hold.
+// WriteComparison writes a report of two runs side by side:
+// dir/report/comparison.html, its pictures and its tables. Each of pairs is a
+// test over the files that both runs have, with A "detector@split" of run a and
+// B that of run b.
 func WriteComparison(dir string, a, b Input, pairs []Comparison) error {
 	return comparisonPage(a, b, pairs).write(dir, "comparison.html", printDPI)
 }
@@ -26,7 +27,7 @@ func comparisonPage(a, b Input, pairs []Comparison) page {
 	}
 }
 
-// comparison is two views that share their styles.
+// comparison is two runs that share their styles.
 type comparison struct {
 	a, b         view
 	nameA, nameB string
@@ -51,22 +52,21 @@ func runName(in Input, letter string) string {
 	return letter
 }
 
-// headline sets the last split that both runs know side by side, and beside
-// it each run's own answer.
+// headline compares the AUROCs of the last split that both runs have, and then
+// gives the first conclusion of each run.
 func (c comparison) headline() []string {
 	var first string
-	if d := c.a.chosen(); d != nil {
+	if d := c.a.preferred(); d != nil {
 		for _, s := range slices.Backward(d.Splits) {
-			t := c.b.of(d.Name, s.Split)
+			t := c.b.numbers(d.Name, s.Split)
 			if t == nil || !s.AUROC.OK() || !t.AUROC.OK() {
 				continue
 			}
 			first = fmt.Sprintf("On %s, %s has AUROC %s and %s %s, both by %s", clean(s.Split),
-				c.nameA, interval(s.AUROC, s.AUROCLo, s.AUROCHi, auroc2), c.nameB, interval(t.AUROC, t.AUROCLo, t.AUROCHi, auroc2), clean(d.Name))
+				c.nameA, interval(s.auroc(), auroc2), c.nameB, interval(t.auroc(), auroc2), clean(d.Name))
 			key := d.Name + "@" + s.Split
-			if i := slices.IndexFunc(c.pairs, func(p Comparison) bool { return p.A == key && p.B == key }); i >= 0 {
-				p := c.pairs[i]
-				first += fmt.Sprintf("; on the files both hold the difference is %s, p %s (Holm)", interval(p.Delta, p.Lo, p.Hi, auroc2), pValue(p.PHolm))
+			if p := find(c.pairs, func(p Comparison) bool { return p.A == key && p.B == key }); p != nil {
+				first += fmt.Sprintf("; on the files both hold the difference is %s, p %s (Holm)", interval(Interval{p.Delta, p.Lo, p.Hi}, auroc2), pValue(p.PHolm))
 			}
 			break
 		}
@@ -77,10 +77,10 @@ func (c comparison) headline() []string {
 	return []string{first + ".", c.nameA + ": " + c.a.brief(), c.nameB + ": " + c.b.brief()}
 }
 
-// brief is the answer of a run with what stands in its way.
+// brief returns the first conclusion of a run with its caveats.
 func (v view) brief() string {
 	text := headline(v)[0]
-	if d := v.chosen(); d != nil {
+	if d := v.preferred(); d != nil {
 		if s := v.caveat(d.last().Split); s != "" {
 			text += " " + s
 		}
@@ -88,12 +88,10 @@ func (v view) brief() string {
 	return text
 }
 
-// of returns the numbers of one detector on one split, or nil.
-func (v view) of(detector, split string) *DetectorSplit {
-	for _, d := range v.Detectors {
-		if d.Name == detector && d.Skipped == "" {
-			return d.split(split)
-		}
+// numbers returns the numbers of one detector on one split, or nil.
+func (v view) numbers(detector, split string) *DetectorSplit {
+	if d := find(v.Detectors, func(d Detector) bool { return d.Name == detector && d.Skipped == "" }); d != nil {
+		return d.split(split)
 	}
 	return nil
 }
@@ -113,10 +111,10 @@ func (c comparison) driftFigure() figure {
 		f.gap = "One of the runs has no AUROC, so there is nothing to set side by side."
 		return f
 	}
-	f.alt = fmt.Sprintf("AUROC by split. %s: %s %s: %s", c.nameA, c.a.spoken(), c.nameB, c.b.spoken())
-	f.caption = "Bars are 95% intervals. The grey band is where the AUROC falls 95 times in 100 when nothing has drifted; n is the number of files."
-	f.legend = c.a.legend(c.a.main())
-	for _, e := range c.b.legend(c.b.main()) {
+	f.alt = fmt.Sprintf("AUROC by split. %s: %s %s: %s", c.nameA, c.a.aurocsInWords(), c.nameB, c.b.aurocsInWords())
+	f.caption = driftCaption
+	f.legend = c.a.legend(c.a.drawn())
+	for _, e := range c.b.legend(c.b.drawn()) {
 		if !slices.ContainsFunc(f.legend, func(o entry) bool { return o.text == e.text }) {
 			f.legend = append(f.legend, e)
 		}
@@ -139,7 +137,7 @@ func (c comparison) driftFigure() figure {
 }
 
 func (c comparison) aurocTable() table {
-	t := table{name: "comparison-auroc", caption: "AUROC of both runs",
+	t := table{name: "comparison-auroc", caption: "AUROC of both runs", empty: "Neither run has an AUROC.",
 		columns: []column{textColumn("Detector", "detector"), textColumn("Split", "split"),
 			intervalColumn("AUROC in "+c.nameA, "auroc_a"), intervalColumn("AUROC in "+c.nameB, "auroc_b")}}
 	type key struct{ detector, split string }
@@ -147,8 +145,8 @@ func (c comparison) aurocTable() table {
 	for _, v := range []view{c.a, c.b} {
 		for _, d := range v.Detectors {
 			for _, s := range d.Splits {
-				if k := (key{d.Name, s.Split}); d.Skipped == "" && !slices.Contains(keys, k) {
-					keys = append(keys, k)
+				if d.Skipped == "" {
+					keys = addNew(keys, key{d.Name, s.Split})
 				}
 			}
 		}
@@ -157,24 +155,19 @@ func (c comparison) aurocTable() table {
 		row := []cell{textCell(k.detector), textCell(k.split)}
 		for _, v := range []view{c.a, c.b} {
 			x := noInterval()
-			if s := v.of(k.detector, k.split); s != nil {
-				x = Interval{s.AUROC, s.AUROCLo, s.AUROCHi}
+			if s := v.numbers(k.detector, k.split); s != nil {
+				x = s.auroc()
 			}
-			row = append(row, intervalCell(x.Value, x.Lo, x.Hi, auroc3))
+			row = append(row, intervalCell(x, auroc3))
 		}
 		t.rows = append(t.rows, row)
-	}
-	if len(t.rows) == 0 {
-		t.gap = "Neither run has an AUROC."
 	}
 	return t
 }
 
 func (c comparison) pairSection() section {
 	t := pairedTable("comparison-paired", c.pairs)
-	if t.gap != "" {
-		t.gap = "There are no paired tests: the runs share no files."
-	}
+	t.empty = "There are no paired tests: the runs share no files."
 	t.caption = fmt.Sprintf("Paired tests on the files both runs hold: A is %s, B is %s; p (Holm) is corrected over all of them.", c.nameA, c.nameB)
 	return section{
 		id: "paired", title: "Paired tests",
@@ -185,25 +178,22 @@ func (c comparison) pairSection() section {
 
 func (c comparison) accuracySection() section {
 	t := table{name: "comparison-accuracy", caption: "Classification quality of both runs",
+		empty: "Neither run has an accuracy: the models' classes are not the corpora's labels.",
 		columns: []column{textColumn("Split", "split"),
 			intervalColumn("Accuracy of "+c.nameA, "accuracy_a"), intervalColumn("Accuracy of "+c.nameB, "accuracy_b"),
 			numColumn("Macro-F1 of "+c.nameA, "macro_f1_a"), numColumn("Macro-F1 of "+c.nameB, "macro_f1_b")}}
-	for _, name := range c.union(func(v view) []string {
-		var names []string
+	var names []string
+	for _, v := range []view{c.a, c.b} {
 		if v.Classifier != nil {
 			for _, a := range v.Classifier.Splits {
-				names = append(names, a.Name)
+				names = addNew(names, a.Name)
 			}
 		}
-		return names
-	}) {
+	}
+	for _, name := range names {
 		a, b := c.a.accuracyOrNone(name), c.b.accuracyOrNone(name)
 		t.rows = append(t.rows, []cell{textCell(name),
-			intervalCell(a.Accuracy.Value, a.Accuracy.Lo, a.Accuracy.Hi, percent), intervalCell(b.Accuracy.Value, b.Accuracy.Lo, b.Accuracy.Hi, percent),
-			numCell(a.MacroF1, auroc3), numCell(b.MacroF1, auroc3)})
-	}
-	if len(t.rows) == 0 {
-		t.gap = "Neither run has an accuracy: the models' classes are not the corpora's labels."
+			intervalCell(a.Accuracy, percent), intervalCell(b.Accuracy, percent), numCell(a.MacroF1, auroc3), numCell(b.MacroF1, auroc3)})
 	}
 	return section{
 		id: "accuracy", title: "Accuracy by split",
@@ -212,31 +202,15 @@ func (c comparison) accuracySection() section {
 	}
 }
 
-// union lists the names of both runs, each once.
-func (c comparison) union(names func(view) []string) []string {
-	out := names(c.a)
-	for _, n := range names(c.b) {
-		if !slices.Contains(out, n) {
-			out = append(out, n)
-		}
-	}
-	return out
-}
-
 func (c comparison) dataSection() section {
-	t := table{name: "comparison-files", caption: "Files of both runs",
+	t := table{name: "comparison-files", caption: "Files of both runs", empty: "Neither run describes its splits.",
 		columns: []column{textColumn("Split", "split"), numColumn("Files in "+c.nameA, "files_a"), numColumn("Files in "+c.nameB, "files_b")}}
-	for _, name := range c.union(func(v view) []string {
-		var names []string
-		for _, s := range v.Splits {
-			names = append(names, s.Name)
-		}
-		return names
-	}) {
-		t.rows = append(t.rows, []cell{textCell(name), countCell(c.a.outFiles(name)), countCell(c.b.outFiles(name))})
+	var names []string
+	for _, s := range slices.Concat(c.a.Splits, c.b.Splits) {
+		names = addNew(names, s.Name)
 	}
-	if len(t.rows) == 0 {
-		t.gap = "Neither run describes its splits."
+	for _, name := range names {
+		t.rows = append(t.rows, []cell{textCell(name), countCell(c.a.outFiles(name)), countCell(c.b.outFiles(name))})
 	}
 	return section{
 		id: "data", title: "Data",
@@ -247,21 +221,17 @@ func (c comparison) dataSection() section {
 }
 
 func (c comparison) provenanceSection() section {
-	t := table{name: "comparison-provenance", caption: "From the two manifests",
+	t := table{name: "comparison-provenance", caption: "From the two manifests", empty: "Neither run has a manifest.",
 		columns: []column{textColumn("What", "key"), textColumn(c.nameA, "a"), textColumn(c.nameB, "b"), textColumn("Same", "same")}}
 	value := func(m []KeyValue, key string) string {
-		for _, kv := range m {
-			if kv.Key == key {
-				return kv.Value
-			}
+		if kv := find(m, func(kv KeyValue) bool { return kv.Key == key }); kv != nil {
+			return kv.Value
 		}
 		return ""
 	}
 	var keys []string
 	for _, kv := range slices.Concat(c.manifests[0], c.manifests[1]) {
-		if !slices.Contains(keys, kv.Key) {
-			keys = append(keys, kv.Key)
-		}
+		keys = addNew(keys, kv.Key)
 	}
 	for _, key := range keys {
 		a, b, same := value(c.manifests[0], key), value(c.manifests[1], key), "no"
@@ -269,9 +239,6 @@ func (c comparison) provenanceSection() section {
 			same = "yes"
 		}
 		t.rows = append(t.rows, []cell{textCell(key), textCell(a), textCell(b), textCell(same)})
-	}
-	if len(t.rows) == 0 {
-		t.gap = "Neither run has a manifest."
 	}
 	return section{
 		id: "provenance", title: "Provenance",

@@ -1,15 +1,15 @@
 package report
 
 import (
-	"fmt"
+	"math"
 
 	"gonum.org/v1/plot"
-	"gonum.org/v1/plot/plotter"
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
 )
 
-// coverageSection is what rejecting files with low scores buys.
+// coverageSection shows the effect of rejecting files with low scores on the
+// accuracy among the others.
 func coverageSection(v view) section {
 	return section{
 		id: "coverage", title: "Accuracy against coverage",
@@ -21,16 +21,12 @@ func coverageSection(v view) section {
 
 const noClassifier = "The model's classes are not the corpus's labels, so there is no accuracy to gain."
 
+// rejection returns the numbers of one detector on one split, or nil.
 func (v view) rejection(detector, split string) *Rejection {
 	if v.Classifier == nil {
 		return nil
 	}
-	for i, r := range v.Classifier.Rejection {
-		if r.Detector == detector && r.Split == split {
-			return &v.Classifier.Rejection[i]
-		}
-	}
-	return nil
+	return find(v.Classifier.Rejection, func(r Rejection) bool { return r.Detector == detector && r.Split == split })
 }
 
 func coverageFigure(v view) figure {
@@ -39,16 +35,16 @@ func coverageFigure(v view) figure {
 		f.gap = noClassifier
 		return f
 	}
-	ds := v.main()
+	ds := v.drawn()
 	lowest, highest := 1.0, 0.0
 	for _, name := range v.outNames() {
 		any := false
 		for _, d := range ds {
 			if r := v.rejection(d.Name, name); r != nil {
-				for _, q := range pairs(r.Curve) {
+				for _, q := range curve(r.Curve) {
 					lowest, highest, any = min(lowest, q.Y), max(highest, q.Y), true
 				}
-				if finite(share(r.Accuracy)) {
+				if isShare(r.Accuracy) {
 					lowest, highest = min(lowest, float64(r.Accuracy)), max(highest, float64(r.Accuracy))
 				}
 			}
@@ -62,28 +58,25 @@ func coverageFigure(v view) figure {
 		return f
 	}
 	f.legend = v.legend(ds)
-	f.cols, f.least = 3, 2.2*vg.Inch
-	f.height = func(width vg.Length) vg.Length { return min(width, 2.75*vg.Inch) }
+	f.cols, f.least, f.height = 3, 2.2*vg.Inch, square
 	f.alt = f.title + " against the share kept, one panel per split; the table holds the operating points."
 	f.caption = "The ringed point is the operating point: files below the score that keeps 95% of In are rejected. n is the number of files."
 	return f
 }
 
-// coveragePanel draws one split; lowest and highest are the accuracies of all
-// of them, for one scale.
+// coveragePanel draws one split; lowest and highest bound the accuracies of all
+// splits, which share one scale.
 func coveragePanel(v view, ds []Detector, name string, lowest, highest float64) *plot.Plot {
-	p := newPanel(fmt.Sprintf("%s (n %d)", shorten(clean(name), 24), v.outFiles(name)), "coverage: share of files decided", "accuracy")
+	p := v.splitPanel(name, "coverage: share of files decided", "accuracy")
 	for _, d := range ds {
 		r := v.rejection(d.Name, name)
 		if r == nil {
 			continue
 		}
-		if xy := pairs(r.Curve); len(xy) > 0 {
-			l := must(plotter.NewLine(xy))
-			l.LineStyle = v.styles[d.Name].line()
-			p.Add(l)
+		if xy := curve(r.Curve); len(xy) > 0 {
+			addCurve(p, v.styles[d.Name].line(), xy)
 		}
-		if finite(share(r.Coverage)) && finite(share(r.Accuracy)) {
+		if isShare(r.Coverage) && isShare(r.Accuracy) {
 			p.Add(operatingPoint{float64(r.Coverage), float64(r.Accuracy), v.styles[d.Name]})
 		}
 	}
@@ -93,8 +86,7 @@ func coveragePanel(v view, ds []Detector, name string, lowest, highest float64) 
 	return p
 }
 
-// quarters ticks an axis of shares at each half, and each quarter without a
-// label.
+// quarters ticks an axis of shares at every quarter and labels every half.
 type quarters struct{}
 
 // Ticks implements plot.Ticker.
@@ -116,28 +108,25 @@ func (o operatingPoint) Plot(c draw.Canvas, p *plot.Plot) {
 	c.SetLineStyle(draw.LineStyle{Color: o.color, Width: vg.Points(1)})
 	var ring vg.Path
 	ring.Move(vg.Point{X: at.X + 5, Y: at.Y})
-	ring.Arc(at, 5, 0, 6.283185307179586)
+	ring.Arc(at, 5, 0, 2*math.Pi)
 	ring.Close()
 	c.Stroke(ring)
 }
 
 func coverageTable(v view) table {
-	t := table{name: "rejection", caption: "What rejecting at the 95% threshold buys",
+	t := table{name: "rejection", caption: "What rejecting at the 95% threshold buys", empty: "No detector was tried for rejection.",
 		columns: []column{textColumn("Detector", "detector"), textColumn("Split", "split"),
 			numColumn("Accuracy of all", "accuracy_all"), numColumn("Coverage", "coverage"), numColumn("Accuracy of the kept", "accuracy_kept"),
 			intervalColumn("AUROC right against wrong", "misclassified"), numColumn("AURC", "aurc")}}
 	if v.Classifier == nil {
-		t.gap = noClassifier
+		t.empty = noClassifier
 		return t
 	}
 	for _, r := range v.Classifier.Rejection {
 		all := v.accuracyOrNone(r.Split)
 		t.rows = append(t.rows, []cell{textCell(r.Detector), textCell(r.Split),
 			numCell(all.Accuracy.Value, percent), numCell(r.Coverage, percent), numCell(r.Accuracy, percent),
-			intervalCell(r.Misclassified.Value, r.Misclassified.Lo, r.Misclassified.Hi, auroc3), numCell(r.AURC, auroc3)})
-	}
-	if len(t.rows) == 0 {
-		t.gap = "No detector was tried for rejection."
+			intervalCell(r.Misclassified, auroc3), numCell(r.AURC, auroc3)})
 	}
 	return t
 }

@@ -8,9 +8,10 @@ import (
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
 	"gonum.org/v1/plot/vg"
+	"gonum.org/v1/plot/vg/draw"
 )
 
-// distributionSection is how each detector scores each split.
+// distributionSection shows the scores of each detector on each split.
 func distributionSection(v view) section {
 	return section{
 		id: "score-distributions", title: "Score distributions by split",
@@ -19,8 +20,7 @@ func distributionSection(v view) section {
 	}
 }
 
-// drawable reports whether d has edges that rise and a histogram of In on
-// them.
+// drawable reports whether d has rising edges and a histogram of In on them.
 func (d Detector) drawable() bool {
 	n := len(d.Edges)
 	if d.Skipped != "" || n < 2 || !allShares(d.InHistogram, n-1) {
@@ -35,9 +35,9 @@ func (d Detector) drawable() bool {
 	return true
 }
 
-// allShares reports whether h has n bins, each with a share of the files.
+// allShares reports whether h has n bins that hold shares.
 func allShares(h []Num, n int) bool {
-	return len(h) == n && !slices.ContainsFunc(h, func(x Num) bool { return !finite(share(x)) })
+	return len(h) == n && !slices.ContainsFunc(h, func(x Num) bool { return !isShare(x) })
 }
 
 func distributionFigure(v view) figure {
@@ -63,21 +63,21 @@ func distributionFigure(v view) figure {
 	return f
 }
 
-// ridges draws In on top and every later split below it, each on its own
-// baseline with In's outline behind.
+// ridges draws the histogram of In at the top and that of every later split
+// below it, each on its own baseline with the outline of In.
 func ridges(v view, d Detector) *plot.Plot {
-	p := newPanel(shorten(clean(d.Name), 30), "score (higher is more typical)", "")
+	p := newPanel(short(d.Name, 30), "score (higher is more typical)", "")
 	names := v.outNames()
 	var top Num
-	for _, h := range append([][]Num{d.InHistogram}, histograms(d)...) {
-		if allShares(h, len(d.Edges)-1) {
-			top = max(top, slices.Max(h))
+	for _, s := range append([]DetectorSplit{{Histogram: d.InHistogram}}, d.Splits...) {
+		if allShares(s.Histogram, len(d.Edges)-1) {
+			top = max(top, slices.Max(s.Histogram))
 		}
 	}
 	if top == 0 {
 		top = 1
 	}
-	// One row is one unit of y; its tallest bin takes nine tenths.
+	// A row is one unit of y tall, of which the tallest bin takes nine tenths.
 	shape := func(h []Num, base float64) plotter.XYs {
 		var out plotter.XYs
 		for i, x := range h {
@@ -91,23 +91,18 @@ func ridges(v view, d Detector) *plot.Plot {
 		return out
 	}
 	outline := func(h []Num, base float64) {
-		l := must(plotter.NewLine(shape(h, base)))
-		l.Color, l.Width = grey(0x88), vg.Points(0.8)
-		p.Add(l)
+		addCurve(p, draw.LineStyle{Color: grey(0x88), Width: vg.Points(0.8)}, shape(h, base))
 	}
 	fill := func(h []Num, base float64, s style) {
 		first, last := float64(d.Edges[0]), float64(d.Edges[len(d.Edges)-1])
-		poly := must(plotter.NewPolygon(append(shape(h, base), plotter.XY{X: last, Y: base}, plotter.XY{X: first, Y: base})))
-		poly.Color = s.faint(0xB0)
-		poly.LineStyle.Width = 0
-		p.Add(poly)
+		addArea(p, s.faint(0xB0), append(shape(h, base), plotter.XY{X: last, Y: base}, plotter.XY{X: first, Y: base}))
 	}
-	ticks := []plot.Tick{{Value: float64(len(names)), Label: shorten(v.inName(), 16)}}
+	ticks := []plot.Tick{{Value: float64(len(names)), Label: short(v.inName(), 16)}}
 	fill(d.InHistogram, float64(len(names)), style{color: rgb(0xAAAAAA)})
 	outline(d.InHistogram, float64(len(names)))
 	for i, name := range names {
 		base := float64(len(names) - 1 - i)
-		label := shorten(clean(name), 16)
+		label := short(name, 16)
 		if s := d.split(name); s != nil && allShares(s.Histogram, len(d.Edges)-1) {
 			fill(s.Histogram, base, v.styles[d.Name])
 		} else {
@@ -117,20 +112,9 @@ func ridges(v view, d Detector) *plot.Plot {
 		ticks = append(ticks, plot.Tick{Value: base, Label: label})
 	}
 	if d.Threshold.OK() {
-		p.Add(rule{at: float64(d.Threshold), vertical: true, note: "keeps 95%"})
+		p.Add(reference{at: float64(d.Threshold), vertical: true, note: "keeps 95%"})
 	}
 	p.X.Tick.Marker = scoreTicks{}
-	p.Y.Tick.Marker = plot.ConstantTicks(ticks)
-	p.Y.Tick.Length = 0
-	p.Y.Width = 0
-	p.Y.Min, p.Y.Max = 0, float64(len(names))+1.15
+	setRows(p, ticks, 0, float64(len(names))+1.15)
 	return p
-}
-
-func histograms(d Detector) [][]Num {
-	var hs [][]Num
-	for _, s := range d.Splits {
-		hs = append(hs, s.Histogram)
-	}
-	return hs
 }

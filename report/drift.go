@@ -2,13 +2,12 @@ package report
 
 import (
 	"fmt"
-	"slices"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/vg"
 )
 
-// driftSection is AUROC by split: the picture the whole report is about.
+// driftSection shows AUROC by split, the main result.
 func driftSection(v view) section {
 	return section{
 		id: "auroc-drift", title: "AUROC drift by split",
@@ -20,61 +19,26 @@ func driftSection(v view) section {
 	}
 }
 
-// outNames returns the Out splits in the order of time, those of the results
-// first and then any that only a detector knows.
-func (v view) outNames() []string {
-	var names []string
-	for _, s := range v.role(RoleOut) {
-		names = append(names, s.Name)
-	}
-	for _, d := range v.Detectors {
-		for _, s := range d.Splits {
-			if !slices.Contains(names, s.Split) {
-				names = append(names, s.Split)
-			}
-		}
-	}
-	return names
-}
-
-func cleanAll(names []string) []string {
-	out := make([]string, len(names))
-	for i, n := range names {
-		out[i] = clean(n)
-	}
-	return out
-}
-
-// noAUROC explains why nothing can be drawn of a run without any AUROC.
-func (v view) noAUROC() string {
-	switch {
-	case len(v.outNames()) == 0:
-		return "There is no later split to compare with: add one under tests in corpus.yaml."
-	case len(v.main()) == 0:
-		return "No detector has an AUROC; the detector table says why each was skipped."
-	}
-	return ""
-}
+const driftCaption = "Bars are 95% intervals. The grey band is where the AUROC falls 95 times in 100 when nothing has drifted; n is the number of files."
 
 func driftFigure(v view) figure {
 	f := figure{name: "auroc-drift-by-split", title: "AUROC of " + v.inName() + " against later files", gap: v.noAUROC()}
 	if f.gap != "" {
 		return f
 	}
-	f.caption = "Bars are 95% intervals. The grey band is where the AUROC falls 95 times in 100 when nothing has drifted; n is the number of files."
-	f.alt = f.title + ": " + v.spoken()
-	ds := v.main()
+	f.caption = driftCaption
+	f.alt = f.title + ": " + v.aurocsInWords()
 	splits := v.splitCategories()
 	f.cols, f.least, f.height = 1, 3*vg.Inch, splits.height(3.3)
-	f.legend = v.legend(ds)
-	f.direct = direct(f.legend)
+	f.legend = v.legend(v.drawn())
+	f.direct = fitAtEdge(f.legend)
 	f.panels = []panel{func(width vg.Length) *plot.Plot {
 		return driftPanel(v, "", splits, width, f.direct && !isNarrow(width))
 	}}
 	return f
 }
 
-// splitCategories names the later splits, each with its number of files.
+// splitCategories returns the later splits, each with its number of files.
 func (v view) splitCategories() categories {
 	var c categories
 	for _, name := range v.outNames() {
@@ -87,11 +51,11 @@ func (v view) splitCategories() categories {
 	return c
 }
 
-// legend names detectors.
+// legend returns one entry per detector.
 func (v view) legend(ds []Detector) []entry {
 	var es []entry
 	for _, d := range ds {
-		es = append(es, entry{shorten(clean(d.Name), 40), v.styles[d.Name]})
+		es = append(es, entry{short(d.Name, 40), v.styles[d.Name]})
 	}
 	return es
 }
@@ -99,88 +63,52 @@ func (v view) legend(ds []Detector) []entry {
 // driftPanel draws AUROC by split; names says whether to name the detectors
 // at the right edge.
 func driftPanel(v view, title string, splits categories, width vg.Length, names bool) *plot.Plot {
-	p := newPanel(title, fmt.Sprintf("later split (n: its files; %s: n %d)", shorten(v.inName(), 16), v.inFiles()), "AUROC (95% interval)")
-	outs := v.outNames()
+	p := newPanel(title, fmt.Sprintf("later split (n: its files; %s: n %d)", short(v.inName(), 16), v.inFiles()), "AUROC (95% interval)")
 	var null []box
-	for i, name := range outs {
+	for i, name := range v.outNames() {
 		if lo, hi, ok := v.null(name); ok {
 			null = append(null, box{float64(i) - 0.42, float64(i) + 0.42, lo, hi})
 		}
 	}
 	addBoxes(p, nullStyle(), null...)
-	p.Add(rule{at: 0.5})
-
-	ds := v.main()
-	var all []point
-	var labels endLabels
-	for j, d := range ds {
-		offset := (float64(j) - float64(len(ds)-1)/2) * 0.09
-		ps := make([]point, len(outs))
-		for i, name := range outs {
-			ps[i] = absent(float64(i) + offset)
-			if s := d.split(name); s != nil {
-				ps[i].y, ps[i].lo, ps[i].hi = share(s.AUROC), share(s.AUROCLo), share(s.AUROCHi)
-			}
-		}
-		addLine(p, v.styles[d.Name], ps)
-		addPoints(p, v.styles[d.Name], ps)
-		all = append(all, ps...)
-		labels.add(shorten(clean(d.Name), 40), v.styles[d.Name], ps)
-	}
+	p.Add(reference{at: 0.5})
+	points, labels := addDetectors(p, v, 0.09, DetectorSplit.auroc)
 	if names {
 		p.Add(labels)
 	}
 	splits.set(p, width)
-	setAUROC(p, all)
+	setAUROC(p, points)
 	return p
 }
 
-// inFiles and outFiles are the numbers of files behind an AUROC.
-func (v view) inFiles() int {
-	if n := v.in().Files; n > 0 {
-		return n
-	}
-	for _, d := range v.Detectors {
-		for _, s := range d.Splits {
-			return s.In
+// addDetectors draws a number of every drawn detector by split, the series step
+// apart. It returns all points, and the names of the series where they end.
+func addDetectors(p *plot.Plot, v view, step float64, number func(DetectorSplit) Interval) ([]point, endLabels) {
+	var all []point
+	var labels endLabels
+	ds := v.drawn()
+	for j, d := range ds {
+		var ps []point
+		for i, name := range v.outNames() {
+			x := float64(i) + shift(j, len(ds), step)
+			if s := d.split(name); s != nil {
+				ps = append(ps, pointAt(x, number(*s)))
+			} else {
+				ps = append(ps, absent(x))
+			}
 		}
+		addSeries(p, v.styles[d.Name], ps)
+		all = append(all, ps...)
+		labels.add(short(d.Name, 40), v.styles[d.Name], ps)
 	}
-	return 0
+	return all, labels
 }
 
-func (v view) outFiles(name string) int {
-	for _, s := range v.Splits {
-		if s.Name == name {
-			return s.Files
-		}
-	}
-	for _, d := range v.Detectors {
-		if s := d.split(name); s != nil {
-			return s.Out
-		}
-	}
-	return 0
-}
-
-// null returns the null band of a split. It depends on the numbers of files
-// far more than on the detector, so the chosen detector's stands for all.
-func (v view) null(name string) (lo, hi float64, ok bool) {
-	ds := v.main()
-	if d := v.chosen(); d != nil {
-		ds = append([]Detector{*d}, ds...)
-	}
-	for _, d := range ds {
-		if s := d.split(name); s != nil && finite(share(s.NullLo)) && finite(share(s.NullHi)) {
-			return float64(s.NullLo), float64(s.NullHi), true
-		}
-	}
-	return 0, 0, false
-}
-
-// spoken lists the main detectors' AUROCs for a reader who cannot see them.
-func (v view) spoken() string {
+// aurocsInWords lists the AUROCs of the drawn detectors for readers who cannot
+// see the picture.
+func (v view) aurocsInWords() string {
 	s := ""
-	for i, d := range v.main() {
+	for i, d := range v.drawn() {
 		if i > 0 {
 			s += "; "
 		}
@@ -189,22 +117,22 @@ func (v view) spoken() string {
 			if j > 0 {
 				s += ", "
 			}
-			s += fmt.Sprintf("%s on %s", interval(x.AUROC, x.AUROCLo, x.AUROCHi, auroc2), clean(x.Split))
+			s += fmt.Sprintf("%s on %s", interval(x.auroc(), auroc2), clean(x.Split))
 		}
 	}
 	return s + "."
 }
 
-// aurocTable is every detector on every split.
+// aurocTable lists every detector on every split.
 func aurocTable(v view) table {
 	t := table{
-		name: "auroc-by-split", caption: "AUROC of every detector on every later split; p (Holm) is corrected over the splits of a detector.",
+		name: "auroc-by-split", caption: "AUROC of every detector on every later split; p (Holm) is corrected over the splits of a detector.", empty: v.noAUROC(),
 		columns: []column{
 			textColumn("Detector", "detector"), textColumn("Split", "split"),
 			numColumn("In files", "in"), numColumn("Out files", "out"),
 			intervalColumn("AUROC (95% interval)", "auroc"),
 			intervalColumn("Class-balanced AUROC", "balanced"), numColumn("over classes", "balanced_classes"),
-			{title: "No-drift band", csv: []string{"null_lo", "null_hi"}, numeric: true},
+			bandColumn("No-drift band"),
 			numColumn("p", "p"), numColumn("p (Holm)", "p_holm"),
 		},
 	}
@@ -215,21 +143,16 @@ func aurocTable(v view) table {
 		for _, s := range d.Splits {
 			t.rows = append(t.rows, []cell{
 				textCell(d.Name), textCell(s.Split), countCell(s.In), countCell(s.Out),
-				intervalCell(s.AUROC, s.AUROCLo, s.AUROCHi, auroc3),
-				intervalCell(s.Balanced.Value, s.Balanced.Lo, s.Balanced.Hi, auroc3), s.balancedCell(),
-				bandCell(s.NullLo, s.NullHi),
+				intervalCell(s.auroc(), auroc3), intervalCell(s.Balanced, auroc3), s.balancedCell(), bandCell(s.NullLo, s.NullHi),
 				numCell(s.P, pValue), numCell(s.PHolm, pValue),
 			})
 		}
 	}
-	if len(t.rows) == 0 {
-		t.gap = v.noAUROC()
-	}
 	return t
 }
 
-// balancedCell counts the classes that the class-balanced AUROC is the mean
-// of: those with two files or more on both sides.
+// balancedCell counts the classes whose AUROCs the class-balanced AUROC is the
+// mean of: those with two files or more on both sides.
 func (s DetectorSplit) balancedCell() cell {
 	n := 0
 	for _, c := range s.Classes {
@@ -242,12 +165,4 @@ func (s DetectorSplit) balancedCell() cell {
 		c.text = fmt.Sprintf("%d of %d", n, len(s.Classes))
 	}
 	return c
-}
-
-func bandCell(lo, hi Num) cell {
-	text := missing
-	if lo.OK() && hi.OK() {
-		text = auroc3(lo) + " to " + auroc3(hi)
-	}
-	return cell{text: text, csv: []string{plain(lo), plain(hi)}, sort: hi}
 }

@@ -11,7 +11,7 @@ import (
 	"gonum.org/v1/plot/vg/draw"
 )
 
-// familySection is drift family by family.
+// familySection shows AUROC by family.
 func familySection(v view) section {
 	return section{
 		id: "families", title: "AUROC by family",
@@ -21,34 +21,24 @@ func familySection(v view) section {
 	}
 }
 
-// families lists the labels of the results and then any others that have an
-// AUROC.
+// families lists the labels of the results, and after them those that only an
+// AUROC has.
 func (v view) families() []string {
 	names := slices.Clone(v.Labels)
 	for _, d := range v.Detectors {
 		for _, s := range d.Splits {
 			for _, c := range s.Classes {
-				if !slices.Contains(names, c.Label) {
-					names = append(names, c.Label)
-				}
+				names = addNew(names, c.Label)
 			}
 		}
 	}
 	return names
 }
 
-func (s DetectorSplit) class(label string) (ClassAUROC, bool) {
-	i := slices.IndexFunc(s.Classes, func(c ClassAUROC) bool { return c.Label == label })
-	if i < 0 {
-		return ClassAUROC{}, false
-	}
-	return s.Classes[i], s.Classes[i].Value.OK()
-}
-
 func familyFigure(v view) figure {
 	f := figure{name: "auroc-by-family-and-split", title: "AUROC by family and split", gap: v.noAUROC()}
 	var ds []Detector
-	for _, d := range v.main() {
+	for _, d := range v.drawn() {
 		if slices.ContainsFunc(d.Splits, func(s DetectorSplit) bool {
 			return slices.ContainsFunc(s.Classes, func(c ClassAUROC) bool { return c.Value.OK() })
 		}) {
@@ -72,7 +62,7 @@ func familyFigure(v view) figure {
 		splits.add(name, "")
 	}
 	f.cols = 3
-	f.least = side + vg.Length(len(v.outNames()))*32
+	f.least = leftMargin + vg.Length(len(v.outNames()))*32
 	f.height = splits.height(0.9 + 0.3*vg.Length(len(v.families())))
 	for _, d := range ds {
 		f.panels = append(f.panels, func(width vg.Length) *plot.Plot { return familyPanel(v, d, splits, width) })
@@ -81,17 +71,17 @@ func familyFigure(v view) figure {
 }
 
 func familyPanel(v view, d Detector, splits categories, width vg.Length) *plot.Plot {
-	p := newPanel(shorten(clean(d.Name), 30), "", "")
+	p := newPanel(short(d.Name, 30), "", "")
 	families := v.families()
 	var ticks []plot.Tick
 	var h heat
 	for i, label := range families {
 		y := float64(len(families) - 1 - i)
-		ticks = append(ticks, plot.Tick{Value: y, Label: shorten(clean(label), 14)})
+		ticks = append(ticks, plot.Tick{Value: y, Label: short(label, 14)})
 		for j, name := range v.outNames() {
 			c := heatCell{x: float64(j), y: y, value: math.NaN()}
 			if s := d.split(name); s != nil {
-				if a, ok := s.class(label); ok {
+				if a := find(s.Classes, func(c ClassAUROC) bool { return c.Label == label }); a != nil {
 					c.value = share(a.Value)
 				}
 			}
@@ -100,9 +90,8 @@ func familyPanel(v view, d Detector, splits categories, width vg.Length) *plot.P
 	}
 	p.Add(h)
 	splits.set(p, width)
-	p.Y.Tick.Marker = plot.ConstantTicks(ticks)
-	p.Y.Tick.Length, p.Y.Width, p.X.Width = 0, 0, 0
-	p.Y.Min, p.Y.Max = -0.5, float64(len(families))-0.5
+	p.X.Width = 0
+	setRows(p, ticks, -0.5, float64(len(families))-0.5)
 	return p
 }
 
@@ -130,16 +119,15 @@ func (h heat) Plot(c draw.Canvas, p *plot.Plot) {
 			[]vg.Point{r.Min, {X: r.Max.X, Y: r.Min.Y}, r.Max, {X: r.Min.X, Y: r.Max.Y}, r.Min})
 		sty := labelStyle()
 		sty.XAlign, sty.YAlign = draw.XCenter, draw.YCenter
-		// A number is never wider than its cell.
-		for sty.Width(text) > r.Max.X-r.Min.X && sty.Font.Size > 4 {
+		for sty.Width(text) > r.Max.X-r.Min.X && sty.Font.Size > 4 { // a number is at most as wide as its cell
 			sty.Font.Size -= 0.5
 		}
 		c.FillText(sty, vg.Point{X: (r.Min.X + r.Max.X) / 2, Y: (r.Min.Y + r.Max.Y) / 2}, text)
 	}
 }
 
-// diverging is white at 0.5, orange towards 1 and blue towards 0, never so
-// dark that a black number on it cannot be read.
+// diverging is white at 0.5, orange towards 1 and blue towards 0, and always
+// light enough for a black number.
 func diverging(auroc float64) color.NRGBA {
 	end, t := rgb(0xE66101), (auroc-0.5)/0.5
 	if t < 0 {
@@ -151,19 +139,16 @@ func diverging(auroc float64) color.NRGBA {
 }
 
 func familyTable(v view) table {
-	t := table{name: "auroc-by-family", caption: "AUROC by family, split and detector",
+	t := table{name: "auroc-by-family", caption: "AUROC by family, split and detector", empty: "There are no numbers by family.",
 		columns: []column{textColumn("Family", "family"), textColumn("Split", "split"), textColumn("Detector", "detector"),
 			numColumn("In files", "in"), numColumn("Out files", "out"), intervalColumn("AUROC (95% interval)", "auroc")}}
-	for _, d := range v.main() {
+	for _, d := range v.drawn() {
 		for _, s := range d.Splits {
 			for _, c := range s.Classes {
 				t.rows = append(t.rows, []cell{textCell(c.Label), textCell(s.Split), textCell(d.Name),
-					countCell(c.In), countCell(c.Out), intervalCell(c.Value, c.Lo, c.Hi, auroc3)})
+					countCell(c.In), countCell(c.Out), intervalCell(c.Interval, auroc3)})
 			}
 		}
-	}
-	if len(t.rows) == 0 {
-		t.gap = "There are no numbers by family."
 	}
 	return t
 }

@@ -25,27 +25,30 @@ const (
 	narrowWidth = 3.55 * vg.Inch
 )
 
-// figure is one picture: a title, an optional legend, and panels in a grid
-// whose number of columns follows from the width.
+// figure is one picture: a title, an optional legend, and panels in a grid with
+// as many columns as the width allows.
 type figure struct {
 	name    string // of its files, without extension
 	title   string
-	alt     string // what a reader who cannot see it should know
-	caption string // how bands and bars are to be read
-	gap     string // why there is no picture; then the rest is empty
+	alt     string // the text for readers who cannot see the picture
+	caption string // how to read bands and bars
+	gap     string // why there is no picture; then there are no panels
 
 	legend []entry
-	direct bool // panels name their series themselves where they are wide
+	direct bool // on a wide page the panels name their series in place of the legend
 	panels []panel
-	cols   int                             // most columns
-	least  vg.Length                       // least width of a panel
+	cols   int                             // at most so many columns
+	least  vg.Length                       // width below which a panel is not drawn beside another
 	height func(width vg.Length) vg.Length // of a panel of that width
 }
 
-// tall is the height of panels whose height does not follow from their width.
+// tall returns the height of panels that are as tall at every width.
 func tall(inches vg.Length) func(vg.Length) vg.Length {
 	return func(vg.Length) vg.Length { return inches * vg.Inch }
 }
+
+// square returns the height of panels that are about as tall as wide.
+func square(width vg.Length) vg.Length { return min(width, 2.75*vg.Inch) }
 
 // panel makes one plot for the given width.
 type panel func(width vg.Length) *plot.Plot
@@ -56,7 +59,7 @@ type entry struct {
 	style
 }
 
-// isNarrow tells a panel that it is drawn for a phone.
+// isNarrow reports whether a panel of that width is drawn for a phone.
 func isNarrow(width vg.Length) bool { return width <= narrowWidth }
 
 const (
@@ -70,8 +73,8 @@ func (f figure) grid(width vg.Length) (cols, rows int) {
 	return cols, (len(f.panels) + cols - 1) / cols
 }
 
-// layout returns the legend broken into lines, the title likewise, and the
-// height of the whole.
+// layout returns the title and the legend broken into lines, and the height of
+// the figure.
 func (f figure) layout(width vg.Length) (title []string, legend [][]entry, height vg.Length) {
 	title = wrap(titleStyle(), f.title, width-2*margin)
 	entries := f.legend
@@ -93,9 +96,9 @@ func (f figure) layout(width vg.Length) (title []string, legend [][]entry, heigh
 	return title, legend, height
 }
 
-// direct reports whether the names of the series are few and short enough to
-// stand at the right edge.
-func direct(es []entry) bool {
+// fitAtEdge reports whether the names of the series are few and short enough
+// for the right edge of a panel.
+func fitAtEdge(es []entry) bool {
 	return len(es) <= 6 && !slices.ContainsFunc(es, func(e entry) bool { return labelStyle().Width(e.text) > 1.8*vg.Inch })
 }
 
@@ -113,7 +116,6 @@ func (e entry) draw(c draw.Canvas, at vg.Point) {
 	c.FillText(sty, vg.Point{X: at.X + sampleWidth + 4, Y: at.Y + 1}, e.text)
 }
 
-// draw draws the whole figure on c.
 func (f figure) draw(c draw.Canvas) {
 	width := c.Max.X - c.Min.X
 	title, legend, _ := f.layout(width)
@@ -178,9 +180,8 @@ func withResolution(img []byte, dpi int) []byte {
 	return bytes.Join([][]byte{img[:header], chunk, img[header:]}, nil)
 }
 
-// svg draws the figure as an SVG. Fonts are not embedded: Arial has the
-// widths of Liberation Sans, so it may take its place, and so may, nearly, DejaVu
-// Sans Condensed, where there is no other.
+// svg draws the figure as an SVG. Fonts are not embedded. Arial has the widths
+// of Liberation Sans, and DejaVu Sans Condensed nearly so.
 func (f figure) svg(width vg.Length) []byte {
 	_, _, height := f.layout(width)
 	c := vgsvg.New(width, height)
@@ -192,14 +193,14 @@ func (f figure) svg(width vg.Length) []byte {
 	if _, err := c.WriteTo(&b); err != nil {
 		panic(err) // memory never fails to write
 	}
-	// What every text repeats is said once, at the root.
+	// The font that every text element repeats is set once, at the root.
 	short := strings.NewReplacer("font-family:Liberation Sans;font-variant:normal;", "", "font-weight:normal;", "", "font-style:normal;", "").Replace(b.String())
 	root := `role="img" aria-label="` + html.EscapeString(f.alt) + `" font-family="Liberation Sans, Arial, Helvetica, DejaVu Sans Condensed, sans-serif"` + "\n\t"
 	return []byte(strings.Replace(short, "xmlns:xlink", root+"xmlns:xlink", 1))
 }
 
-// inline is the picture as it stands in the page: SVG, which stays sharp, or
-// where that grows very large, PNG.
+// inline returns the picture as a data URL: an SVG, which is sharp at every
+// size, or a PNG where the SVG is very large.
 func (f figure) inline(width vg.Length) template.URL {
 	const large, screenDPI = 600_000, 96
 	if b := f.svg(width); len(b) <= large {

@@ -7,11 +7,11 @@ import (
 	"strings"
 )
 
-// headline answers in words, with the numbers behind them: has it drifted and
-// in which family, since when, what rejecting would save, and what to do. The
-// first sentence is the answer.
+// headline returns the conclusions of a run as sentences with their numbers:
+// whether it has drifted, in which families, since when, what rejection gains,
+// and a recommendation. The first sentence answers whether it has drifted.
 func headline(v view) []string {
-	d := v.chosen()
+	d := v.preferred()
 	if d == nil {
 		why := v.noAUROC()
 		if why == "" {
@@ -27,7 +27,7 @@ func headline(v view) []string {
 	if s := last.families(); s != "" {
 		lines = append(lines, s)
 	}
-	lines = append(lines, v.since(*d))
+	lines = append(lines, d.since())
 	if s := v.savings(*d, *last); s != "" {
 		lines = append(lines, s)
 	}
@@ -35,11 +35,11 @@ func headline(v view) []string {
 }
 
 func (v view) answer(d Detector, last DetectorSplit) string {
-	number := fmt.Sprintf("AUROC %s by %s", interval(last.AUROC, last.AUROCLo, last.AUROCHi, auroc2), shorten(clean(d.Name), 60))
+	number := fmt.Sprintf("AUROC %s by %s", interval(last.auroc(), auroc2), short(d.Name, 60))
 	if last.PHolm.OK() {
 		number += ", p " + pValue(last.PHolm)
 	}
-	split, train := shorten(clean(last.Split), 40), v.trainName()
+	split, train := short(last.Split, 40), v.trainName()
 	var parts []string
 	switch last.drift() {
 	case above:
@@ -57,8 +57,8 @@ func (v view) answer(d Detector, last DetectorSplit) string {
 	return strings.Join(parts, "; ") + "."
 }
 
-// caveat says what stands between the AUROC and drift: a network that knows In,
-// or files of classes that In lacks.
+// caveat names other causes of a high AUROC than drift: a network that was
+// trained on In, or files of classes that In lacks.
 func (v view) caveat(split string) string {
 	var parts []string
 	if v.InUnseen != "unseen" {
@@ -66,29 +66,29 @@ func (v view) caveat(split string) string {
 	}
 	if lacking := v.lacking(split); len(lacking) > 0 {
 		parts = append(parts, fmt.Sprintf("%s has no files of %s, which %s has: files of a new class may score low without any drift in the others.",
-			v.inName(), strings.Join(lacking, ", "), shorten(clean(split), 40)))
+			v.inName(), strings.Join(lacking, ", "), short(split, 40)))
 	}
 	return strings.Join(parts, " ")
 }
 
-// lacking lists the classes that a split has and In has not.
+// lacking lists the classes of a split that In has no files of.
 func (v view) lacking(split string) []string {
-	var names []string
-	i := slices.IndexFunc(v.Splits, func(s Split) bool { return s.Name == split })
-	if i < 0 || len(v.in().Classes) == 0 {
+	s := find(v.Splits, func(s Split) bool { return s.Name == split })
+	if s == nil || len(v.in().Classes) == 0 {
 		return nil
 	}
-	for _, c := range v.Splits[i].Classes {
+	var names []string
+	for _, c := range s.Classes {
 		here := func(d ClassCount) bool { return d.Label == c.Label && d.Files > 0 }
 		if c.Files > 0 && !slices.ContainsFunc(v.in().Classes, here) {
-			names = append(names, shorten(clean(c.Label), 40))
+			names = append(names, short(c.Label, 40))
 		}
 	}
 	return names
 }
 
-// accuracyChange compares the accuracy on a split with that on In, unless the
-// network was trained on In.
+// accuracyChange compares the accuracy on a split with that on In. If the
+// network was trained on In, it gives the accuracy on the split alone.
 func (v view) accuracyChange(split string) string {
 	in, out := v.accuracyOrNone(v.in().Name).Accuracy, v.accuracyOrNone(split).Accuracy
 	if v.InUnseen == "seen" && out.Value.OK() {
@@ -107,12 +107,12 @@ func (v view) accuracyChange(split string) string {
 	return fmt.Sprintf("accuracy is %s, against %s on %s", b, a, v.inName())
 }
 
-// verdict is what a test of an AUROC against 0.5 says.
+// verdict is the result of comparing an AUROC with 0.5.
 type verdict int
 
 const (
 	unsure verdict = iota // too few files for a test
-	within                // cannot be told from 0.5
+	within                // no significant difference from 0.5
 	above
 	below
 )
@@ -120,8 +120,8 @@ const (
 // level is the p-value below which an AUROC differs from 0.5.
 const level = 0.05
 
-// drift judges a split by its p-value, corrected over the splits. The null
-// band has no say: an interval clear of it is far more than p asks for.
+// drift judges a split by its p-value, corrected over the splits. It does not
+// use the null band: an interval outside the band is far more than p asks for.
 func (s DetectorSplit) drift() verdict {
 	switch {
 	case !s.AUROC.OK() || !s.PHolm.OK():
@@ -134,9 +134,9 @@ func (s DetectorSplit) drift() verdict {
 	return below
 }
 
-// fewInMonth is the number of files below which a month that cannot be told
-// from the training span says nothing against drift: of 10 files against very
-// many, an AUROC below 0.68 is inside the null band.
+// fewInMonth is the number of files below which a month without a significant
+// difference is no evidence against drift: with 10 files against very many, an
+// AUROC below 0.68 is inside the null band.
 const fewInMonth = 10
 
 // drift judges a month by its interval, uncorrected.
@@ -154,10 +154,9 @@ func (m DetectorMonth) drift() verdict {
 	return within
 }
 
-// families says in which families drift shows: in one above all others if its
-// interval is clear of theirs, else in all whose interval is above 0.5, which
-// overlapping intervals cannot rank. It says nothing of a split that has not
-// drifted or has one family.
+// families names the family that has drifted furthest if its interval lies above
+// all others, else every family whose interval lies above 0.5. It returns "" for
+// a split that has not drifted or has one family.
 func (s DetectorSplit) families() string {
 	var known []ClassAUROC
 	for _, c := range s.Classes {
@@ -172,12 +171,12 @@ func (s DetectorSplit) families() string {
 	first := known[0]
 	if first.Lo > 0.5 && !slices.ContainsFunc(known[1:], func(c ClassAUROC) bool { return c.Hi >= first.Lo }) {
 		return fmt.Sprintf("Of the families, %s has drifted furthest, with AUROC %s: its interval lies above those of all others.",
-			shorten(clean(first.Label), 40), interval(first.Value, first.Lo, first.Hi, auroc2))
+			short(first.Label, 40), interval(first.Interval, auroc2))
 	}
 	var told []string
 	for _, c := range known {
 		if c.Lo > 0.5 {
-			told = append(told, shorten(clean(c.Label), 40))
+			told = append(told, short(c.Label, 40))
 		}
 	}
 	switch len(told) {
@@ -189,8 +188,8 @@ func (s DetectorSplit) families() string {
 	return fmt.Sprintf("By family, the intervals of %s are above 0.5; they overlap, so that the families cannot be ranked.", strings.Join(told, ", "))
 }
 
-// lasting is the index of the first verdict that is above and after which no
-// known one is anything else, or -1.
+// lasting returns the index of the first above after which every verdict is
+// above or unsure, or -1.
 func lasting(vs []verdict) int {
 	first := -1
 	for i := len(vs) - 1; i >= 0; i-- {
@@ -204,9 +203,9 @@ func lasting(vs []verdict) int {
 	return first
 }
 
-// since says from when on drift shows, by split and by month: single months
-// hold few files, so a split may be clear where its months are not.
-func (v view) since(d Detector) string {
+// since gives the split and the month in which drift began. A month has fewer
+// files than a split, so a split may show drift that its months do not.
+func (d Detector) since() string {
 	var splits, months []verdict
 	for _, s := range d.Splits {
 		splits = append(splits, s.drift())
@@ -220,7 +219,7 @@ func (v view) since(d Detector) string {
 	}
 	var text string
 	if i := lasting(splits); i >= 0 {
-		text = fmt.Sprintf("By split, the AUROC is above 0.5 at p < 0.05 (Holm over the splits) since %s", shorten(clean(d.Splits[i].Split), 40))
+		text = fmt.Sprintf("By split, the AUROC is above 0.5 at p < 0.05 (Holm over the splits) since %s", short(d.Splits[i].Split, 40))
 	} else {
 		text = "By split, the AUROC is not above 0.5 at p < 0.05 (Holm over the splits) at the end"
 	}
@@ -233,23 +232,23 @@ func (v view) since(d Detector) string {
 	return text + "; by month, with fewer files each, the intervals do not stay above it."
 }
 
-// savings is what the operating point gains on a split.
+// savings gives the effect of rejection at the threshold on the accuracy.
 func (v view) savings(d Detector, last DetectorSplit) string {
 	r, all := v.rejection(d.Name, last.Split), v.accuracy(last.Split)
 	if r == nil || all == nil || !r.Coverage.OK() || !r.Accuracy.OK() || !all.Accuracy.Value.OK() {
 		return ""
 	}
 	before, after := percent(all.Accuracy.Value), percent(r.Accuracy)
-	text := fmt.Sprintf("Rejecting the files of %s that score below the threshold set on In (%s of them) ", shorten(clean(last.Split), 40), percent(1-r.Coverage))
+	text := fmt.Sprintf("Rejecting the files of %s that score below the threshold set on In (%s of them) ", short(last.Split, 40), percent(1-r.Coverage))
 	if before == after {
 		return text + "leaves the accuracy on the rest at " + after + "."
 	}
 	return text + fmt.Sprintf("takes the accuracy on the rest from %s to %s.", before, after)
 }
 
-// advice is a recommendation with the rule it follows. There is none on an In
-// that the rule cannot be read against, and one with a condition where it is
-// not known whether the network was trained on In.
+// advice returns a recommendation with the rule it follows. There is none if the
+// network was trained on In or In lacks a class of the split, and a conditional
+// one if it is not known whether the network was trained on In.
 func (v view) advice(last DetectorSplit) string {
 	switch {
 	case v.InUnseen == "seen":
@@ -262,7 +261,7 @@ func (v view) advice(last DetectorSplit) string {
 	return "Recommendation: " + v.action(last)
 }
 
-// action is what the rule says, and the rule.
+// action returns what the rule recommends, followed by the rule.
 func (v view) action(last DetectorSplit) string {
 	const rule = " Rule: retrain when the AUROC of the last split is above 0.5 at p < 0.05 (Holm over the splits) and its accuracy interval lies below that of In; label a sample of the newest files when one of the two holds alone; else keep."
 	in, out := v.accuracy(v.in().Name), v.accuracy(last.Split)

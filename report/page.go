@@ -3,11 +3,9 @@ package report
 import (
 	"bytes"
 	_ "embed"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"html/template"
-	"io"
 	"io/fs"
 	"maps"
 	"os"
@@ -16,28 +14,26 @@ import (
 	"slices"
 
 	"golang.org/x/sync/errgroup"
-
-	"driftbench/internal/atomicfile"
 )
 
-// Input is what a report is drawn from.
+// Input is one run to report.
 type Input struct {
-	Name       string // what to call the run, such as its output folder
+	Name       string // of the run in titles, such as its output folder
 	Results    Results
-	Throughput []ThroughputRow // of bench.txt; empty when nothing was timed
-	Manifest   []KeyValue      // provenance, in the order to show
+	Throughput []ThroughputRow // of bench.txt; empty if nothing was timed
+	Manifest   []KeyValue      // provenance, in the order of its table
 }
 
-// KeyValue is one line of provenance.
+// KeyValue is one row of the provenance table.
 type KeyValue struct{ Key, Value string }
 
-// Write draws the report of one run: dir/report/index.html, and beside it
+// Write writes the report of one run: dir/report/index.html, and beside it
 // every picture as PNG and SVG and every table as CSV.
 func Write(dir string, in Input) error {
 	return runPage(in).write(dir, "index.html", printDPI)
 }
 
-// runPage is the page of one run.
+// runPage returns the page of one run.
 func runPage(in Input) page {
 	p := page{Title: "Drift report", Lead: headline(newView(in.Results)), Sections: sections(in)}
 	if name := clean(in.Name); name != "" {
@@ -46,8 +42,17 @@ func runPage(in Input) page {
 	return p
 }
 
-// sections are the parts of the page of one run, in the order in which they
-// are read.
+// section is one part of a page.
+type section struct {
+	id, title string
+	read      string // one sentence on how to read it
+	notes     []string
+	figures   []figure
+	tables    []table
+}
+
+// sections returns the parts of the page of one run from top to bottom. A new
+// picture is one function that returns a section, and one line here.
 func sections(in Input) []section {
 	v := newView(in.Results)
 	return []section{
@@ -65,19 +70,19 @@ func sections(in Input) []section {
 	}
 }
 
-// page is what the template shows.
+// page is one HTML file.
 type page struct {
 	Title    string
 	Lead     []string // the headline's sentences
 	Sections []section
-	pictures map[string][2]template.URL // wide and narrow, by figure
+	pictures map[string][2]template.URL // wide and narrow, by the figure's name
 }
 
 // printDPI is the resolution of saved PNGs, in dots per inch.
 const printDPI = 300
 
-// write draws the page and its pictures into dir/report; dpi is the
-// resolution of the PNGs.
+// write writes the page, its pictures and its tables into dir/report; dpi is
+// the resolution of the PNGs.
 func (p page) write(dir, index string, dpi int) error {
 	set, err := p.files(index, dpi)
 	if err != nil {
@@ -86,7 +91,7 @@ func (p page) write(dir, index string, dpi int) error {
 	return set.write(filepath.Join(dir, "report"))
 }
 
-// files renders everything the page is made of.
+// files returns the page as the file index, its pictures and its tables.
 func (p page) files(index string, dpi int) (files, error) {
 	set := files{}
 	var figures []figure
@@ -99,17 +104,23 @@ func (p page) files(index string, dpi int) (files, error) {
 		}
 		for _, t := range s.tables {
 			set[t.name+".csv"] = nil
-			if t.gap == "" {
+			if t.gap() == "" {
 				set[t.name+".csv"] = t.encode()
 			}
 		}
 	}
 	drawn := make([]files, len(figures))
 	inline := make([][2]template.URL, len(figures))
-	each(figures, func(i int, f figure) {
-		drawn[i] = files{f.name + ".png": f.png(wideWidth, dpi), f.name + ".svg": f.svg(wideWidth)}
-		inline[i] = [2]template.URL{f.inline(wideWidth), f.inline(narrowWidth)}
-	})
+	var g errgroup.Group
+	g.SetLimit(runtime.GOMAXPROCS(0))
+	for i, f := range figures {
+		g.Go(func() error {
+			drawn[i] = files{f.name + ".png": f.png(wideWidth, dpi), f.name + ".svg": f.svg(wideWidth)}
+			inline[i] = [2]template.URL{f.inline(wideWidth), f.inline(narrowWidth)}
+			return nil
+		})
+	}
+	g.Wait()
 	p.pictures = map[string][2]template.URL{}
 	for i, f := range figures {
 		maps.Copy(set, drawn[i])
@@ -118,16 +129,6 @@ func (p page) files(index string, dpi int) (files, error) {
 	html, err := p.render()
 	set[index] = html
 	return set, err
-}
-
-// each runs f on every figure, on all cores.
-func each(figures []figure, f func(int, figure)) {
-	var g errgroup.Group
-	g.SetLimit(runtime.GOMAXPROCS(0))
-	for i, fig := range figures {
-		g.Go(func() error { f(i, fig); return nil })
-	}
-	g.Wait()
 }
 
 var (
@@ -192,7 +193,7 @@ func (p page) view() pageView {
 	out := pageView{Title: p.Title, Lead: p.Lead}
 	for _, s := range p.Sections {
 		sv := sectionView{ID: s.id, Title: s.title, Read: s.read, Notes: s.notes}
-		// A reason that the whole section shares is given once.
+		// A reason that figures and tables of a section share is given once.
 		given := map[string]bool{}
 		for _, f := range s.figures {
 			if f.gap != "" && given[f.gap] {
@@ -203,10 +204,10 @@ func (p page) view() pageView {
 			sv.Figures = append(sv.Figures, figureView{Alt: f.alt, Caption: f.caption, Gap: f.gap, Wide: urls[0], Narrow: template.Srcset(urls[1])})
 		}
 		for _, t := range s.tables {
-			if t.gap != "" && given[t.gap] {
+			if t.gap() != "" && given[t.gap()] {
 				continue
 			}
-			given[t.gap] = true
+			given[t.gap()] = true
 			sv.Tables = append(sv.Tables, t.view())
 		}
 		out.Sections = append(out.Sections, sv)
@@ -215,8 +216,8 @@ func (p page) view() pageView {
 }
 
 func (t table) view() tableView {
-	tv := tableView{ID: "table-" + t.name, Caption: t.caption, Gap: t.gap, File: t.name + ".csv"}
-	if t.gap != "" {
+	tv := tableView{ID: "table-" + t.name, Caption: t.caption, Gap: t.gap(), File: t.name + ".csv"}
+	if tv.Gap != "" {
 		return tv
 	}
 	tv.CSV = dataURL("text/csv;charset=utf-8", t.encode())
@@ -226,11 +227,11 @@ func (t table) view() tableView {
 	for _, row := range t.rows {
 		cells := make([]cellView, len(row))
 		for i, c := range row {
-			const long = 40 // letters, from which on a cell may break into lines
+			const long = 40 // bytes, above which a cell may break into lines
 			cells[i] = cellView{Text: c.text, Sort: c.text}
 			switch {
 			case t.columns[i].numeric:
-				cells[i].Sort, cells[i].Class = plain(c.sort), "number"
+				cells[i].Sort, cells[i].Class = digits(c.sort), "number"
 			case len(c.text) > long:
 				cells[i].Class = "long"
 			}
@@ -240,42 +241,13 @@ func (t table) view() tableView {
 	return tv
 }
 
-// section is one part of the page.
-type section struct {
-	id, title string
-	read      string // one sentence on how to read it
-	notes     []string
-	figures   []figure
-	tables    []table
-}
-
-// WriteResults writes results.json. The same Results gives the same bytes,
-// and the file appears whole or not at all.
-func WriteResults(path string, r Results) error {
-	r.SchemaVersion = SchemaVersion
-	b, err := json.MarshalIndent(r, "", "  ")
-	if err != nil {
-		return fmt.Errorf("report: encoding results: %w", err)
-	}
-	return writeFile(path, append(b, '\n'))
-}
-
-// writeFile replaces path at once, so that a reader never sees half a file.
-func writeFile(path string, data []byte) error {
-	err := atomicfile.Write(path, func(w io.Writer) error { _, err := w.Write(data); return err })
-	if err != nil {
-		return fmt.Errorf("report: writing %s: %w", path, err)
-	}
-	return nil
-}
-
-// files collects what goes into one folder: names to content. A nil content
-// means that an older file of that name is out of date and has to go.
+// files maps the names of the files of one folder to their contents. A nil
+// content stands for a file of an earlier run to remove.
 type files map[string][]byte
 
-// write makes dir hold the collected files. Files it does not know stay. The
-// page goes first and comes last, so that none lies beside pictures that are
-// not its own.
+// write writes and removes the files in dir and leaves all others. It removes
+// the page first and writes it last, so that a page never lies beside pictures
+// of another run.
 func (set files) write(dir string) error {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return fmt.Errorf("report: making the report folder: %w", err)
@@ -309,7 +281,7 @@ func (set files) write(dir string) error {
 
 const independence = "Every interval and p-value takes the files for independent; files of one release or one campaign are not, and with many of those the intervals are too narrow and the p-values too small."
 
-// dataSection is what the run was made on.
+// dataSection describes the files of the run.
 func dataSection(v view) section {
 	s := section{
 		id: "data", title: "Data",
@@ -323,8 +295,8 @@ func dataSection(v view) section {
 	return s
 }
 
-// unseen says whether the network was trained on In, on which the meaning of
-// AUROC hangs.
+// unseen says whether the network was trained on In, without which the AUROC
+// cannot be interpreted.
 func (v view) unseen() string {
 	in := v.inName()
 	switch v.InUnseen {
@@ -337,17 +309,17 @@ func (v view) unseen() string {
 }
 
 func splitTable(v view) table {
-	t := table{name: "splits", caption: "Files by split and class; duplicates have the bytes of an earlier file of the split, files seen in fit those of a fit file.",
+	t := table{name: "splits", caption: "Files by split and class; duplicates have the bytes of an earlier file of the split, files seen in fit those of a fit file.", empty: "The run describes no splits.",
 		columns: []column{textColumn("Split", "split"), textColumn("Role", "role"), textColumn("From", "from"), textColumn("To", "to"),
 			numColumn("Files", "files"), numColumn("Dropped", "dropped"), numColumn("Duplicates", "duplicates"), numColumn("Seen in fit", "seen_in_fit")}}
 	var labels []string
 	for _, s := range v.Splits {
 		for _, c := range s.Classes {
-			if !slices.Contains(labels, c.Label) {
-				labels = append(labels, c.Label)
-				t.columns = append(t.columns, numColumn(clean(c.Label), "class "+clean(c.Label)))
-			}
+			labels = addNew(labels, c.Label)
 		}
+	}
+	for _, label := range labels {
+		t.columns = append(t.columns, numColumn(clean(label), "class "+clean(label)))
 	}
 	roles := map[Role]string{RoleFit: "fit", RoleIn: "In", RoleOut: "Out"}
 	for _, s := range v.Splits {
@@ -355,10 +327,8 @@ func splitTable(v view) table {
 			countCell(s.Files), countCell(s.Dropped), countCell(s.Duplicates), countCell(s.SeenInFit)}
 		for _, label := range labels {
 			n := 0
-			for _, c := range s.Classes {
-				if c.Label == label {
-					n = c.Files
-				}
+			if c := find(s.Classes, func(c ClassCount) bool { return c.Label == label }); c != nil {
+				n = c.Files
 			}
 			c := countCell(n)
 			if s.Files > 0 {
@@ -368,34 +338,25 @@ func splitTable(v view) table {
 		}
 		t.rows = append(t.rows, row)
 	}
-	if len(t.rows) == 0 {
-		t.gap = "The run describes no splits."
-	}
 	return t
 }
 
 func fitTable(v view) table {
-	t := table{name: "fits", caption: "Gaussian fit of each layer",
+	t := table{name: "fits", caption: "Gaussian fit of each layer", empty: "The run describes no Gaussian fit.",
 		columns: []column{textColumn("Layer", "layer"), numColumn("Features", "width"), numColumn("Fit rows", "rows"),
 			numColumn("Rank of the covariance", "rank"), numColumn("Condition", "condition")}}
 	for _, f := range v.Fits {
 		t.rows = append(t.rows, []cell{textCell(f.Layer), countCell(f.Width), countCell(f.Rows), countCell(f.Rank), numCell(f.Condition, significant)})
 	}
-	if len(t.rows) == 0 {
-		t.gap = "The run describes no Gaussian fit."
-	}
 	return t
 }
 
-// provenanceSection is how to make the run again.
+// provenanceSection shows the manifest, from which the run can be repeated.
 func provenanceSection(manifest []KeyValue) section {
-	t := table{name: "provenance", caption: "From manifest.json",
+	t := table{name: "provenance", caption: "From manifest.json", empty: "The run has no manifest.",
 		columns: []column{textColumn("What", "key"), textColumn("Value", "value")}}
 	for _, kv := range manifest {
 		t.rows = append(t.rows, []cell{textCell(kv.Key), textCell(kv.Value)})
-	}
-	if len(t.rows) == 0 {
-		t.gap = "The run has no manifest."
 	}
 	return section{
 		id: "provenance", title: "Provenance",

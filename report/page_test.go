@@ -275,8 +275,8 @@ func TestDegenerateRunsDraw(t *testing.T) {
 					}
 				}
 				for _, tb := range s.tables {
-					if (tb.gap == "") == (len(tb.rows) == 0) {
-						t.Errorf("table %s: gap %q with %d rows", tb.name, tb.gap, len(tb.rows))
+					if (tb.gap() == "") == (len(tb.rows) == 0) {
+						t.Errorf("table %s: gap %q with %d rows", tb.name, tb.gap(), len(tb.rows))
 					}
 				}
 			}
@@ -547,8 +547,8 @@ func drawAll(t testing.TB, in Input) {
 	}
 }
 
-// No two series look alike, and the usual detectors look the same in every
-// run, whatever others there are.
+// No two series have the same style, and the detectors of preference have the
+// same style in every run.
 func TestStyles(t *testing.T) {
 	seen := map[string]int{}
 	colors := map[color.NRGBA]bool{}
@@ -571,9 +571,9 @@ func TestStyles(t *testing.T) {
 		t.Error("another detector changed the look of mahalanobis/layer8")
 	}
 	for _, name := range []string{"energy", "msp"} {
-		for _, usual := range preferred() {
-			if more[name].color == more[usual].color {
-				t.Errorf("%s has the colour of %s", name, usual)
+		for _, preferred := range preference() {
+			if more[name].color == more[preferred].color {
+				t.Errorf("%s has the colour of %s", name, preferred)
 			}
 		}
 	}

@@ -1,19 +1,21 @@
-// Package report turns the numbers of a drift run into things people look
-// at: PNG and SVG pictures, one HTML page, CSV tables and a terminal table.
+// Package report shows the numbers of a drift run as PNG and SVG pictures, one
+// HTML page, CSV tables, a terminal table and a summary for CI.
 //
-// It draws a [Results] and knows nothing of how the numbers were made: no
-// files of the corpus, no model, no statistics. What a Results does not hold
-// is drawn as an explained gap.
+// It draws a [Results] and knows nothing of how the numbers were made: it reads
+// no corpus, runs no model and computes no statistics. Where a Results lacks
+// the numbers of a picture or table, the page gives the reason in its place.
 package report
 
 import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"math"
 	"slices"
 
+	"driftbench/internal/atomicfile"
 	"driftbench/internal/regular"
 )
 
@@ -21,34 +23,35 @@ import (
 // writes. Fields are only ever added within a version.
 const SchemaVersion = 1
 
-// Results is every number the report shows, and the content of results.json.
+// Results holds every number that the report shows. It is the content of
+// results.json.
 type Results struct {
 	SchemaVersion int      `json:"schema_version"`
 	Train         string   `json:"train"`  // name of the training span, such as "2017"
 	Labels        []string `json:"labels"` // classes, in the order of the model's outputs
-	// InUnseen says whether the network was trained on any In file:
-	// "unseen", "seen" or "unknown" (the model does not say).
+	// InUnseen says whether the network was trained on any In file: "unseen" if
+	// not, "seen" if it was, "unknown" if the model does not tell.
 	InUnseen string `json:"in_unseen"`
 
 	Splits      []Split      `json:"splits"` // fit, then In, then Out in time order
 	Fits        []Fit        `json:"fits"`
 	Detectors   []Detector   `json:"detectors"`
 	Comparisons []Comparison `json:"comparisons,omitempty"`
-	// Classifier is nil when the model's classes are not the corpus's labels.
+	// Classifier is nil if the model's classes are not the corpus's labels.
 	Classifier *Classifier `json:"classifier,omitempty"`
 	Warnings   []string    `json:"warnings,omitempty"`
 }
 
-// Role says what a split is for.
+// Role is the purpose of a split.
 type Role string
 
 const (
-	RoleFit Role = "fit" // fits the detectors
-	RoleIn  Role = "in"  // held out of the training span: the positives
+	RoleFit Role = "fit" // files of the training span that the detectors are fitted on
+	RoleIn  Role = "in"  // held-out files of the training span: the positives
 	RoleOut Role = "out" // later files: the negatives
 )
 
-// Split describes the files of one time split.
+// Split counts the files of one time split.
 type Split struct {
 	Name       string `json:"name"`
 	Role       Role   `json:"role"`
@@ -56,8 +59,8 @@ type Split struct {
 	To         string `json:"to"`   // last month, inclusive
 	Files      int    `json:"files"`
 	Dropped    int    `json:"dropped"`    // rows whose file could not be read
-	Duplicates int    `json:"duplicates"` // files whose bytes were seen in an earlier row
-	// SeenInFit counts the In or Out files whose bytes are those of a fit file.
+	Duplicates int    `json:"duplicates"` // files with the bytes of an earlier row
+	// SeenInFit is the number of In or Out files with the bytes of a fit file.
 	SeenInFit int          `json:"seen_in_fit"`
 	Classes   []ClassCount `json:"classes"` // in the order of Results.Labels
 }
@@ -74,32 +77,34 @@ type Fit struct {
 	Width     int    `json:"width"`
 	Rows      int    `json:"rows"`
 	Rank      int    `json:"rank"`      // of the tied covariance
-	Condition Num    `json:"condition"` // largest over smallest kept eigenvalue
+	Condition Num    `json:"condition"` // largest eigenvalue over the smallest that is not dropped
 }
 
-// Detector is one out-of-distribution score and how well it tells Out from In.
+// Detector is one out-of-distribution score and how well it separates Out from
+// In. In files are the positives and score high.
 type Detector struct {
 	Name string `json:"name"` // such as "mahalanobis/layer7"
-	// UsesOutLabels marks a detector that was tuned on Out files; its numbers
-	// are optimistic.
+	// UsesOutLabels marks a detector that was fitted on Out files, so that its
+	// numbers are optimistic.
 	UsesOutLabels bool   `json:"uses_out_labels,omitempty"`
 	Skipped       string `json:"skipped,omitempty"` // why there are no numbers
 
-	// Threshold is the score that keeps 95% of In.
+	// Threshold is the score that 95% of the In files reach or exceed.
 	Threshold Num `json:"threshold"`
-	// Gap is the AUROC of fit rows against In rows: the generalisation gap.
-	// It is an in-sample number, because the detector was fitted on the rows it
-	// scores: above 0.5, and near 1 with few rows for the width, even for
-	// features that hold nothing to remember. It compares runs of one size.
+	// Gap is the generalisation gap: the AUROC of fit rows against In rows. The
+	// detector was fitted on the fit rows, so the gap is above 0.5, and with few
+	// rows for the width of the layer near 1, even if the network memorised
+	// nothing. Compare it only between runs with equal numbers of rows.
 	Gap Interval `json:"gap"`
-	// Edges are the n+1 bin edges of every histogram of this detector.
+	// Edges are the n+1 bin edges, in rising order, of the detector's histograms
+	// of n bins.
 	Edges       []Num           `json:"edges,omitempty"`
 	InHistogram []Num           `json:"in_histogram,omitempty"` // share of In files per bin
 	Splits      []DetectorSplit `json:"splits"`                 // one per Out split, in order
 	Months      []DetectorMonth `json:"months,omitempty"`
 }
 
-// DetectorSplit is In against one Out split. In is positive and scores high.
+// DetectorSplit compares In with one Out split.
 type DetectorSplit struct {
 	Split string `json:"split"`
 	In    int    `json:"in"`  // number of In files
@@ -108,21 +113,23 @@ type DetectorSplit struct {
 	AUROC   Num `json:"auroc"` // 0.5 is no drift
 	AUROCLo Num `json:"auroc_lo"`
 	AUROCHi Num `json:"auroc_hi"`
-	NullLo  Num `json:"null_lo"` // where AUROC falls 95 times in 100 without drift
-	NullHi  Num `json:"null_hi"`
-	P       Num `json:"p"`      // two-sided, AUROC against 0.5
-	PHolm   Num `json:"p_holm"` // the same, corrected over the splits of the detector
+	// NullLo and NullHi bound the null band, in which the AUROC falls 95 times
+	// in 100 if there is no drift.
+	NullLo Num `json:"null_lo"`
+	NullHi Num `json:"null_hi"`
+	P      Num `json:"p"`      // two-sided, of AUROC against 0.5
+	PHolm  Num `json:"p_holm"` // P corrected by Holm over the splits of the detector
 
 	Balanced Interval     `json:"balanced"` // mean of the per-class AUROCs
 	Metrics  []Metric     `json:"metrics,omitempty"`
 	Classes  []ClassAUROC `json:"classes,omitempty"`
 
 	Rejected  Num      `json:"rejected"`            // share of Out files below Detector.Threshold
-	ROC       [][2]Num `json:"roc,omitempty"`       // false positive rate, true positive rate
+	ROC       [][2]Num `json:"roc,omitempty"`       // points of false and true positive rate
 	Histogram []Num    `json:"histogram,omitempty"` // share of Out files per bin of Detector.Edges
 }
 
-// DetectorMonth is In against the Out files of one month.
+// DetectorMonth compares In with the Out files of one month.
 type DetectorMonth struct {
 	Month   string `json:"month"` // YYYY-MM
 	Out     int    `json:"out"`
@@ -146,7 +153,7 @@ type Metric struct {
 	Interval
 }
 
-// ClassAUROC is the AUROC among the files of one class.
+// ClassAUROC is the AUROC of the In files of one class against its Out files.
 type ClassAUROC struct {
 	Label string `json:"label"`
 	In    int    `json:"in"`
@@ -166,9 +173,9 @@ type Comparison struct {
 	PHolm Num    `json:"p_holm"`
 }
 
-// Classifier is how well the model's own classes hold up.
+// Classifier holds the quality of the model's own classification.
 type Classifier struct {
-	Splits    []Accuracy  `json:"splits"` // every split, fit and In too
+	Splits    []Accuracy  `json:"splits"` // of every role
 	Months    []Accuracy  `json:"months,omitempty"`
 	AUT       []Metric    `json:"aut,omitempty"` // area under time (TESSERACT), per metric
 	Rejection []Rejection `json:"rejection,omitempty"`
@@ -183,25 +190,25 @@ type Accuracy struct {
 	Confusion [][]int  `json:"confusion,omitempty"` // [true][predicted], in the order of Results.Labels
 }
 
-// Rejection is what rejecting the files with low scores of one detector buys
-// on one split.
+// Rejection describes the classifier on the files of one split that remain when
+// those with low scores of one detector are rejected.
 type Rejection struct {
 	Detector string `json:"detector"`
 	Split    string `json:"split"`
-	// Misclassified is the AUROC of the score for correct against
-	// misclassified files.
+	// Misclassified is the AUROC of the score of correctly classified files
+	// against misclassified ones.
 	Misclassified Interval `json:"misclassified"`
-	AURC          Num      `json:"aurc"`            // area under risk against coverage
-	Curve         [][2]Num `json:"curve,omitempty"` // coverage, accuracy
-	Coverage      Num      `json:"coverage"`        // at Detector.Threshold
-	Accuracy      Num      `json:"accuracy"`        // of the files kept there
+	AURC          Num      `json:"aurc"`            // area under the risk-coverage curve
+	Curve         [][2]Num `json:"curve,omitempty"` // points of coverage and accuracy
+	Coverage      Num      `json:"coverage"`        // share of files that reach Detector.Threshold
+	Accuracy      Num      `json:"accuracy"`        // among those files
 }
 
-// Num is a float64 that is null in JSON when it is not a finite number: a
-// value that could not be computed.
+// Num is a float64 that JSON holds as null if it is NaN or infinite, which marks
+// a value that could not be computed.
 type Num float64
 
-// OK reports whether n is a number.
+// OK reports whether n is finite.
 func (n Num) OK() bool { return !math.IsNaN(float64(n)) && !math.IsInf(float64(n), 0) }
 
 // MarshalJSON writes null for a value that is not finite.
@@ -221,8 +228,8 @@ func (n *Num) UnmarshalJSON(b []byte) error {
 	return json.Unmarshal(b, (*float64)(n))
 }
 
-// ReadResults reads results.json. A file of another schema version is an
-// error that names both versions.
+// ReadResults reads results.json. A file of another schema version is an error
+// that names both versions.
 func ReadResults(path string) (Results, error) {
 	const most = 1 << 30 // bytes; a run of a thousand months has 100 MB
 	b, err := regular.Read(path, most)
@@ -246,71 +253,114 @@ func parseResults(b []byte, path string) (Results, error) {
 	return r, nil
 }
 
-// view is a Results with the choices the report makes about it: which
-// detectors are drawn large, and which one the headline speaks of.
+// WriteResults writes results.json and sets its schema version. Equal Results
+// give equal bytes, and a reader of path never sees a part of the file.
+func WriteResults(path string, r Results) error {
+	r.SchemaVersion = SchemaVersion
+	b, err := json.MarshalIndent(r, "", "  ")
+	if err != nil {
+		return fmt.Errorf("report: encoding results: %w", err)
+	}
+	return writeFile(path, append(b, '\n'))
+}
+
+// writeFile replaces the whole file at once.
+func writeFile(path string, data []byte) error {
+	err := atomicfile.Write(path, func(w io.Writer) error { _, err := w.Write(data); return err })
+	if err != nil {
+		return fmt.Errorf("report: writing %s: %w", path, err)
+	}
+	return nil
+}
+
+// preference is the order in which [Preferred] picks. The ensemble sees both
+// layers, and a deeper layer is nearer to the classifier's decision.
+func preference() []string {
+	return []string{"mahalanobis/ensemble", "mahalanobis/layer8", "mahalanobis/layer7"}
+}
+
+// Preferred returns the detector to report where there is only space for one:
+// of names mahalanobis/ensemble, else mahalanobis/layer8, else
+// mahalanobis/layer7, else the first, or "" if there are none.
+func Preferred(names []string) string {
+	for _, name := range preference() {
+		if slices.Contains(names, name) {
+			return name
+		}
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	return names[0]
+}
+
+// view is a Results with the lookups that several sections share.
 type view struct {
 	Results
-	styles map[string]style
+	styles map[string]style // by the name of the detector
 }
 
 func newView(r Results) view {
 	return view{Results: r, styles: detectorStyles(r.Detectors)}
 }
 
-// preferred is the order in which a detector is chosen for the headline. The
-// ensemble sees both layers, and a deeper layer is nearer to the decision.
-func preferred() []string {
-	return []string{"mahalanobis/ensemble", "mahalanobis/layer8", "mahalanobis/layer7"}
+// find returns the first element of s for which ok is true, or nil.
+func find[T any](s []T, ok func(T) bool) *T {
+	if i := slices.IndexFunc(s, ok); i >= 0 {
+		return &s[i]
+	}
+	return nil
+}
+
+// addNew appends x to s unless s holds it.
+func addNew[T comparable](s []T, x T) []T {
+	if slices.Contains(s, x) {
+		return s
+	}
+	return append(s, x)
 }
 
 // computed reports whether d has at least one AUROC.
 func (d Detector) computed() bool {
-	return d.Skipped == "" && slices.ContainsFunc(d.Splits, func(s DetectorSplit) bool { return finite(share(s.AUROC)) })
+	return d.Skipped == "" && slices.ContainsFunc(d.Splits, func(s DetectorSplit) bool { return isShare(s.AUROC) })
 }
 
-// main returns the detectors that are drawn: the preferred ones, or where
-// none of them was computed the first three that were.
-func (v view) main() []Detector {
-	var usual, all []Detector
+// drawn returns the detectors whose series are drawn: those of preference, or
+// if none of them was computed the first three that were.
+func (v view) drawn() []Detector {
+	var preferred, all []Detector
 	for _, d := range v.Detectors {
 		if !d.computed() {
 			continue
 		}
 		all = append(all, d)
-		if slices.Contains(preferred(), d.Name) {
-			usual = append(usual, d)
+		if slices.Contains(preference(), d.Name) {
+			preferred = append(preferred, d)
 		}
 	}
-	if len(usual) > 0 {
-		return usual
+	if len(preferred) > 0 {
+		return preferred
 	}
 	return all[:min(3, len(all))]
 }
 
-// chosen returns the detector of the headline: the most preferred one that
-// was computed and never saw an Out file, or nil.
-func (v view) chosen() *Detector {
+// preferred returns the detector of the headline: among those that were
+// computed and are not fitted on Out files the preferred one, or nil.
+func (v view) preferred() *Detector {
 	fair := func(d Detector) bool { return d.computed() && !d.UsesOutLabels }
-	for _, name := range preferred() {
-		if i := slices.IndexFunc(v.Detectors, func(d Detector) bool { return d.Name == name && fair(d) }); i >= 0 {
-			return &v.Detectors[i]
+	var names []string
+	for _, d := range v.Detectors {
+		if fair(d) {
+			names = append(names, d.Name)
 		}
 	}
-	if i := slices.IndexFunc(v.Detectors, fair); i >= 0 {
-		return &v.Detectors[i]
-	}
-	return nil
+	name := Preferred(names)
+	return find(v.Detectors, func(d Detector) bool { return d.Name == name && fair(d) })
 }
 
 // role returns the splits of one role, in order.
 func (v view) role(role Role) []Split {
-	var out []Split
-	for _, s := range v.Splits {
-		if s.Role == role {
-			out = append(out, s)
-		}
-	}
-	return out
+	return slices.DeleteFunc(slices.Clone(v.Splits), func(s Split) bool { return s.Role != role })
 }
 
 // in returns the In split; without one its name is made from the train span.
@@ -321,28 +371,95 @@ func (v view) in() Split {
 	return Split{Name: v.Train + "-val", Role: RoleIn}
 }
 
-// inName and trainName are how titles and sentences call In and the training
-// span.
+// inName returns the name of In for titles and sentences.
 func (v view) inName() string {
 	if len(v.role(RoleIn)) == 0 && v.Train == "" {
 		return "In"
 	}
-	return shorten(clean(v.in().Name), 40)
+	return short(v.in().Name, 40)
 }
 
+// trainName returns the name of the training span for titles and sentences.
 func (v view) trainName() string {
 	if v.Train == "" {
 		return v.inName()
 	}
-	return shorten(clean(v.Train), 40)
+	return short(v.Train, 40)
 }
+
+// outNames returns the Out splits in the order of time, and after them those
+// that only a detector has.
+func (v view) outNames() []string {
+	var names []string
+	for _, s := range v.role(RoleOut) {
+		names = append(names, s.Name)
+	}
+	for _, d := range v.Detectors {
+		for _, s := range d.Splits {
+			names = addNew(names, s.Split)
+		}
+	}
+	return names
+}
+
+// inFiles returns the number of In files behind an AUROC.
+func (v view) inFiles() int {
+	if n := v.in().Files; n > 0 {
+		return n
+	}
+	for _, d := range v.Detectors {
+		for _, s := range d.Splits {
+			return s.In
+		}
+	}
+	return 0
+}
+
+// outFiles returns the number of files of the named split.
+func (v view) outFiles(name string) int {
+	if s := find(v.Splits, func(s Split) bool { return s.Name == name }); s != nil {
+		return s.Files
+	}
+	for _, d := range v.Detectors {
+		if s := d.split(name); s != nil {
+			return s.Out
+		}
+	}
+	return 0
+}
+
+// noAUROC explains why a run without any AUROC has no pictures, or returns "".
+func (v view) noAUROC() string {
+	switch {
+	case len(v.outNames()) == 0:
+		return "There is no later split to compare with: add one under tests in corpus.yaml."
+	case len(v.drawn()) == 0:
+		return "No detector has an AUROC; the detector table says why each was skipped."
+	}
+	return ""
+}
+
+// null returns the null band of a split. It depends on the numbers of files far
+// more than on the detector, so that of the preferred one is drawn for all.
+func (v view) null(name string) (lo, hi float64, ok bool) {
+	ds := v.drawn()
+	if d := v.preferred(); d != nil {
+		ds = append([]Detector{*d}, ds...)
+	}
+	for _, d := range ds {
+		if s := d.split(name); s != nil && isShare(s.NullLo) && isShare(s.NullHi) {
+			return float64(s.NullLo), float64(s.NullHi), true
+		}
+	}
+	return 0, 0, false
+}
+
+func (s DetectorSplit) auroc() Interval { return Interval{s.AUROC, s.AUROCLo, s.AUROCHi} }
+func (m DetectorMonth) auroc() Interval { return Interval{m.AUROC, m.AUROCLo, m.AUROCHi} }
 
 // split returns the numbers of d on the named split, or nil.
 func (d Detector) split(name string) *DetectorSplit {
-	if i := slices.IndexFunc(d.Splits, func(s DetectorSplit) bool { return s.Split == name }); i >= 0 {
-		return &d.Splits[i]
-	}
-	return nil
+	return find(d.Splits, func(s DetectorSplit) bool { return s.Split == name })
 }
 
 // last returns the numbers of d on the latest split that has an AUROC, or nil.
@@ -360,13 +477,10 @@ func (v view) accuracy(name string) *Accuracy {
 	if v.Classifier == nil {
 		return nil
 	}
-	if i := slices.IndexFunc(v.Classifier.Splits, func(a Accuracy) bool { return a.Name == name }); i >= 0 {
-		return &v.Classifier.Splits[i]
-	}
-	return nil
+	return find(v.Classifier.Splits, func(a Accuracy) bool { return a.Name == name })
 }
 
-// accuracyOrNone is accuracy with missing numbers in place of nil.
+// accuracyOrNone returns the same numbers, or NaNs in place of nil.
 func (v view) accuracyOrNone(name string) Accuracy {
 	if a := v.accuracy(name); a != nil {
 		return *a

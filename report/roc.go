@@ -2,7 +2,6 @@ package report
 
 import (
 	"fmt"
-	"math"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
@@ -10,7 +9,7 @@ import (
 	"gonum.org/v1/plot/vg/draw"
 )
 
-// rocSection is the trade-off behind each AUROC.
+// rocSection shows the ROC curve behind each AUROC.
 func rocSection(v view) section {
 	return section{
 		id: "roc", title: "ROC curves",
@@ -25,15 +24,14 @@ func rocFigure(v view) figure {
 		return f
 	}
 	f.caption = "True positive rate: share of In files kept; false positive rate: share of the later files kept. n is the number of later files."
-	f.cols, f.least = 3, 2.2*vg.Inch
-	f.height = func(width vg.Length) vg.Length { return min(width, 2.75*vg.Inch) }
-	ds := v.main()
+	f.cols, f.least, f.height = 3, 2.2*vg.Inch, square
+	ds := v.drawn()
 	f.legend = v.legend(ds)
 	for _, name := range v.outNames() {
 		curves := map[string]plotter.XYs{}
 		for _, d := range ds {
 			if s := d.split(name); s != nil {
-				if xy := pairs(s.ROC); len(xy) >= 2 {
+				if xy := curve(s.ROC); len(xy) >= 2 {
 					curves[d.Name] = xy
 				}
 			}
@@ -42,56 +40,40 @@ func rocFigure(v view) figure {
 			continue
 		}
 		f.panels = append(f.panels, func(vg.Length) *plot.Plot {
-			p := newPanel(fmt.Sprintf("%s (n %d)", shorten(clean(name), 24), v.outFiles(name)), "false positive rate", "true positive rate")
+			p := v.splitPanel(name, "false positive rate", "true positive rate")
 			p.Add(diagonal{})
 			for _, d := range ds {
 				if xy, ok := curves[d.Name]; ok {
-					l := must(plotter.NewLine(xy))
-					l.LineStyle = v.styles[d.Name].line()
-					p.Add(l)
+					addCurve(p, v.styles[d.Name].line(), xy)
 				}
 			}
-			unit(&p.X)
-			unit(&p.Y)
+			setUnit(&p.X)
+			setUnit(&p.Y)
 			return p
 		})
 	}
-	if missed := len(v.outNames()) - len(f.panels); missed > 0 {
-		f.caption += fmt.Sprintf(" %s without a curve: too few files.", count(missed, "split"))
+	if without := len(v.outNames()) - len(f.panels); without > 0 {
+		f.caption += fmt.Sprintf(" %s without a curve: too few files.", count(without, "split"))
 	}
 	if len(f.panels) == 0 {
 		f.gap = "No split has a ROC curve: too few files."
 	}
-	f.alt = f.title + ", one panel per split: " + v.spoken()
+	f.alt = f.title + ", one panel per split: " + v.aurocsInWords()
 	return f
 }
 
-// pairs makes a curve of pairs of shares. Pairs that are no numbers are left
-// out, and so are those less than a line's width from the one before, but for the
-// last: no eye sees them, and a curve of 100,000 files stays small.
-func pairs(ps [][2]Num) plotter.XYs {
-	const step = 4e-3
-	var out plotter.XYs
-	for i, p := range ps {
-		q := plotter.XY{X: share(p[0]), Y: share(p[1])}
-		if !finite(q.X) || !finite(q.Y) {
-			continue
-		}
-		if n := len(out); n > 0 && i < len(ps)-1 && math.Abs(q.X-out[n-1].X) < step && math.Abs(q.Y-out[n-1].Y) < step {
-			continue
-		}
-		out = append(out, q)
-	}
-	return out
+// splitPanel returns a panel whose title is a split and its number of files.
+func (v view) splitPanel(name, x, y string) *plot.Plot {
+	return newPanel(fmt.Sprintf("%s (n %d)", short(name, 24), v.outFiles(name)), x, y)
 }
 
-// unit sets an axis to 0 … 1.
-func unit(a *plot.Axis) {
+// setUnit sets an axis to 0 … 1.
+func setUnit(a *plot.Axis) {
 	a.Min, a.Max = 0, 1
 	a.Tick.Marker = plot.ConstantTicks([]plot.Tick{{Value: 0, Label: "0"}, {Value: 0.5, Label: "0.5"}, {Value: 1, Label: "1"}})
 }
 
-// diagonal is the line of chance.
+// diagonal is the ROC curve of chance.
 type diagonal struct{}
 
 // Plot implements plot.Plotter.

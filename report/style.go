@@ -17,7 +17,7 @@ import (
 	"gonum.org/v1/plot/vg/draw"
 )
 
-// style is how a series looks in every picture. Series differ in colour, dash
+// style is how a series is drawn in every picture. Series differ in colour, dash
 // and glyph at once, so that no reader depends on one of them.
 type style struct {
 	color  color.NRGBA
@@ -66,31 +66,30 @@ func (s style) point() draw.GlyphStyle {
 	return draw.GlyphStyle{Color: s.color, Radius: vg.Points(2.6), Shape: s.glyph}
 }
 
-// usual is how many of the styles belong to the usual detectors alone.
-const usual = 3
+// reserved is how many styles belong to the detectors of preference alone.
+const reserved = 3
 
-// seriesStyle is the i-th style. Eleven colours, five dashes and four glyphs
-// repeat together only after 220 series.
+// seriesStyle returns the i-th style. Eleven colours, five dashes and four
+// glyphs repeat together only after 220 series.
 func seriesStyle(i int) style {
 	dashes := [][]vg.Length{nil, {5, 2.5}, {1.5, 2}, {8, 2, 1.5, 2}, {3, 1.5}}
 	glyphs := []draw.GlyphDrawer{draw.CircleGlyph{}, draw.BoxGlyph{}, draw.PyramidGlyph{}, diamondGlyph{}}
 	colors := palette()
 	c := i
-	if i >= usual {
-		c = usual + (i-usual)%(len(colors)-usual)
+	if i >= reserved {
+		c = reserved + (i-reserved)%(len(colors)-reserved)
 	}
 	return style{color: colors[c], dashes: dashes[i%len(dashes)], glyph: glyphs[i%len(glyphs)]}
 }
 
-// detectorStyles gives every detector its style. The usual detectors have
-// theirs fixed, so that two reports can be laid side by side.
+// detectorStyles returns the style of every detector by name. Those of
+// preference have the same style in every report, so that two reports compare.
 func detectorStyles(ds []Detector) map[string]style {
-	styles := map[string]style{
-		"mahalanobis/ensemble": seriesStyle(0),
-		"mahalanobis/layer8":   seriesStyle(1),
-		"mahalanobis/layer7":   seriesStyle(2),
+	styles := map[string]style{}
+	for i, name := range preference() {
+		styles[name] = seriesStyle(i)
 	}
-	next := usual
+	next := reserved
 	for _, d := range ds {
 		if _, ok := styles[d.Name]; !ok {
 			styles[d.Name] = seriesStyle(next)
@@ -118,13 +117,13 @@ func (diamondGlyph) DrawGlyph(c *draw.Canvas, sty draw.GlyphStyle, pt vg.Point) 
 	c.Fill(p)
 }
 
-// grey is an opaque grey; the constants are dark enough, or light enough, for
-// the white card every picture is drawn on.
+// grey is an opaque grey. The constants have the contrast they need on the
+// white background of every picture.
 type grey uint8
 
 const (
-	ink  grey = 0x22 // text, reference lines
-	soft grey = 0x59 // notes
+	ink  grey = 0x22 // text
+	soft grey = 0x59 // axes and notes
 	hair grey = 0xE8 // grid
 )
 
@@ -174,7 +173,7 @@ func wrap(sty text.Style, txt string, width vg.Length) []string {
 	return lines
 }
 
-// newPanel returns an empty plot in the house look: sans serif, thin axes,
+// newPanel returns an empty plot in the style of all: sans serif, thin axes,
 // light horizontal grid.
 func newPanel(title, x, y string) *plot.Plot {
 	p := plot.New()
@@ -210,23 +209,277 @@ func must[T any](v T, err error) T {
 	return v
 }
 
+// point is a value with an interval at x. If y is NaN the series breaks there,
+// if lo or hi is NaN no interval is drawn.
+type point struct{ x, y, lo, hi float64 }
+
+// absent returns a point at x without a value.
+func absent(x float64) point { return point{x, math.NaN(), math.NaN(), math.NaN()} }
+
+// pointAt returns the point at x of a value that lies between 0 and 1.
+func pointAt(x float64, v Interval) point { return point{x, share(v.Value), share(v.Lo), share(v.Hi)} }
+
+func (p point) hasInterval() bool { return finite(p.lo) && finite(p.hi) }
+
+func finite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }
+
+// isShare reports whether x lies between 0 and 1, as AUROCs, accuracies and
+// rates do. Any other number is not drawn.
+func isShare(x Num) bool { return x >= 0 && x <= 1 }
+
+// share returns x, or NaN unless isShare(x).
+func share(x Num) float64 {
+	if isShare(x) {
+		return float64(x)
+	}
+	return math.NaN()
+}
+
+// curve returns the pairs whose two numbers are shares. It skips those less
+// than a line's width from the one before, but for the last: nobody sees them,
+// and the curve of 100,000 files stays small.
+func curve(pairs [][2]Num) plotter.XYs {
+	const step = 4e-3
+	var out plotter.XYs
+	for i, p := range pairs {
+		q := plotter.XY{X: share(p[0]), Y: share(p[1])}
+		if !finite(q.X) || !finite(q.Y) {
+			continue
+		}
+		if n := len(out); n > 0 && i < len(pairs)-1 && math.Abs(q.X-out[n-1].X) < step && math.Abs(q.Y-out[n-1].Y) < step {
+			continue
+		}
+		out = append(out, q)
+	}
+	return out
+}
+
+// withoutIntervals returns the points with their values alone.
+func withoutIntervals(ps []point) []point {
+	out := make([]point, len(ps))
+	for i, p := range ps {
+		out[i] = absent(p.x)
+		out[i].y = p.y
+	}
+	return out
+}
+
+// runs returns the stretches of points that have values.
+func runs(ps []point) [][]point {
+	var out [][]point
+	open := false
+	for _, p := range ps {
+		if !finite(p.y) {
+			open = false
+			continue
+		}
+		if !open {
+			out = append(out, nil)
+			open = true
+		}
+		out[len(out)-1] = append(out[len(out)-1], p)
+	}
+	return out
+}
+
+func xys(ps []point, y func(point) float64) plotter.XYs {
+	out := make(plotter.XYs, len(ps))
+	for i, p := range ps {
+		out[i] = plotter.XY{X: p.x, Y: y(p)}
+	}
+	return out
+}
+
+func middle(p point) float64 { return p.y }
+
+// shift returns the distance to the side of the i-th of n series, step apart,
+// so that none hides another.
+func shift(i, n int, step float64) float64 { return (float64(i) - float64(n-1)/2) * step }
+
+func addCurve(p *plot.Plot, sty draw.LineStyle, xy plotter.XYs) {
+	l := must(plotter.NewLine(xy))
+	l.LineStyle = sty
+	p.Add(l)
+}
+
+func addGlyphs(p *plot.Plot, s style, xy plotter.XYs) {
+	sc := must(plotter.NewScatter(xy))
+	sc.GlyphStyle = s.point()
+	p.Add(sc)
+}
+
+// addArea fills a polygon.
+func addArea(p *plot.Plot, fill color.Color, outline plotter.XYs) {
+	poly := must(plotter.NewPolygon(outline))
+	poly.Color = fill
+	poly.LineStyle.Width = 0
+	p.Add(poly)
+}
+
+// addSeries joins the points of each run, and draws a glyph at every point and
+// its interval as a bar.
+func addSeries(p *plot.Plot, s style, ps []point) {
+	for _, run := range runs(ps) {
+		addCurve(p, s.line(), xys(run, middle))
+	}
+	addPoints(p, s, ps)
+}
+
+func addPoints(p *plot.Plot, s style, ps []point) {
+	all := slices.Concat(runs(ps)...)
+	bars := slices.DeleteFunc(slices.Clone(all), func(q point) bool { return !q.hasInterval() })
+	if len(bars) > 0 {
+		e := must(plotter.NewYErrorBars(errorPoints(bars)))
+		e.LineStyle = draw.LineStyle{Color: s.color, Width: vg.Points(1)}
+		e.CapWidth = 4
+		p.Add(e)
+	}
+	if len(all) > 0 {
+		addGlyphs(p, s, xys(all, middle))
+	}
+}
+
+// errorPoints gives plotter.NewYErrorBars the bounds as distances from the values.
+type errorPoints []point
+
+func (e errorPoints) Len() int                        { return len(e) }
+func (e errorPoints) XY(i int) (x, y float64)         { return e[i].x, e[i].y }
+func (e errorPoints) YError(i int) (float64, float64) { return e[i].y - e[i].lo, e[i].hi - e[i].y }
+
+// addBand fills the interval of each run. A run of one point has a bar.
+func addBand(p *plot.Plot, s style, ps []point) {
+	for _, run := range runs(ps) {
+		upper := slices.DeleteFunc(run, func(q point) bool { return !q.hasInterval() })
+		if len(upper) == 1 {
+			addPoints(p, s, upper)
+		}
+		if len(upper) < 2 {
+			continue
+		}
+		lower := slices.Clone(upper)
+		slices.Reverse(lower)
+		addArea(p, s.faint(0x30), append(xys(upper, func(q point) float64 { return q.hi }), xys(lower, func(q point) float64 { return q.lo })...))
+	}
+}
+
+// box is a filled rectangle in data coordinates.
+type box struct{ x0, x1, y0, y1 float64 }
+
+func addBoxes(p *plot.Plot, s style, boxes ...box) {
+	for _, b := range boxes {
+		addArea(p, s.color, plotter.XYs{{X: b.x0, Y: b.y0}, {X: b.x1, Y: b.y0}, {X: b.x1, Y: b.y1}, {X: b.x0, Y: b.y1}})
+	}
+}
+
+// reference is a straight dashed line across the panel. A vertical one may have
+// a note at its top, on the side that is wider.
+type reference struct {
+	at       float64
+	vertical bool
+	note     string
+}
+
+func referenceStyle() style { return style{color: rgb(0x595959), dashes: []vg.Length{3, 2}} }
+
+// Plot implements plot.Plotter.
+func (r reference) Plot(c draw.Canvas, p *plot.Plot) {
+	line := referenceStyle().line()
+	line.Width = vg.Points(0.8)
+	x, y := p.Transforms(&c)
+	if !r.vertical {
+		if at := y(r.at); c.ContainsY(at) {
+			c.StrokeLine2(line, c.Min.X, at, c.Max.X, at)
+		}
+		return
+	}
+	at := x(r.at)
+	if !c.ContainsX(at) {
+		return
+	}
+	c.StrokeLine2(line, at, c.Min.Y, at, c.Max.Y)
+	sty := noteStyle()
+	if at > c.Center().X {
+		sty.XAlign = draw.XRight
+	}
+	c.FillText(sty, vg.Point{X: at + 3 + 6*vg.Length(sty.XAlign), Y: c.Max.Y}, r.note)
+}
+
+// endLabels names series at the right edge of the panel, beside where they
+// end, pushed apart where they would overlap.
+type endLabels []endLabel
+
+type endLabel struct {
+	text string
+	y    float64
+	style
+}
+
+const endLabelHeight = 10 * vg.Length(1)
+
+func endStyle(s style) text.Style {
+	t := labelStyle()
+	t.Color = s.color
+	t.YAlign = draw.YCenter
+	return t
+}
+
+// GlyphBoxes implements plot.GlyphBoxer: it reserves the width of the longest
+// label.
+func (e endLabels) GlyphBoxes(*plot.Plot) []plot.GlyphBox {
+	var w vg.Length
+	for _, l := range e {
+		w = max(w, endStyle(l.style).Width(l.text))
+	}
+	return []plot.GlyphBox{{X: 1, Y: 0.5, Rectangle: vg.Rectangle{Max: vg.Point{X: w + 6}}}}
+}
+
+// add names the series that ends at the last of the points with a value.
+func (e *endLabels) add(text string, s style, ps []point) {
+	if runs := runs(ps); len(runs) > 0 {
+		last := runs[len(runs)-1]
+		*e = append(*e, endLabel{text, last[len(last)-1].y, s})
+	}
+}
+
+// Plot implements plot.Plotter.
+func (e endLabels) Plot(c draw.Canvas, p *plot.Plot) {
+	e = slices.SortedStableFunc(slices.Values(e), func(a, b endLabel) int { return cmp.Compare(a.y, b.y) })
+	_, y := p.Transforms(&c)
+	at := make([]vg.Length, len(e))
+	for i, l := range e {
+		at[i] = min(max(y(l.y), c.Min.Y+endLabelHeight/2), c.Max.Y-endLabelHeight/2)
+		if i > 0 {
+			at[i] = max(at[i], at[i-1]+endLabelHeight)
+		}
+	}
+	// Labels that were pushed out at the top push the others down.
+	top := c.Max.Y + endLabelHeight/2
+	for i := len(at) - 1; i >= 0; i-- {
+		at[i] = min(at[i], top-endLabelHeight)
+		top = at[i]
+	}
+	for i, l := range e {
+		c.FillText(endStyle(l.style), vg.Point{X: c.Max.X + 6, Y: at[i] + 1}, l.text)
+	}
+}
+
 // categories are names along an axis, each with a note such as its number of
 // files.
 type categories struct{ names, notes []string }
 
 func (c *categories) add(name, note string) {
-	c.names = append(c.names, shorten(clean(name), 22))
+	c.names = append(c.names, short(name, 22))
 	c.notes = append(c.notes, note)
 }
 
-// side is the room to the left of a panel's data, for deciding what fits.
-const side = 60 * vg.Length(1)
+// leftMargin is about how much of a panel's width lies to the left of its data.
+const leftMargin = 60 * vg.Length(1)
 
-// turned reports whether the names have to stand upright to fit in a panel of
-// that width, and how long the longest then is.
+// turned reports whether the names are too wide to stand side by side in a
+// panel of that width, and how long the longest is when turned upright.
 func (c categories) turned(width vg.Length) (bool, vg.Length) {
 	sty := tickStyle()
-	slot := (width - side) / vg.Length(max(1, len(c.names)))
+	slot := (width - leftMargin) / vg.Length(max(1, len(c.names)))
 	fits, longest := true, vg.Length(0)
 	for i, name := range c.names {
 		fits = fits && max(sty.Width(name), sty.Width(c.notes[i])) < slot-4
@@ -242,7 +495,8 @@ func (c categories) upright(i int) string {
 	return c.names[i] + ", " + c.notes[i]
 }
 
-// height is base inches and the room of names that stand upright.
+// height returns the height of a panel by its width: base inches, and the
+// length of the names where they stand upright.
 func (c categories) height(base vg.Length) func(vg.Length) vg.Length {
 	return func(width vg.Length) vg.Length {
 		if turned, longest := c.turned(width); turned {
@@ -264,7 +518,7 @@ func (c categories) set(p *plot.Plot, width vg.Length) {
 		ticks[i] = plot.Tick{Value: float64(i), Label: name}
 		switch {
 		case turned:
-			ticks[i].Label = c.upright(i) + "  " // the end is at the axis: keep off it
+			ticks[i].Label = c.upright(i) + "  " // the spaces keep the text off the axis
 		case c.notes[i] != "":
 			ticks[i].Label += "\n" + c.notes[i]
 		}
@@ -287,6 +541,13 @@ func setAUROC(p *plot.Plot, ps []point) {
 	p.Y.Min = max(0, math.Floor(lo*20-0.2)/20)
 	p.Y.Max = min(1, math.Ceil(hi*20+0.2)/20)
 	p.Y.Tick.Marker = tenths("no drift ")
+}
+
+// setRows labels the rows of a panel that has one row per unit of y, from lo to hi.
+func setRows(p *plot.Plot, ticks []plot.Tick, lo, hi float64) {
+	p.Y.Tick.Marker = plot.ConstantTicks(ticks)
+	p.Y.Tick.Length, p.Y.Width = 0, 0
+	p.Y.Min, p.Y.Max = lo, hi
 }
 
 // tenths ticks every tenth, labelled, and every twentieth. Its text stands
@@ -349,230 +610,4 @@ func (scoreTicks) Ticks(lo, hi float64) []plot.Tick {
 		}
 	}
 	return ticks
-}
-
-// point is a value with an interval at x. A y that is no number is a gap, a
-// bound that is no number leaves the interval out.
-type point struct{ x, y, lo, hi float64 }
-
-// absent is the gap at x.
-func absent(x float64) point { return point{x, math.NaN(), math.NaN(), math.NaN()} }
-
-func (p point) hasInterval() bool { return finite(p.lo) && finite(p.hi) }
-
-func finite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }
-
-// share is x for a picture: AUROCs, accuracies and rates lie between 0 and 1,
-// and what does not is no number to draw.
-func share(x Num) float64 {
-	if x >= 0 && x <= 1 {
-		return float64(x)
-	}
-	return math.NaN()
-}
-
-// bare returns the points without their intervals.
-func bare(ps []point) []point {
-	out := make([]point, len(ps))
-	for i, p := range ps {
-		out[i] = absent(p.x)
-		out[i].y = p.y
-	}
-	return out
-}
-
-// runs splits points at gaps.
-func runs(ps []point) [][]point {
-	var out [][]point
-	open := false
-	for _, p := range ps {
-		if !finite(p.y) {
-			open = false
-			continue
-		}
-		if !open {
-			out = append(out, nil)
-			open = true
-		}
-		out[len(out)-1] = append(out[len(out)-1], p)
-	}
-	return out
-}
-
-func xys(ps []point, y func(point) float64) plotter.XYs {
-	out := make(plotter.XYs, len(ps))
-	for i, p := range ps {
-		out[i] = plotter.XY{X: p.x, Y: y(p)}
-	}
-	return out
-}
-
-func middle(p point) float64 { return p.y }
-
-// addLine joins the points of each run.
-func addLine(p *plot.Plot, s style, ps []point) {
-	for _, run := range runs(ps) {
-		l := must(plotter.NewLine(xys(run, middle)))
-		l.LineStyle = s.line()
-		p.Add(l)
-	}
-}
-
-// addPoints draws a glyph at every point, and its interval as a bar.
-func addPoints(p *plot.Plot, s style, ps []point) {
-	var all, bars []point
-	for _, run := range runs(ps) {
-		all = append(all, run...)
-	}
-	for _, q := range all {
-		if q.hasInterval() {
-			bars = append(bars, q)
-		}
-	}
-	if len(bars) > 0 {
-		e := must(plotter.NewYErrorBars(errorPoints(bars)))
-		e.LineStyle = draw.LineStyle{Color: s.color, Width: vg.Points(1)}
-		e.CapWidth = 4
-		p.Add(e)
-	}
-	if len(all) > 0 {
-		sc := must(plotter.NewScatter(xys(all, middle)))
-		sc.GlyphStyle = s.point()
-		p.Add(sc)
-	}
-}
-
-// errorPoints lets plotter.NewYErrorBars see points as values with offsets.
-type errorPoints []point
-
-func (e errorPoints) Len() int                        { return len(e) }
-func (e errorPoints) XY(i int) (x, y float64)         { return e[i].x, e[i].y }
-func (e errorPoints) YError(i int) (float64, float64) { return e[i].y - e[i].lo, e[i].hi - e[i].y }
-
-// addBand fills the interval of each run.
-func addBand(p *plot.Plot, s style, ps []point) {
-	for _, run := range runs(ps) {
-		var upper, lower []point
-		for _, q := range run {
-			if q.hasInterval() {
-				upper = append(upper, q)
-				lower = append([]point{q}, lower...)
-			}
-		}
-		if len(upper) == 1 {
-			addPoints(p, s, upper) // a lone month has a bar in place of a band
-		}
-		if len(upper) < 2 {
-			continue
-		}
-		outline := append(xys(upper, func(q point) float64 { return q.hi }), xys(lower, func(q point) float64 { return q.lo })...)
-		poly := must(plotter.NewPolygon(outline))
-		poly.Color = s.faint(0x30)
-		poly.LineStyle.Width = 0
-		p.Add(poly)
-	}
-}
-
-// box is a filled rectangle in data coordinates.
-type box struct{ x0, x1, y0, y1 float64 }
-
-// addBoxes fills boxes with one colour.
-func addBoxes(p *plot.Plot, s style, boxes ...box) {
-	for _, b := range boxes {
-		poly := must(plotter.NewPolygon(plotter.XYs{{X: b.x0, Y: b.y0}, {X: b.x1, Y: b.y0}, {X: b.x1, Y: b.y1}, {X: b.x0, Y: b.y1}}))
-		poly.Color = s.color
-		poly.LineStyle.Width = 0
-		p.Add(poly)
-	}
-}
-
-// rule is a straight dashed reference line across the panel. A vertical one
-// may have a note at its top, on the side with more room.
-type rule struct {
-	at       float64
-	vertical bool
-	note     string
-}
-
-func ruleStyle() style { return style{color: rgb(0x595959), dashes: []vg.Length{3, 2}} }
-
-// Plot implements plot.Plotter.
-func (r rule) Plot(c draw.Canvas, p *plot.Plot) {
-	line := ruleStyle().line()
-	line.Width = vg.Points(0.8)
-	x, y := p.Transforms(&c)
-	if !r.vertical {
-		if at := y(r.at); c.ContainsY(at) {
-			c.StrokeLine2(line, c.Min.X, at, c.Max.X, at)
-		}
-		return
-	}
-	at := x(r.at)
-	if !c.ContainsX(at) {
-		return
-	}
-	c.StrokeLine2(line, at, c.Min.Y, at, c.Max.Y)
-	sty := noteStyle()
-	if at > c.Center().X {
-		sty.XAlign = draw.XRight
-	}
-	c.FillText(sty, vg.Point{X: at + 3 + 6*vg.Length(sty.XAlign), Y: c.Max.Y}, r.note)
-}
-
-// endLabels names series at the right edge of the panel, beside where they
-// end, pushed apart where they would overlap.
-type endLabels []endLabel
-
-type endLabel struct {
-	text string
-	y    float64
-	style
-}
-
-const endLabelHeight = 10 * vg.Length(1)
-
-func endStyle(s style) text.Style {
-	t := labelStyle()
-	t.Color = s.color
-	t.YAlign = draw.YCenter
-	return t
-}
-
-// GlyphBoxes implements plot.GlyphBoxer: it keeps room for the longest label.
-func (e endLabels) GlyphBoxes(*plot.Plot) []plot.GlyphBox {
-	var w vg.Length
-	for _, l := range e {
-		w = max(w, endStyle(l.style).Width(l.text))
-	}
-	return []plot.GlyphBox{{X: 1, Y: 0.5, Rectangle: vg.Rectangle{Max: vg.Point{X: w + 6}}}}
-}
-
-// add names the series that ends at the last of the points with a value.
-func (e *endLabels) add(text string, s style, ps []point) {
-	if runs := runs(ps); len(runs) > 0 {
-		last := runs[len(runs)-1]
-		*e = append(*e, endLabel{text, last[len(last)-1].y, s})
-	}
-}
-
-// Plot implements plot.Plotter.
-func (e endLabels) Plot(c draw.Canvas, p *plot.Plot) {
-	e = slices.SortedStableFunc(slices.Values(e), func(a, b endLabel) int { return cmp.Compare(a.y, b.y) })
-	_, y := p.Transforms(&c)
-	at := make([]vg.Length, len(e))
-	for i, l := range e {
-		at[i] = min(max(y(l.y), c.Min.Y+endLabelHeight/2), c.Max.Y-endLabelHeight/2)
-		if i > 0 {
-			at[i] = max(at[i], at[i-1]+endLabelHeight)
-		}
-	}
-	// Whatever was pushed out at the top pushes the others down.
-	top := c.Max.Y + endLabelHeight/2
-	for i := len(at) - 1; i >= 0; i-- {
-		at[i] = min(at[i], top-endLabelHeight)
-		top = at[i]
-	}
-	for i, l := range e {
-		c.FillText(endStyle(l.style), vg.Point{X: c.Max.X + 6, Y: at[i] + 1}, l.text)
-	}
 }

@@ -20,7 +20,8 @@ import (
 // hold, with U+FFFD for every other character: names come from files on disk.
 func clean(s string) string { return text.Line(s, unicode.ReplacementChar) }
 
-// shorten cuts the middle out of a long name: both ends tell names apart.
+// shorten cuts the middle out of a text of more than most characters: both
+// ends tell names apart.
 func shorten(s string, most int) string {
 	r := []rune(s)
 	if len(r) <= most {
@@ -30,10 +31,13 @@ func shorten(s string, most int) string {
 	return string(r[:most-1-tail]) + "…" + string(r[len(r)-tail:])
 }
 
+// short returns a name clean and of at most so many characters.
+func short(name string, most int) string { return shorten(clean(name), most) }
+
 // missing stands for a number that could not be computed.
 const missing = "–"
 
-// none is the number that could not be computed.
+// none returns NaN, a number that could not be computed.
 func none() Num { return Num(math.NaN()) }
 
 // fixed formats x with a fixed number of decimals, or as missing.
@@ -64,12 +68,24 @@ func percent(x Num) string {
 	return fixed(100*x, 0) + "%"
 }
 
-// interval formats a value and its 95% interval, each through f.
-func interval(x, lo, hi Num, f func(Num) string) string {
-	if !x.OK() || !lo.OK() || !hi.OK() {
-		return f(x)
+// significant formats x with four significant digits.
+func significant(x Num) string {
+	if !x.OK() {
+		return missing
 	}
-	return fmt.Sprintf("%s (%s to %s)", f(x), f(lo), f(hi))
+	s := fmt.Sprintf("%.4g", float64(x))
+	if v, err := strconv.ParseFloat(s, 64); err == nil && math.Abs(v) >= 1e4 && math.Abs(v) < 1e12 {
+		return strconv.FormatFloat(v, 'f', 0, 64)
+	}
+	return s
+}
+
+// interval formats a value and its 95% interval, each through f.
+func interval(x Interval, f func(Num) string) string {
+	if !x.Value.OK() || !x.Lo.OK() || !x.Hi.OK() {
+		return f(x.Value)
+	}
+	return fmt.Sprintf("%s (%s to %s)", f(x.Value), f(x.Lo), f(x.Hi))
 }
 
 // auroc2 and auroc3 format an AUROC in sentences and in tables.
@@ -96,13 +112,21 @@ func count(n int, noun string) string {
 type table struct {
 	name    string // of its CSV file, without extension
 	caption string
-	gap     string // why there is no table
+	empty   string // what the page says in place of a table without rows
 	columns []column
 	rows    [][]cell // one cell per column
 }
 
-// column heads one column of the page, and one or more of the CSV file: a
-// value with its interval is one cell to read and three to compute with.
+// gap returns why there is no table, or "".
+func (t table) gap() string {
+	if len(t.rows) > 0 {
+		return ""
+	}
+	return t.empty
+}
+
+// column heads one column of the page and one or more of the CSV file: a value
+// with its interval is one cell on the page and three in the file.
 type column struct {
 	title   string
 	csv     []string
@@ -128,6 +152,11 @@ func intervalColumn(title, csv string) column {
 	return column{title: title, csv: []string{csv, csv + "_lo", csv + "_hi"}, numeric: true}
 }
 
+// bandColumn heads the null band of an AUROC.
+func bandColumn(title string) column {
+	return column{title: title, csv: []string{"null_lo", "null_hi"}, numeric: true}
+}
+
 func textCell(s string) cell {
 	s = clean(s)
 	return cell{text: s, csv: []string{text.SpreadsheetSafe(s)}}
@@ -139,22 +168,30 @@ func countCell(n int) cell {
 }
 
 func numCell(x Num, f func(Num) string) cell {
-	return cell{text: f(x), csv: []string{plain(x)}, sort: x}
+	return cell{text: f(x), csv: []string{digits(x)}, sort: x}
 }
 
-func intervalCell(x, lo, hi Num, f func(Num) string) cell {
-	return cell{text: interval(x, lo, hi, f), csv: []string{plain(x), plain(lo), plain(hi)}, sort: x}
+func intervalCell(x Interval, f func(Num) string) cell {
+	return cell{text: interval(x, f), csv: []string{digits(x.Value), digits(x.Lo), digits(x.Hi)}, sort: x.Value}
 }
 
-// plain is x for a machine: all digits, empty when it could not be computed.
-func plain(x Num) string {
+func bandCell(lo, hi Num) cell {
+	shown := missing
+	if lo.OK() && hi.OK() {
+		shown = auroc3(lo) + " to " + auroc3(hi)
+	}
+	return cell{text: shown, csv: []string{digits(lo), digits(hi)}, sort: hi}
+}
+
+// digits formats x for programs: all digits, or empty if it is not finite.
+func digits(x Num) string {
 	if !x.OK() {
 		return ""
 	}
 	return strconv.FormatFloat(float64(x), 'g', -1, 64)
 }
 
-// encode writes the table as CSV.
+// encode returns the table as CSV.
 func (t table) encode() []byte {
 	var b bytes.Buffer
 	w := csv.NewWriter(&b)
@@ -192,13 +229,17 @@ func Table(w io.Writer, r Results) error {
 		b.WriteString(v.noAUROC() + "\n")
 	}
 	var rows []Detector
-	for _, d := range v.Detectors {
-		if d.Skipped == "" {
-			rows = append(rows, d)
-		}
-	}
+	var notes []string
 	labels := []string{"detector", "files", "no-drift band"}
-	for _, d := range rows {
+	for _, d := range v.Detectors {
+		if d.Skipped != "" {
+			notes = append(notes, fmt.Sprintf("%s: skipped: %s", clean(d.Name), clean(d.Skipped)))
+			continue
+		}
+		if d.UsesOutLabels {
+			notes = append(notes, fmt.Sprintf("%s: tuned on later files, so optimistic", clean(d.Name)))
+		}
+		rows = append(rows, d)
 		labels = append(labels, clean(d.Name))
 	}
 	const first, rest, perBlock = 31, 21, 3 // 31 + 3·(2+21) = 100
@@ -217,15 +258,6 @@ func Table(w io.Writer, r Results) error {
 		b.WriteString("\n")
 		writeColumns(&b, grid, first, rest)
 	}
-	var notes []string
-	for _, d := range v.Detectors {
-		switch {
-		case d.Skipped != "":
-			notes = append(notes, fmt.Sprintf("%s: skipped: %s", clean(d.Name), clean(d.Skipped)))
-		case d.UsesOutLabels:
-			notes = append(notes, fmt.Sprintf("%s: tuned on later files, so optimistic", clean(d.Name)))
-		}
-	}
 	if len(notes) > 0 {
 		b.WriteString("\n")
 	}
@@ -240,16 +272,16 @@ func terminalCell(s *DetectorSplit) string {
 	if s == nil || !s.AUROC.OK() {
 		return missing
 	}
-	text := interval(s.AUROC, s.AUROCLo, s.AUROCHi, auroc3)
-	text = strings.NewReplacer("(", "[", ")", "]", " to ", ", ").Replace(text)
+	shown := strings.NewReplacer("(", "[", ")", "]", " to ", ", ").Replace(interval(s.auroc(), auroc3))
 	if s.PHolm < level {
-		text += "*"
+		shown += "*"
 	}
-	return text
+	return shown
 }
 
-// writeColumns prints columns side by side, cropped to first and rest
-// columns, as wide as their longest cell.
+// writeColumns prints columns side by side, each as wide as its longest cell.
+// Cells are cropped to first columns of the terminal in the first one and to
+// rest in the others.
 func writeColumns(b *strings.Builder, grid [][]string, first, rest int) {
 	for i := range grid[0] {
 		line := ""
@@ -277,15 +309,15 @@ func crop(s string, width int) string {
 	return s
 }
 
-// Check is one rule a run was held to, and what came of it.
+// Check is the outcome of one rule that a run is tested against.
 type Check struct {
-	Rule   string // as it was written
+	Rule   string // as the user wrote it
 	Failed bool
-	Reason string // the number it was decided on
+	Reason string // the number that decided it
 }
 
-// Markdown writes a summary for the page of a CI job: the headline, the
-// checks, and the table of AUROCs.
+// Markdown writes a summary for the page of a CI job: the headline, the checks,
+// and the table of AUROCs.
 func Markdown(w io.Writer, r Results, checks []Check) error {
 	v := newView(r)
 	var b strings.Builder
@@ -304,7 +336,7 @@ func Markdown(w io.Writer, r Results, checks []Check) error {
 			fmt.Fprintf(&b, "| %s | %s | %s |\n", markdown(c.Rule), outcome, markdown(c.Reason))
 		}
 	}
-	if t := aurocTable(v); t.gap == "" {
+	if t := aurocTable(v); len(t.rows) > 0 {
 		b.WriteString("\n|")
 		for _, c := range t.columns {
 			fmt.Fprintf(&b, " %s |", markdown(c.title))
@@ -329,9 +361,9 @@ func Markdown(w io.Writer, r Results, checks []Check) error {
 	return err
 }
 
-// markdown makes text stand as it is in a line or a table cell. GitHub makes
-// links of bare addresses too; of those with an @ only another character keeps
-// it, for which a word joiner serves, that is not seen.
+// markdown escapes text for a line or a table cell. GitHub also links bare
+// addresses and mentions. No backslash prevents those with an @, so an
+// invisible word joiner follows it.
 func markdown(s string) string {
 	var b strings.Builder
 	s = clean(s)
@@ -348,7 +380,7 @@ func markdown(s string) string {
 	return b.String()
 }
 
-// JUnit writes the checks as a JUnit test suite, one test case a rule.
+// JUnit writes the checks as a JUnit test suite with one test case per rule.
 func JUnit(w io.Writer, checks []Check) error {
 	type failure struct {
 		Message string `xml:"message,attr"`

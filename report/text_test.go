@@ -97,6 +97,23 @@ func TestHeadline(t *testing.T) {
 	}
 }
 
+func TestPreferred(t *testing.T) {
+	for _, c := range []struct {
+		names []string
+		want  string
+	}{
+		{nil, ""},
+		{[]string{"msp", "energy"}, "msp"},
+		{[]string{"msp", "mahalanobis/layer7"}, "mahalanobis/layer7"},
+		{[]string{"mahalanobis/layer7", "mahalanobis/layer8", "vim"}, "mahalanobis/layer8"},
+		{[]string{"mahalanobis/layer8", "mahalanobis/ensemble-out-labels", "mahalanobis/ensemble"}, "mahalanobis/ensemble"},
+	} {
+		if got := Preferred(c.names); got != c.want {
+			t.Errorf("Preferred(%q) = %q, want %q", c.names, got, c.want)
+		}
+	}
+}
+
 // Drift counts from the first verdict after which nothing known contradicts.
 func TestLasting(t *testing.T) {
 	for _, c := range []struct {
@@ -166,7 +183,7 @@ func TestCSVGuardsFormulas(t *testing.T) {
 	for name, in := range degenerates() {
 		for _, s := range sections(in) {
 			for _, tb := range s.tables {
-				if tb.gap != "" {
+				if tb.gap() != "" {
 					continue
 				}
 				records, err := csv.NewReader(bytes.NewReader(tb.encode())).ReadAll()
@@ -195,7 +212,7 @@ func TestFormat(t *testing.T) {
 		{percent(0.97), "97%"}, {percent(1), "100%"}, {percent(0), "0%"}, {percent(0.9996), ">99.9%"}, {percent(0.991), "99.1%"}, {percent(0.004), "0.4%"}, {percent(nan), missing},
 		{fixed(-0.0001, 2), "0.00"}, {fixed(-0.5, 1), "-0.5"},
 		{pValue(0.0004), "<0.001"}, {pValue(0.25), "0.250"}, {pValue(nan), missing},
-		{interval(0.5, 0.4, 0.6, auroc2), "0.50 (0.40 to 0.60)"}, {interval(0.5, nan, 0.6, auroc2), "0.50"}, {interval(nan, 0.4, 0.6, auroc2), missing},
+		{interval(Interval{0.5, 0.4, 0.6}, auroc2), "0.50 (0.40 to 0.60)"}, {interval(Interval{0.5, nan, 0.6}, auroc2), "0.50"}, {interval(Interval{nan, 0.4, 0.6}, auroc2), missing},
 		{significant(23456), "23460"}, {significant(0.000123456), "0.0001235"},
 		{shorten("abcdefghij", 5), "ab" + "…" + "ij"}, {shorten("abc", 3), "abc"},
 		{clean("a\x00b\u202ec\xff"), "a\uFFFDb\uFFFDc\uFFFD"},

@@ -2,7 +2,6 @@ package report
 
 import (
 	"cmp"
-	"fmt"
 	"math"
 	"slices"
 	"strconv"
@@ -12,23 +11,23 @@ import (
 	"gonum.org/v1/plot/vg"
 )
 
-// ThroughputRow is one case of a throughput measurement, summarised over its
-// repetitions: a line of the throughput table and a point of its picture.
+// ThroughputRow is the median of one case of a throughput measurement over its
+// repetitions: a row of the throughput table and a point of its picture.
 type ThroughputRow struct {
-	Engine   string // such as "tensorflow"
-	Device   string // such as "cpu"
-	Scenario string // what was timed, such as "forward"; may be empty
-	Unit     string // such as "samples/s"; only that unit is drawn
-	Batch    int    // files per batch
-	Reading  bool   // whether reading the files from disk is in the time
-	Center   float64
-	Lo, Hi   float64 // 95% interval of Center; NaN when there are too few repetitions
+	Engine   string  // such as "tensorflow"
+	Device   string  // such as "cpu"
+	Scenario string  // such as "forward"; may be empty
+	Unit     string  // such as "samples/s", the only unit that is drawn
+	Batch    int     // files per batch
+	Reading  bool    // whether the time includes reading the files from disk
+	Center   float64 // median, in Unit
+	Lo, Hi   float64 // 95% interval of Center; NaN if there are too few repetitions
 	N        int     // repetitions
 }
 
 const samplesPerSecond = "samples/s"
 
-// line names the series the row belongs to.
+// line returns the name of the series that the row belongs to.
 func (r ThroughputRow) line() string {
 	s := clean(r.Engine + " on " + r.Device)
 	if r.Scenario != "" {
@@ -65,13 +64,7 @@ func throughputFigure(rows []ThroughputRow) figure {
 		if r.Unit != samplesPerSecond || !finite(r.Center) || r.Center <= 0 {
 			continue
 		}
-		drawn = append(drawn, r)
-		if !slices.Contains(lines, r.line()) {
-			lines = append(lines, r.line())
-		}
-		if !slices.Contains(batches, r.Batch) {
-			batches = append(batches, r.Batch)
-		}
+		drawn, lines, batches = append(drawn, r), addNew(lines, r.line()), addNew(batches, r.Batch)
 		least, most = min(least, r.Center), max(most, r.Center)
 	}
 	if len(drawn) == 0 {
@@ -89,7 +82,7 @@ func throughputFigure(rows []ThroughputRow) figure {
 	f.cols, f.least, f.height = 1, 3*vg.Inch, tall(3.2)
 	styles := map[string]style{}
 	for i, name := range lines {
-		styles[name] = seriesStyle(usual + i)
+		styles[name] = seriesStyle(reserved + i)
 		f.legend = append(f.legend, entry{name, styles[name]})
 	}
 	f.panels = []panel{func(vg.Length) *plot.Plot {
@@ -98,7 +91,7 @@ func throughputFigure(rows []ThroughputRow) figure {
 		for i, name := range lines {
 			ps := make([]point, len(batches))
 			for j, b := range batches {
-				ps[j] = absent(float64(j) + (float64(i)-float64(len(lines)-1)/2)*0.06)
+				ps[j] = absent(float64(j) + shift(i, len(lines), 0.06))
 				for _, r := range drawn {
 					if r.line() == name && r.Batch == b {
 						ps[j].y, ps[j].lo, ps[j].hi = r.Center, r.Lo, r.Hi
@@ -108,8 +101,7 @@ func throughputFigure(rows []ThroughputRow) figure {
 					}
 				}
 			}
-			addLine(p, styles[name], ps)
-			addPoints(p, styles[name], ps)
+			addSeries(p, styles[name], ps)
 		}
 		ticks := make([]plot.Tick, len(batches))
 		for j, b := range batches {
@@ -128,15 +120,12 @@ func throughputFigure(rows []ThroughputRow) figure {
 
 func throughputTable(rows []ThroughputRow) table {
 	t := table{
-		name: "throughput", caption: "Throughput of every case, medians over the repetitions",
+		name: "throughput", caption: "Throughput of every case, medians over the repetitions", empty: noThroughput,
 		columns: []column{
 			textColumn("Engine", "engine"), textColumn("Device", "device"), textColumn("Scenario", "scenario"),
 			textColumn("Reading", "reading"), numColumn("Batch", "batch"),
 			intervalColumn("Median (95% interval)", "median"), textColumn("Unit", "unit"), numColumn("Repetitions", "n"),
 		},
-	}
-	if len(rows) == 0 {
-		t.gap = noThroughput
 	}
 	for _, r := range slices.SortedStableFunc(slices.Values(rows), func(a, b ThroughputRow) int {
 		return cmp.Or(cmp.Compare(a.Unit, b.Unit), cmp.Compare(a.line(), b.line()), cmp.Compare(a.Batch, b.Batch))
@@ -147,20 +136,8 @@ func throughputTable(rows []ThroughputRow) table {
 		}
 		t.rows = append(t.rows, []cell{
 			textCell(r.Engine), textCell(r.Device), textCell(r.Scenario), textCell(reading), countCell(r.Batch),
-			intervalCell(Num(r.Center), Num(r.Lo), Num(r.Hi), significant), textCell(r.Unit), countCell(r.N),
+			intervalCell(Interval{Num(r.Center), Num(r.Lo), Num(r.Hi)}, significant), textCell(r.Unit), countCell(r.N),
 		})
 	}
 	return t
-}
-
-// significant keeps four significant digits.
-func significant(x Num) string {
-	if !x.OK() {
-		return missing
-	}
-	s := fmt.Sprintf("%.4g", float64(x))
-	if v, err := strconv.ParseFloat(s, 64); err == nil && math.Abs(v) >= 1e4 && math.Abs(v) < 1e12 {
-		return strconv.FormatFloat(v, 'f', 0, 64)
-	}
-	return s
 }

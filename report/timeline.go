@@ -10,7 +10,7 @@ import (
 	"gonum.org/v1/plot/vg"
 )
 
-// timelineSection is the run month by month.
+// timelineSection shows the run by month.
 func timelineSection(v view) section {
 	s := section{
 		id: "timeline", title: "Timeline by month",
@@ -21,7 +21,7 @@ func timelineSection(v view) section {
 	if v.Classifier != nil && len(v.Classifier.AUT) > 0 {
 		var parts []string
 		for _, m := range v.Classifier.AUT {
-			parts = append(parts, clean(m.Name)+" "+interval(m.Value, m.Lo, m.Hi, auroc3))
+			parts = append(parts, clean(m.Name)+" "+interval(m.Interval, auroc3))
 		}
 		s.notes = []string{"AUT, the area under a metric over the months (TESSERACT), 1 when every file of every month is right; months without files are left out: " + strings.Join(parts, "; ") + "."}
 	}
@@ -42,22 +42,22 @@ func timelineFigure(v view) figure {
 	f.cols, f.least, f.height = 1, 3*vg.Inch, tall(2)
 	f.alt = fmt.Sprintf("Monthly AUROC, accuracy and number of files from %s to %s; the table holds the numbers.", monthName(cal.first), monthName(cal.last))
 	f.caption = "Shaded around a line: its 95% interval"
-	ds := v.main()
+	ds := v.drawn()
 	if slices.ContainsFunc(ds, Detector.hasMonths) {
 		f.legend = v.legend(ds)
 		f.panels = append(f.panels, func(width vg.Length) *plot.Plot { return monthlyAUROC(v, cal, width) })
 		f.caption += "; grey: where a month's AUROC falls 95 times in 100 without drift"
 		if len(ds) > 1 {
-			if d := v.chosen(); d != nil {
+			if d := v.preferred(); d != nil {
 				f.caption += fmt.Sprintf("; both are drawn for %s", clean(d.Name))
 			}
 		}
 	}
 	f.caption += ". A line breaks at months without files or with too few."
-	if v.Classifier != nil && slices.ContainsFunc(v.Classifier.Months, func(a Accuracy) bool { return finite(share(a.Accuracy.Value)) || finite(share(a.MacroF1)) }) {
+	if v.Classifier != nil && slices.ContainsFunc(v.Classifier.Months, func(a Accuracy) bool { return isShare(a.Accuracy.Value) || isShare(a.MacroF1) }) {
 		f.legend = append(f.legend, entry{"accuracy", accuracyStyle()}, entry{"macro-F1", macroF1Style()})
 		if in := v.accuracy(v.in().Name); in != nil && in.Accuracy.Value.OK() {
-			f.legend = append(f.legend, entry{fmt.Sprintf("accuracy on %s: %s", shorten(v.inName(), 16), percent(in.Accuracy.Value)), ruleStyle()})
+			f.legend = append(f.legend, entry{fmt.Sprintf("accuracy on %s: %s", short(v.inName(), 16), percent(in.Accuracy.Value)), referenceStyle()})
 		}
 		f.panels = append(f.panels, func(width vg.Length) *plot.Plot { return monthlyAccuracy(v, cal, width) })
 	} else if v.Classifier == nil {
@@ -68,25 +68,24 @@ func timelineFigure(v view) figure {
 }
 
 func (d Detector) hasMonths() bool {
-	return slices.ContainsFunc(d.Months, func(m DetectorMonth) bool { return finite(share(m.AUROC)) })
+	return slices.ContainsFunc(d.Months, func(m DetectorMonth) bool { return isShare(m.AUROC) })
 }
 
 func monthlyAUROC(v view, cal calendar, width vg.Length) *plot.Plot {
 	p := newPanel("", "", "AUROC")
-	chosen := v.chosen()
+	preferred := v.preferred()
 	var all []point
 	var null []box
 	lines := map[string][]point{}
-	for _, d := range v.main() {
+	for _, d := range v.drawn() {
 		ps := cal.points()
 		for _, m := range d.Months {
 			x, ok := cal.at(m.Month)
 			if !ok {
 				continue
 			}
-			q := point{x, share(m.AUROC), share(m.AUROCLo), share(m.AUROCHi)}
-			ps[int(x)] = q
-			if chosen != nil && d.Name == chosen.Name && finite(share(m.NullLo)) && finite(share(m.NullHi)) && m.AUROC.OK() {
+			ps[int(x)] = pointAt(x, m.auroc())
+			if preferred != nil && d.Name == preferred.Name && isShare(m.NullLo) && isShare(m.NullHi) && m.AUROC.OK() {
 				null = append(null, box{x - 0.5, x + 0.5, float64(m.NullLo), float64(m.NullHi)})
 				all = append(all, point{x, float64(m.NullLo), float64(m.NullLo), float64(m.NullHi)})
 			}
@@ -94,16 +93,15 @@ func monthlyAUROC(v view, cal calendar, width vg.Length) *plot.Plot {
 		lines[d.Name] = ps
 	}
 	addBoxes(p, nullStyle(), null...)
-	p.Add(rule{at: 0.5})
-	for _, d := range v.main() {
+	p.Add(reference{at: 0.5})
+	for _, d := range v.drawn() {
 		ps := lines[d.Name]
-		if chosen != nil && d.Name == chosen.Name {
+		if preferred != nil && d.Name == preferred.Name {
 			addBand(p, v.styles[d.Name], ps)
 			all = append(all, ps...)
 		}
-		ps = bare(ps)
-		addLine(p, v.styles[d.Name], ps)
-		addPoints(p, v.styles[d.Name], ps)
+		ps = withoutIntervals(ps)
+		addSeries(p, v.styles[d.Name], ps)
 		all = append(all, ps...)
 	}
 	cal.set(p, width)
@@ -120,27 +118,21 @@ func monthlyAccuracy(v view, cal calendar, width vg.Length) *plot.Plot {
 		if !ok {
 			continue
 		}
-		accuracy[int(x)] = point{x, share(a.Accuracy.Value), share(a.Accuracy.Lo), share(a.Accuracy.Hi)}
+		accuracy[int(x)] = pointAt(x, a.Accuracy)
 		f1[int(x)].y = share(a.MacroF1)
 		for _, y := range []Num{a.Accuracy.Value, a.Accuracy.Lo, a.MacroF1} {
-			if finite(share(y)) {
+			if isShare(y) {
 				lowest = min(lowest, float64(y))
 			}
 		}
 	}
 	addBand(p, accuracyStyle(), accuracy)
-	accuracy = bare(accuracy)
-	if in := v.accuracy(v.in().Name); in != nil && finite(share(in.Accuracy.Value)) {
-		p.Add(rule{at: float64(in.Accuracy.Value)})
+	if in := v.accuracy(v.in().Name); in != nil && isShare(in.Accuracy.Value) {
+		p.Add(reference{at: float64(in.Accuracy.Value)})
 		lowest = min(lowest, float64(in.Accuracy.Value))
 	}
-	for _, s := range []struct {
-		style
-		ps []point
-	}{{macroF1Style(), f1}, {accuracyStyle(), accuracy}} {
-		addLine(p, s.style, s.ps)
-		addPoints(p, s.style, s.ps)
-	}
+	addSeries(p, macroF1Style(), f1)
+	addSeries(p, accuracyStyle(), withoutIntervals(accuracy))
 	cal.set(p, width)
 	p.Y.Min, p.Y.Max = max(0, lowest-0.05), 1
 	p.Y.Tick.Marker = shareTicks{}
@@ -166,28 +158,25 @@ func monthlyFiles(v view, cal calendar, width vg.Length) *plot.Plot {
 
 const noAccuracyKnown = "Accuracy is not known: the model's classes are not the corpus's labels."
 
-// accuracyTable is the classifier on every split.
+// accuracyTable lists the quality of the classifier on every split.
 func accuracyTable(v view) table {
-	t := table{name: "accuracy-by-split", caption: "Classification quality by split",
+	t := table{name: "accuracy-by-split", caption: "Classification quality by split", empty: "No split has an accuracy.",
 		columns: []column{textColumn("Split", "split"), numColumn("Files", "files"), intervalColumn("Accuracy (95% interval)", "accuracy"), numColumn("Macro-F1", "macro_f1")}}
 	if v.Classifier == nil {
-		t.gap = noAccuracyKnown
+		t.empty = noAccuracyKnown
 		return t
-	}
-	if len(v.Classifier.Splits) == 0 {
-		t.gap = "No split has an accuracy."
 	}
 	for _, a := range v.Classifier.Splits {
 		t.rows = append(t.rows, []cell{textCell(a.Name), countCell(a.Files),
-			intervalCell(a.Accuracy.Value, a.Accuracy.Lo, a.Accuracy.Hi, percent), numCell(a.MacroF1, auroc3)})
+			intervalCell(a.Accuracy, percent), numCell(a.MacroF1, auroc3)})
 	}
 	return t
 }
 
-// calendar is a run of months, one after the other without a hole.
-type calendar struct{ first, last int } // year·12 + month
+// calendar is every month from first to last.
+type calendar struct{ first, last int } // year·12 + month, counted from 0
 
-// parseMonth reads YYYY-MM.
+// parseMonth parses YYYY-MM.
 func parseMonth(s string) (int, bool) {
 	t, err := time.Parse("2006-01", s)
 	return t.Year()*12 + int(t.Month()) - 1, err == nil
@@ -195,7 +184,7 @@ func parseMonth(s string) (int, bool) {
 
 func monthName(m int) string { return fmt.Sprintf("%04d-%02d", m/12, m%12+1) }
 
-// calendar spans every month of the run, or says why it cannot be drawn.
+// calendar spans the months of the run; gap says why they cannot be drawn.
 func (v view) calendar() (c calendar, gap string) {
 	c = calendar{first: 1 << 30}
 	see := func(name string) {
@@ -203,7 +192,7 @@ func (v view) calendar() (c calendar, gap string) {
 			c.first, c.last = min(c.first, m), max(c.last, m)
 		}
 	}
-	for _, d := range v.main() {
+	for _, d := range v.drawn() {
 		for _, m := range d.Months {
 			see(m.Month)
 		}
@@ -225,16 +214,16 @@ func (v view) calendar() (c calendar, gap string) {
 
 func (c calendar) months() int { return c.last - c.first + 1 }
 
-// at is the place of a month on the axis.
+// at returns the x coordinate of a month, and whether the calendar holds it.
 func (c calendar) at(month string) (float64, bool) {
 	m, ok := parseMonth(month)
 	return float64(m - c.first), ok && m >= c.first && m <= c.last
 }
 
-// set labels as many months as fit: all, or each second, third, … from
-// January.
+// set labels as many months of the x axis as fit: all, or every second, third,
+// sixth and so on from January.
 func (c calendar) set(p *plot.Plot, width vg.Length) {
-	most := int((width - side) / (tickStyle().Width("2018-01") + 8))
+	most := int((width - leftMargin) / (tickStyle().Width("2018-01") + 8))
 	step := 240
 	for _, s := range []int{120, 60, 24, 12, 6, 3, 2, 1} {
 		if c.months()/s <= max(1, most) {
@@ -253,7 +242,7 @@ func (c calendar) set(p *plot.Plot, width vg.Length) {
 	p.X.Min, p.X.Max = -0.6, float64(c.months())-0.4
 }
 
-// points makes one point a month; months without a number stay gaps.
+// points returns one point per month, all without a value.
 func (c calendar) points() []point {
 	ps := make([]point, c.months())
 	for i := range ps {
@@ -262,10 +251,10 @@ func (c calendar) points() []point {
 	return ps
 }
 
-// monthFiles is the number of files of each month.
+// monthFiles returns the number of files of each month.
 func (v view) monthFiles() map[string]int {
 	files := map[string]int{}
-	for _, d := range v.main() {
+	for _, d := range v.drawn() {
 		for _, m := range d.Months {
 			files[m.Month] = max(files[m.Month], m.Out)
 		}
@@ -278,20 +267,20 @@ func (v view) monthFiles() map[string]int {
 	return files
 }
 
-// monthTable is the timeline in numbers, months without files too.
+// monthTable lists the numbers of every month, with those that have no files.
 func monthTable(v view) table {
 	t := table{name: "timeline-by-month", caption: "AUROC and classification quality by month",
 		columns: []column{textColumn("Month", "month"), numColumn("Files", "files")}}
 	var cal calendar
-	if cal, t.gap = v.calendar(); t.gap != "" {
+	if cal, t.empty = v.calendar(); t.empty != "" {
 		return t
 	}
-	ds := v.main()
+	ds := v.drawn()
 	for _, d := range ds {
 		t.columns = append(t.columns, intervalColumn("AUROC "+clean(d.Name), "auroc "+clean(d.Name)))
 	}
-	if d := v.chosen(); d != nil {
-		t.columns = append(t.columns, column{title: "No-drift band " + clean(d.Name), csv: []string{"null_lo", "null_hi"}, numeric: true})
+	if d := v.preferred(); d != nil {
+		t.columns = append(t.columns, bandColumn("No-drift band "+clean(d.Name)))
 	}
 	if v.Classifier != nil {
 		t.columns = append(t.columns, intervalColumn("Accuracy (95% interval)", "accuracy"), numColumn("Macro-F1", "macro_f1"))
@@ -302,28 +291,28 @@ func monthTable(v view) table {
 		row := []cell{textCell(name), countCell(files[name])}
 		for _, d := range ds {
 			x := d.month(name)
-			row = append(row, intervalCell(x.AUROC, x.AUROCLo, x.AUROCHi, auroc3))
+			row = append(row, intervalCell(x.auroc(), auroc3))
 		}
-		if d := v.chosen(); d != nil {
+		if d := v.preferred(); d != nil {
 			x := d.month(name)
 			row = append(row, bandCell(x.NullLo, x.NullHi))
 		}
 		if v.Classifier != nil {
 			a := noAccuracy(name)
-			if i := slices.IndexFunc(v.Classifier.Months, func(a Accuracy) bool { return a.Name == name }); i >= 0 {
-				a = v.Classifier.Months[i]
+			if m := find(v.Classifier.Months, func(a Accuracy) bool { return a.Name == name }); m != nil {
+				a = *m
 			}
-			row = append(row, intervalCell(a.Accuracy.Value, a.Accuracy.Lo, a.Accuracy.Hi, percent), numCell(a.MacroF1, auroc3))
+			row = append(row, intervalCell(a.Accuracy, percent), numCell(a.MacroF1, auroc3))
 		}
 		t.rows = append(t.rows, row)
 	}
 	return t
 }
 
-// month returns the numbers of d in a month, none when it has none.
+// month returns the numbers of d in a month, NaNs if it has none.
 func (d Detector) month(name string) DetectorMonth {
-	if i := slices.IndexFunc(d.Months, func(m DetectorMonth) bool { return m.Month == name }); i >= 0 {
-		return d.Months[i]
+	if m := find(d.Months, func(m DetectorMonth) bool { return m.Month == name }); m != nil {
+		return *m
 	}
 	x := none()
 	return DetectorMonth{Month: name, AUROC: x, AUROCLo: x, AUROCHi: x, NullLo: x, NullHi: x}
