@@ -59,6 +59,13 @@ type Model struct {
 	meta *corepb.MetaGraphDef // what the engines load: what was inspected
 }
 
+// FeatureLayers returns the layers without the logits.
+func (m *Model) FeatureLayers() []Layer { return m.Layers[:len(m.Layers)-1] }
+
+// Classes is the number of classes that the model tells apart: one sigmoid unit
+// tells two.
+func (m *Model) Classes() int { return max(2, m.Layers[len(m.Layers)-1].Width) }
+
 // Shape describes a MalConv: what a native engine must know besides the
 // weights. It is assets.extra/malconv.json of a converted model.
 type Shape struct {

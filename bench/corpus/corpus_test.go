@@ -179,7 +179,7 @@ func TestPlanFillsTheSplits(t *testing.T) {
 			t.Fatal(err)
 		}
 		var got []int
-		for _, s := range corpus.Splits {
+		for _, s := range corpus.Splits.All() {
 			got = append(got, len(s.Rows))
 		}
 		if !reflect.DeepEqual(got, c.want) || len(corpus.Warnings) != 0 {
@@ -204,7 +204,7 @@ func TestSynthMakesWhatTheIndexSays(t *testing.T) {
 	}
 	for i, l := range looks {
 		if len(l.Dropped) != 0 {
-			t.Errorf("%s: dropped %v", corpus.Splits[i].Name, l.Dropped)
+			t.Errorf("%s: dropped %v", corpus.Splits.All()[i].Name, l.Dropped)
 		}
 	}
 	if len(corpus.Rows) != 60 {

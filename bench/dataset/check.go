@@ -11,36 +11,38 @@ import (
 	"driftbench/internal/text"
 )
 
-// Look is what a first look at the files of a split has found.
-type Look struct {
+// Status is the state of the files of a split before any of them is read.
+type Status struct {
 	Dropped  []Dropped // rows that a Reader would drop, in order
-	Versions []Version // of the file of each row; of dropped ones the zero Version
+	Versions []Version // of the file of each row; zero for a dropped row
 }
 
-// Check opens every file of every split without reading it. When what is left
-// of a split cannot be measured, see [Corpus.Measurable], the error says so,
-// before hours of work are spent on the others.
-func (c *Corpus) Check(ctx context.Context) ([]Look, error) {
+// Check opens every file of every split without reading it, and returns the
+// status of each split in the order of [Splits.All]. It fails when what is left
+// of a split cannot be measured, see [Corpus.Measurable].
+func (c *Corpus) Check(ctx context.Context) ([]Status, error) {
 	root, err := c.openRoot()
 	if err != nil {
 		return nil, err
 	}
 	defer root.close()
-	looks := make([]Look, len(c.Splits))
-	for i, s := range c.Splits {
-		if looks[i], err = look(ctx, root, s.Rows); err != nil {
+	var all []Status
+	for _, s := range c.Splits.All() {
+		status, err := check(ctx, root, s.Rows)
+		if err != nil {
 			return nil, err
 		}
-		if err := c.Measurable(s, looks[i].Dropped); err != nil {
-			return looks, err
+		if err := c.Measurable(s, status.Dropped); err != nil {
+			return nil, err
 		}
+		all = append(all, status)
 	}
-	return looks, nil
+	return all, nil
 }
 
-func look(ctx context.Context, root *root, rows []Row) (Look, error) {
+func check(ctx context.Context, root *root, rows []Row) (Status, error) {
 	why := make([]refusal, len(rows))
-	l := Look{Versions: make([]Version, len(rows))}
+	s := Status{Versions: make([]Version, len(rows))}
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(8) // waits for disks and servers, not for processors
 	for i, row := range rows {
@@ -49,9 +51,9 @@ func look(ctx context.Context, root *root, rows []Row) (Look, error) {
 		}
 		g.Go(func() error {
 			now := time.Now()
-			f, info, err := root.open(row.Name)
+			f, info, err := root.open(row.Path)
 			if err == nil {
-				l.Versions[i] = root.version(info, now)
+				s.Versions[i] = root.version(info, now)
 				return f.Close()
 			}
 			if r, ok := errors.AsType[refusal](err); ok {
@@ -62,21 +64,21 @@ func look(ctx context.Context, root *root, rows []Row) (Look, error) {
 		})
 	}
 	if err := g.Wait(); err != nil {
-		return Look{}, err
+		return Status{}, err
 	}
 	if err := ctx.Err(); err != nil {
-		return Look{}, err
+		return Status{}, err
 	}
 	for i, r := range why {
 		if r != "" {
-			l.Dropped = append(l.Dropped, Dropped{i, rows[i], string(r)})
+			s.Dropped = append(s.Dropped, Dropped{i, rows[i], string(r)})
 		}
 	}
-	return l, nil
+	return s, nil
 }
 
-// Measurable is an error when dropping those rows of a split leaves nothing to
-// measure: no file at all, or a class without fit rows.
+// Measurable returns an error when s without the dropped rows cannot be
+// measured: no file is left, or a class is left without fit rows.
 func (c *Corpus) Measurable(s Split, dropped []Dropped) error {
 	if len(dropped) == 0 {
 		return nil
@@ -85,7 +87,7 @@ func (c *Corpus) Measurable(s Split, dropped []Dropped) error {
 		return fmt.Errorf("dataset: split %q: all %d files are dropped; the first: %v: is root (%s) or trim (%s) in corpus.yaml right?",
 			s.Name, len(dropped), dropped[0], text.Quote(c.RootPath()), text.Quote(c.Trim))
 	}
-	if s.Role != RoleFit {
+	if s.Name != c.Splits.Fit.Name {
 		return nil
 	}
 	gone := map[int]bool{} // by line, which is the row's own

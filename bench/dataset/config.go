@@ -250,7 +250,7 @@ func (c *Config) validateSpans() error {
 		}
 		names := []string{s.Name}
 		if i == 0 {
-			names = []string{c.fitName(), c.inName()}
+			names = []string{FitName(s.Name), InName(s.Name)}
 		}
 		for _, name := range names {
 			key := strings.ToLower(name) // some file systems fold case
@@ -262,6 +262,3 @@ func (c *Config) validateSpans() error {
 	}
 	return nil
 }
-
-func (c *Config) fitName() string { return c.Train.Name + "-fit" }
-func (c *Config) inName() string  { return c.Train.Name + "-val" }

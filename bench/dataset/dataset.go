@@ -43,7 +43,7 @@ type Options struct {
 type Corpus struct {
 	Config
 	Rows        []Row // in the order of the index
-	Splits      []Split
+	Splits      Splits
 	Warnings    []string // one line each, safe to print
 	IndexSHA256 string   // of the index file, in hex
 }

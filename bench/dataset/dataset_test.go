@@ -48,7 +48,7 @@ func Example() {
 	if _, err := corpus.Check(context.Background()); err != nil {
 		panic(err)
 	}
-	for _, split := range corpus.Splits {
+	for _, split := range corpus.Splits.All() {
 		r, err := dataset.NewReader(context.Background(), corpus.Config, split.Rows, dataset.ReadOptions{MaxLen: 200000, Batch: 32})
 		if err != nil {
 			panic(err)
@@ -84,15 +84,15 @@ func TestLoad(t *testing.T) {
 		t.Fatal(err)
 	}
 	sum := sha256.Sum256(index)
-	if c.IndexSHA256 != hex.EncodeToString(sum[:]) || len(c.Rows) != 50 || len(c.Splits) != 5 {
-		t.Errorf("%d rows, %d splits, index %s", len(c.Rows), len(c.Splits), c.IndexSHA256)
+	if c.IndexSHA256 != hex.EncodeToString(sum[:]) || len(c.Rows) != 50 || len(c.Splits.All()) != 5 {
+		t.Errorf("%d rows, %d splits, index %s", len(c.Rows), len(c.Splits.All()), c.IndexSHA256)
 	}
 	config := filepath.Join(t.TempDir(), "c.yaml")
 	if err := os.WriteFile(config, []byte("train: {to: 2018-01}\ntests: [{name: late, from: 2018-02, to: 2019-12, sample: 1}]"), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	c, err = dataset.Load(dir, dataset.Options{ConfigFile: config, AllowOutside: true})
-	if err != nil || len(c.Splits) != 3 || len(c.Splits[2].Rows) != 20 || !c.AllowOutside {
+	if err != nil || len(c.Splits.Out) != 1 || len(c.Splits.Out[0].Rows) != 20 || !c.AllowOutside {
 		t.Errorf("%+v, %v", c, err)
 	}
 }
@@ -125,10 +125,10 @@ func TestCheckDecidesEarly(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		looks, err := corpus.Check(t.Context())
+		files, err := corpus.Check(t.Context())
 		switch {
-		case c.want == "" && (err != nil || len(looks) != 5 || len(looks[2].Dropped) != 1):
-			t.Errorf("%s: %v, %v", c.remove, looks, err)
+		case c.want == "" && (err != nil || len(files) != 5 || len(files[2].Dropped) != 1):
+			t.Errorf("%s: %v, %v", c.remove, files, err)
 		case c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)):
 			t.Errorf("%s: error %v, want %q in it", c.remove, err, c.want)
 		}
@@ -162,7 +162,7 @@ func TestWriteSplits(t *testing.T) {
 	}
 	odd := []string{"new\nline", "\xff\xfe", `"quoted", comma`, "=HYPERLINK(1)", " space ", `\.`, "<b>", "a\rb"}
 	for i, name := range odd {
-		c.Splits[0].Rows[i].Name = name
+		c.Splits.Fit.Rows[i].Name, c.Splits.Fit.Rows[i].Path = name, name
 	}
 	out := t.TempDir()
 	for range 2 { // the second time over the first
@@ -170,7 +170,7 @@ func TestWriteSplits(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for _, s := range c.Splits {
+	for _, s := range c.Splits.All() {
 		f, err := os.Open(filepath.Join(out, "splits", s.Name+".csv"))
 		if err != nil {
 			t.Fatal(err)
@@ -188,7 +188,7 @@ func TestWriteSplits(t *testing.T) {
 		}
 	}
 	files, err := os.ReadDir(filepath.Join(out, "splits"))
-	if err != nil || len(files) != len(c.Splits) {
+	if err != nil || len(files) != 5 {
 		t.Errorf("%d files, %v", len(files), err)
 	}
 }

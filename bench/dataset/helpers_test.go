@@ -45,7 +45,7 @@ func rowsOf(month string, n int) []Row {
 	rows := make([]Row, n)
 	for i := range rows {
 		class := i % len(labels)
-		rows[i] = Row{Name: fmt.Sprintf("%s/%04d", month, i), Label: labels[class], Class: class, FirstSeen: month, Month: m, Line: i + 2}
+		rows[i] = Row{Name: fmt.Sprintf("%s/%04d", month, i), Path: fmt.Sprintf("%s/%04d", month, i), Label: labels[class], Class: class, FirstSeen: month, Month: m, Line: i + 2}
 	}
 	return rows
 }
@@ -54,7 +54,7 @@ func rowsOf(month string, n int) []Row {
 func named(names ...string) []Row {
 	rows := rowsOf("2017-01", len(names))
 	for i, name := range names {
-		rows[i].Name = name
+		rows[i].Name, rows[i].Path = name, name
 	}
 	return rows
 }

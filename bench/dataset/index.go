@@ -8,13 +8,13 @@ import (
 	"strings"
 
 	"driftbench/internal/csvfile"
-	"driftbench/internal/regular"
 	"driftbench/internal/text"
 )
 
 // Row is one file of the index.
 type Row struct {
-	Name      string // path from the root, after trim
+	Name      string // as in the index
+	Path      string // of the file from the root: Name after trim
 	Label     string
 	FirstSeen string // as in the index; begins YYYY-MM
 	Month     Month  // of FirstSeen
@@ -25,20 +25,11 @@ type Row struct {
 // columns of the index, in the order of Row's fields.
 var columns = [...]string{"name", "label", "first_seen"}
 
-// ReadIndex reads the index at path: CSV with a header that has the columns
+// readIndex reads the index at path: CSV with a header that has the columns
 // name, label and first_seen in any order; further columns are ignored. A byte
-// order mark and CRLF line ends are fine. The first thing wrong is an error
-// that begins with file:line. What looks like a mistake but can be measured
-// comes back as warnings, one line each.
-func ReadIndex(path string, cfg Config) (rows []Row, warnings []string, err error) {
-	f, _, err := regular.Open(path)
-	if err != nil {
-		return nil, nil, fmt.Errorf("dataset: opening the index: %w", err)
-	}
-	defer f.Close()
-	return readIndex(f, path, cfg)
-}
-
+// order mark and CRLF line ends are accepted. The first fault is an error that
+// begins with file:line. Rows that are suspect but can be measured are reported
+// as warnings, one line each.
 func readIndex(r io.Reader, path string, cfg Config) (rows []Row, warnings []string, err error) {
 	cr, err := newIndexReader(r, path, cfg)
 	if err != nil {
@@ -54,11 +45,11 @@ func readIndex(r io.Reader, path string, cfg Config) (rows []Row, warnings []str
 		if err != nil {
 			return nil, nil, err
 		}
-		if line, ok := lines[row.Name]; !ok {
-			lines[row.Name] = row.Line
+		if line, ok := lines[row.Path]; !ok {
+			lines[row.Path] = row.Line
 		} else {
 			if twice == 0 {
-				twiceWhere = fmt.Sprintf("%s, lines %d and %d", text.Quote(row.Name), line, row.Line)
+				twiceWhere = fmt.Sprintf("%s, lines %d and %d", text.Quote(row.Path), line, row.Line)
 			}
 			twice++
 		}
@@ -135,29 +126,29 @@ func (ir *indexReader) next() (Row, error) {
 	if err != nil {
 		return Row{}, fmt.Errorf("dataset: %w", err)
 	}
-	name, label, seen := rec[ir.field[0]], rec[ir.field[1]], rec[ir.field[2]]
+	// The fields of a record share one string: a clone keeps none of the others.
+	name, label, seen := strings.Clone(rec[ir.field[0]]), rec[ir.field[1]], rec[ir.field[2]]
 	class, ok := ir.class[label]
 	if !ok {
 		return Row{}, ir.errorf("unknown label %s (labels: %s): add it to labels in corpus.yaml or remove the row", text.Quote(label), quoteAll(ir.cfg.Labels))
 	}
-	month, err := firstSeenMonth(seen)
+	month, err := ParseFirstSeen(seen)
 	if err != nil {
-		return Row{}, ir.errorf("first_seen: %w: mend the date or remove the row", err)
+		return Row{}, ir.errorf("first_seen: %w: correct the date or remove the row", err)
 	}
-	trimmed := strings.TrimPrefix(name, ir.cfg.Trim)
+	path := strings.TrimPrefix(name, ir.cfg.Trim)
 	switch {
-	case trimmed == "":
+	case path == "":
 		return Row{}, ir.errorf("name %s is empty after trim: name a file or remove the row", text.Quote(name))
-	case strings.Contains(trimmed, "\r\n"):
+	case strings.Contains(path, "\r\n"):
 		// A CSV reader takes it for a line end, so it could not be written again.
 		return Row{}, ir.errorf("name %s holds a CRLF, which CSV cannot carry: rename the file", text.Quote(name))
-	case !ir.cfg.AllowOutside && !filepath.IsLocal(trimmed):
+	case !ir.cfg.AllowOutside && !filepath.IsLocal(path):
 		return Row{}, ir.errorf("name %s leads out of the root: remove the row, set root or trim in corpus.yaml, or allow it with --allow-outside", text.Quote(name))
 	}
 	return Row{
-		// The fields of a record share one string; a clone lets go of the
-		// columns that are not ours.
-		Name:      strings.Clone(trimmed),
+		Name:      name,
+		Path:      path,
 		Label:     ir.cfg.Labels[class],
 		FirstSeen: strings.Clone(seen),
 		Month:     month,

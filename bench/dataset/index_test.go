@@ -15,8 +15,8 @@ func TestReadIndex(t *testing.T) {
 	cfg := DefaultConfig()
 	cfg.Trim = "dataset/"
 	want := []Row{
-		{Name: "a.exe", Label: "worm", FirstSeen: "2017-01-05 10:00:00", Month: 2017 * 12, Class: 2, Line: 2},
-		{Name: "b, c", Label: "trojan", FirstSeen: "2019-12", Month: 2019*12 + 11, Class: 0, Line: 3},
+		{Name: "dataset/a.exe", Path: "a.exe", Label: "worm", FirstSeen: "2017-01-05 10:00:00", Month: 2017 * 12, Class: 2, Line: 2},
+		{Name: "b, c", Path: "b, c", Label: "trojan", FirstSeen: "2019-12", Month: 2019*12 + 11, Class: 0, Line: 3},
 	}
 	for name, text := range map[string]string{
 		"plain":         "name,label,first_seen\ndataset/a.exe,worm,2017-01-05 10:00:00\n\"b, c\",trojan,2019-12\n",

@@ -57,9 +57,9 @@ func (m *Month) UnmarshalYAML(node *yaml.Node) error {
 	return nil
 }
 
-// firstSeenMonth reads the month that a first_seen value begins with. What
-// follows it (a day, a time) must be printable ASCII and is not looked at.
-func firstSeenMonth(s string) (Month, error) {
+// ParseFirstSeen returns the month that a first_seen value begins with. The rest
+// of it (a day, a time) must be printable ASCII and is ignored.
+func ParseFirstSeen(s string) (Month, error) {
 	const n = len("2017-01")
 	ok := len(s) == n || len(s) > n && len(s) <= 64 && (s[n] < '0' || s[n] > '9')
 	for i := n; i < len(s); i++ {

@@ -152,7 +152,7 @@ func (r *Reader) schedule(tasks chan<- task) {
 func (r *Reader) read(t task, maxLen int) {
 	b, s := t.batch, &t.batch.slots[t.slot]
 	buf := b.slab[t.slot*maxLen : (t.slot+1)*maxLen]
-	n, size, version, err := r.root.readHead(buf, r.rows[b.first+t.slot].Name)
+	n, size, version, err := r.root.readHead(buf, r.rows[b.first+t.slot].Path)
 	*s = slot{data: buf[:n:n], size: size, version: version, err: err}
 	if err == nil {
 		s.sum = sha256.Sum256(s.data)

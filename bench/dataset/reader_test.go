@@ -170,10 +170,10 @@ func TestReaderDrops(t *testing.T) {
 		t.Errorf("dropped\n%q, want\n%q", dropped, want)
 	}
 	// Check decides the same without reading.
-	c := Corpus{Config: cfg, Splits: []Split{{Name: "a", Role: RoleIn, Rows: rows}}}
-	looks, err := c.Check(t.Context())
-	if err != nil || len(looks) != 1 || !reflect.DeepEqual(looks[0].Dropped, want) {
-		t.Errorf("check\n%v, %v, want\n%q", looks, err, want)
+	c := Corpus{Config: cfg, Splits: Splits{In: Split{Span{Name: "a"}, rows}}}
+	files, err := c.Check(t.Context())
+	if err != nil || len(files) != 2 || !reflect.DeepEqual(files[1].Dropped, want) {
+		t.Errorf("check\n%v, %v, want\n%q", files, err, want)
 	}
 	for _, d := range dropped {
 		if !fuzzing.IsLine(d.String()) || !strings.Contains(d.String(), d.Reason) {

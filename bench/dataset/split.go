@@ -7,56 +7,72 @@ import (
 	"driftbench/internal/text"
 )
 
-// Role says what a split is for.
-type Role string
-
-const (
-	RoleFit Role = "fit" // fits the detectors
-	RoleIn  Role = "in"  // held out of the training span
-	RoleOut Role = "out" // a test span
-)
+// Span is a split's name and its months.
+type Span struct {
+	Name     string // can begin a file name
+	From, To Month  // inclusive
+}
 
 // Split is some rows of the index in a fixed order.
 type Split struct {
-	Name     string // can begin a file name
-	Role     Role
-	From, To Month // the span, inclusive
-	Rows     []Row
+	Span
+	Rows []Row
 }
 
-// Split makes the splits: fit, In, then Out in time order. A split without
-// rows, or a class without fit rows, is an error.
-func (c Config) Split(rows []Row) ([]Split, error) {
+// Splits are the splits of a corpus by what they are for.
+type Splits struct {
+	Fit Split   // fits the detectors
+	In  Split   // the rest of the training span
+	Out []Split // the test spans, in time order
+}
+
+// All returns fit, In and Out, in that order.
+func (s Splits) All() []Split { return append([]Split{s.Fit, s.In}, s.Out...) }
+
+// Spans returns the spans of the splits that c describes: fit, In, and Out in
+// time order.
+func (c Config) Spans() (fit, in Span, out []Span) {
+	for _, t := range c.Tests {
+		out = append(out, Span{t.Name, t.From, t.To})
+	}
+	return Span{FitName(c.Train.Name), c.Train.From, c.Train.To}, Span{InName(c.Train.Name), c.Train.From, c.Train.To}, out
+}
+
+// FitName and InName name the two splits of a training span.
+func FitName(train string) string { return train + "-fit" }
+func InName(train string) string  { return train + "-val" }
+
+// Split splits rows as c says. A split without rows, or a class without fit
+// rows, is an error.
+func (c Config) Split(rows []Row) (Splits, error) {
 	train := between(rows, c.Train.From, c.Train.To)
 	if len(train) == 0 {
-		return nil, fmt.Errorf("dataset: %s: no row from %v to %v, the training span %q: set train in corpus.yaml", c.IndexPath(), c.Train.From, c.Train.To, c.Train.Name)
+		return Splits{}, fmt.Errorf("dataset: %s: no row from %v to %v, the training span %q: set train in corpus.yaml", c.IndexPath(), c.Train.From, c.Train.To, c.Train.Name)
 	}
 	train = pick(train, sample(len(train), 1, c.Seed))
 	if c.Train.Holdout == HoldoutLatest {
 		slices.SortStableFunc(train, func(a, b Row) int { return int(a.Month - b.Month) })
 	}
-	fit := share(len(train), c.Train.Fit)
-	splits := []Split{
-		{Name: c.fitName(), Role: RoleFit, From: c.Train.From, To: c.Train.To, Rows: train[:fit:fit]},
-		{Name: c.inName(), Role: RoleIn, From: c.Train.From, To: c.Train.To, Rows: train[fit:]},
-	}
-	for i, s := range splits {
-		if len(s.Rows) == 0 {
-			return nil, fmt.Errorf("dataset: %s: split %q is empty: fit %v of %d rows leaves it none: set fit in corpus.yaml or add rows", c.IndexPath(), splits[i].Name, c.Train.Fit, len(train))
+	n := share(len(train), c.Train.Fit)
+	fit, in, out := c.Spans()
+	s := Splits{Fit: Split{fit, train[:n:n]}, In: Split{in, train[n:]}}
+	for _, part := range []Split{s.Fit, s.In} {
+		if len(part.Rows) == 0 {
+			return Splits{}, fmt.Errorf("dataset: %s: split %q is empty: fit %v of %d rows leaves it none: set fit in corpus.yaml or add rows", c.IndexPath(), part.Name, c.Train.Fit, len(train))
 		}
 	}
-	for _, t := range c.Tests {
+	for i, t := range c.Tests {
 		span := between(rows, t.From, t.To)
 		drawn := pick(span, sample(len(span), t.Sample, c.Seed))
 		if len(drawn) == 0 {
-			return nil, fmt.Errorf("dataset: %s: split %q is empty: sample %v of the %d rows from %v to %v: set tests in corpus.yaml or add rows", c.IndexPath(), t.Name, t.Sample, len(span), t.From, t.To)
+			return Splits{}, fmt.Errorf("dataset: %s: split %q is empty: sample %v of the %d rows from %v to %v: set tests in corpus.yaml or add rows", c.IndexPath(), t.Name, t.Sample, len(span), t.From, t.To)
 		}
-		splits = append(splits, Split{Name: t.Name, Role: RoleOut, From: t.From, To: t.To, Rows: drawn})
+		s.Out = append(s.Out, Split{out[i], drawn})
 	}
-	if label := c.missingClass(splits[0].Rows); label != "" {
-		return nil, fmt.Errorf("dataset: %s: no fit row with label %s: add rows, or remove the label from labels in corpus.yaml", c.IndexPath(), text.Quote(label))
+	if label := c.missingClass(s.Fit.Rows); label != "" {
+		return Splits{}, fmt.Errorf("dataset: %s: no fit row with label %s: add rows, or remove the label from labels in corpus.yaml", c.IndexPath(), text.Quote(label))
 	}
-	return splits, nil
+	return s, nil
 }
 
 // missingClass returns a label that no row has, or "".

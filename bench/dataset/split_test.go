@@ -17,28 +17,28 @@ func TestSplit(t *testing.T) {
 		t.Fatal(err)
 	}
 	var got []any
-	for _, s := range splits {
-		got = append(got, s.Name, s.Role, s.From.String(), s.To.String(), len(s.Rows))
+	for _, s := range splits.All() {
+		got = append(got, s.Name, s.From.String(), s.To.String(), len(s.Rows))
 	}
 	want := []any{
-		"2017-fit", RoleFit, "2017-01", "2017-12", 2476,
-		"2017-val", RoleIn, "2017-01", "2017-12", 1000,
-		"2018-Q1", RoleOut, "2018-01", "2018-03", 15,
-		"2018-late", RoleOut, "2018-04", "2018-12", 3,
-		"2019", RoleOut, "2019-01", "2019-12", 30,
+		"2017-fit", "2017-01", "2017-12", 2476,
+		"2017-val", "2017-01", "2017-12", 1000,
+		"2018-Q1", "2018-01", "2018-03", 15,
+		"2018-late", "2018-04", "2018-12", 3,
+		"2019", "2019-01", "2019-12", 30,
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("splits %v, want %v", got, want)
 	}
 	order := permutation(3476, 1)
-	train := slices.Concat(splits[0].Rows, splits[1].Rows)
+	train := slices.Concat(splits.Fit.Rows, splits.In.Rows)
 	for i, r := range train {
 		if r != rows[100+order[i]] {
 			t.Fatalf("train row %d is %q", i, r.Name)
 		}
 	}
-	if i := permutation(10, 1)[2]; splits[3].Rows[2] != rows[100+3476+50+i] {
-		t.Errorf("the third row of 2018-late is %q", splits[3].Rows[2].Name)
+	if i := permutation(10, 1)[2]; splits.Out[1].Rows[2] != rows[100+3476+50+i] {
+		t.Errorf("the third row of 2018-late is %q", splits.Out[1].Rows[2].Name)
 	}
 }
 
@@ -59,10 +59,10 @@ func TestSplitHoldoutLatest(t *testing.T) {
 		}
 		return n
 	}
-	if got, want := count(splits[0]), (map[string]int{"2017-03": 40, "2017-07": 20, "2017-12": 10}); !reflect.DeepEqual(got, want) {
+	if got, want := count(splits.Fit), (map[string]int{"2017-03": 40, "2017-07": 20, "2017-12": 10}); !reflect.DeepEqual(got, want) {
 		t.Errorf("fit rows by month %v, want %v", got, want)
 	}
-	if got, want := count(splits[1]), (map[string]int{"2017-12": 30}); !reflect.DeepEqual(got, want) {
+	if got, want := count(splits.In), (map[string]int{"2017-12": 30}); !reflect.DeepEqual(got, want) {
 		t.Errorf("In rows by month %v, want %v", got, want)
 	}
 	// Among rows of one month the shuffle decides: those that fit come first in it.
@@ -70,7 +70,7 @@ func TestSplitHoldoutLatest(t *testing.T) {
 	for i, j := range permutation(100, 1) {
 		place[rows[j]] = i
 	}
-	december := slices.Concat(splits[0].Rows[60:], splits[1].Rows)
+	december := slices.Concat(splits.Fit.Rows[60:], splits.In.Rows)
 	if !slices.IsSortedFunc(december, func(a, b Row) int { return place[a] - place[b] }) {
 		t.Error("rows of one month are not in the order of the shuffle")
 	}

@@ -71,7 +71,7 @@ func (r *root) steady(before, after os.FileInfo, now time.Time) Version {
 
 // Path is where the file of a row lies.
 func (c *Config) Path(row Row) string {
-	return (&root{dir: c.RootPath()}).path(row.Name)
+	return (&root{dir: c.RootPath()}).path(row.Path)
 }
 
 // Absolute is the configuration with the folders that it names made absolute.

@@ -105,14 +105,14 @@ func TestVersions(t *testing.T) {
 	cfg.Dir = t.TempDir()
 	names, reasons := hostile(t, cfg.Dir)
 	rows := named(names...)
-	c := Corpus{Config: cfg, Splits: []Split{{Name: "a", Role: RoleIn, Rows: rows}}}
+	c := Corpus{Config: cfg, Splits: Splits{In: Split{Span{Name: "a"}, rows}}}
 	check := func() []Version {
 		t.Helper()
-		looks, err := c.Check(t.Context())
+		files, err := c.Check(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
-		return looks[0].Versions
+		return files[1].Versions
 	}
 	for i, v := range check() {
 		if v != (Version{}) {

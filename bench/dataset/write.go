@@ -23,10 +23,10 @@ func (c *Corpus) WriteSplits(dir string) error {
 	}
 	root := root{dir: absRoot}
 	dir = filepath.Join(dir, "splits")
-	for _, s := range c.Splits {
+	for _, s := range c.Splits.All() {
 		records := [][]string{{"name", "label", "first_seen", "path"}}
 		for _, r := range s.Rows {
-			records = append(records, []string{r.Name, r.Label, r.FirstSeen, root.path(r.Name)})
+			records = append(records, []string{r.Name, r.Label, r.FirstSeen, root.path(r.Path)})
 		}
 		err := atomicfile.Write(filepath.Join(dir, s.Name+".csv"), func(w io.Writer) error {
 			return csv.NewWriter(w).WriteAll(records)

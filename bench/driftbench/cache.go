@@ -2,42 +2,14 @@ package main
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"driftbench/tfmodel"
 	"driftbench/tfmodel/cache"
 )
-
-// noCache in place of a folder keeps no features.
-const noCache = "none"
-
-// defaultCache is the user's own cache folder, or none where there is no home.
-func defaultCache() string {
-	dir, err := os.UserCacheDir()
-	if err != nil {
-		return noCache
-	}
-	return filepath.Join(dir, "driftbench")
-}
-
-// openCache opens the features of a model as one tfmodel.Engine computes them: what
-// may differ in the last bits has a scope of its own.
-func (a *app) openCache(dir string, m *tfmodel.Model, e tfmodel.Engine) (*cache.Cache, error) {
-	if dir == noCache {
-		return nil, nil
-	}
-	s := cache.Scope{Model: m.Hash, Engine: e.Identity()}
-	for _, l := range m.Layers {
-		s.Widths = append(s.Widths, l.Width)
-	}
-	return cache.Open(dir, s, a.log)
-}
 
 func (a *app) cacheCommand() *cobra.Command {
 	dir := defaultCache()

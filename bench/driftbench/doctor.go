@@ -5,12 +5,12 @@ import (
 	"fmt"
 	"os"
 	"runtime"
-	"runtime/debug"
 	"strings"
 
-	"github.com/klauspost/cpuid/v2"
 	"github.com/spf13/cobra"
 
+	"driftbench/bench"
+	"driftbench/stats"
 	"driftbench/tfmodel"
 )
 
@@ -20,35 +20,35 @@ func (a *app) doctorCommand() *cobra.Command {
 		Short: "Say what is in use, and what to do about what is missing",
 		Args:  cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			say := func(part, state, fix string) {
+			say := func(part, state, todo string) {
 				fmt.Fprintf(a.out, "%-12s %s\n", part, state)
-				if fix != "" {
-					fmt.Fprintf(a.out, "%-12s to do: %s\n", "", fix)
+				if todo != "" {
+					fmt.Fprintf(a.out, "%-12s to do: %s\n", "", todo)
 				}
 			}
-			say("driftbench", version(), "")
+			say("driftbench", bench.Version(), "")
 			say("go", runtime.Version()+" "+runtime.GOOS+"/"+runtime.GOARCH, "")
-			say("cpu", fmt.Sprintf("%s, %d cores", cpuName(), runtime.NumCPU()), "")
+			say("cpu", fmt.Sprintf("%s, %d cores", bench.CPUName(), runtime.NumCPU()), "")
 			say("tensorflow", tfmodel.Version()+" from "+libraryPath("libtensorflow"), "")
 
 			devices, err := tfmodel.Devices()
 			if err != nil {
 				return err
 			}
-			state, fix, err := gpuState()
+			state, todo, err := gpuState()
 			if err != nil {
 				return err
 			}
 			say("devices", strings.Join(devices, ", "), "")
-			say("gpu", state, fix)
+			say("gpu", state, todo)
 
-			blas, fix := a.blas, ""
+			blas, todo := stats.UseBLAS(), ""
 			if blas == "gonum" {
-				fix = "for faster scores `make build` with OpenBLAS: `make deps` as root installs it where pkg-config does not find it, BLAS=gonum leaves it out"
+				todo = "for faster scores `make build` with OpenBLAS: `make deps` as root installs it where pkg-config does not find it, BLAS=gonum leaves it out"
 			} else {
 				blas += ", one thread a product; rows are shared out over the cores"
 			}
-			say("blas", blas, fix)
+			say("blas", blas, todo)
 			say("engines", "tensorflow; table and table16 on the CPU, kernel "+tfmodel.TableKernel(), "")
 			say("cache", defaultCache(), "")
 			return nil
@@ -57,9 +57,9 @@ func (a *app) doctorCommand() *cobra.Command {
 }
 
 // gpuState says in words why there is or is no GPU, and what to do.
-func gpuState() (state, fix string, err error) {
-	missing, err := tfmodel.MissingGPU()
+func gpuState() (state, todo string, err error) {
 	names := tfmodel.GPUNames()
+	missing, err := tfmodel.MissingGPU()
 	switch {
 	case err != nil:
 		return "", "", err
@@ -71,30 +71,7 @@ func gpuState() (state, fix string, err error) {
 	return missing, "`make build GPU=1` fetches the CUDA build; if that is what is in use, TF_CPP_MIN_LOG_LEVEL=0 driftbench doctor names the library it could not open", nil
 }
 
-// version is the module's version and the commit it was built from.
-func version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "unknown"
-	}
-	v := info.Main.Version
-	for _, s := range info.Settings {
-		switch s.Key {
-		case "vcs.revision":
-			v += " " + s.Value
-		case "vcs.modified":
-			if s.Value == "true" {
-				v += " with changes"
-			}
-		}
-	}
-	return v
-}
-
-// cpuName is the processor's own name.
-func cpuName() string { return cmp.Or(strings.TrimSpace(cpuid.CPU.BrandName), runtime.GOARCH) }
-
-// libraryPath is the file that a linked library was loaded from.
+// libraryPath returns the file that a linked library was loaded from.
 func libraryPath(name string) string {
 	b, err := os.ReadFile("/proc/self/maps")
 	if err == nil {

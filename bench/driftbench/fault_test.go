@@ -17,6 +17,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"driftbench/bench"
 )
 
 // soak asks for the long form of the tests that can take any time.
@@ -91,7 +93,7 @@ func contents(t *testing.T, dir string) map[string]string {
 			})
 		case ".json":
 			if filepath.Base(path) == "manifest.json" {
-				var m manifest
+				var m bench.Manifest
 				if err := json.Unmarshal([]byte(text), &m); err != nil {
 					t.Errorf("%s: %v", path, err)
 				}
@@ -337,7 +339,7 @@ func TestReadErrors(t *testing.T) {
 	if e.status != exitDone || !strings.Contains(e.stderr, "split=2017-fit files=43 dropped=1 cached=0 first=\"name \\\""+bad+"\\\" (line ") {
 		t.Errorf("a file of the corpus: status %d, stderr:\n%s", e.status, e.stderr)
 	}
-	var m manifest
+	var m bench.Manifest
 	if err := json.Unmarshal([]byte(readFile(t, at("out/manifest.json"))), &m); err != nil || len(m.Dropped) != 1 ||
 		m.Dropped[0].Name != bad || m.Dropped[0].Reason != "cannot be read: input/output error" {
 		t.Errorf("dropped %+v, %v", m.Dropped, err)

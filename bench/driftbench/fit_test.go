@@ -1,12 +1,13 @@
 package main
 
 import (
-	"crypto/sha256"
 	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"driftbench/bench"
 )
 
 // A fit file stands in for the training features: the same later files get the
@@ -25,7 +26,7 @@ func TestFitFileGivesTheSameResults(t *testing.T) {
 			t.Errorf("%s differs from that of the run which saved the fit", file)
 		}
 	}
-	var m manifest
+	var m bench.Manifest
 	if err := json.Unmarshal([]byte(readFile(t, filepath.Join(out, "manifest.json"))), &m); err != nil {
 		t.Fatal(err)
 	}
@@ -46,55 +47,6 @@ func TestScoreEqualsRun(t *testing.T) {
 		if readFile(t, filepath.Join(dir, "results.json")) != readFile(t, filepath.Join(run, "results.json")) {
 			t.Error("scoring the features of a run gives other results than the run")
 		}
-	}
-}
-
-// resealed is a fit file with another description and a valid checksum.
-func resealed(t *testing.T, file string, change func(*savedFit)) string {
-	t.Helper()
-	meta, rest, _ := strings.Cut(strings.TrimPrefix(file, fitMagic), "\n")
-	var f savedFit
-	if err := json.Unmarshal([]byte(meta), &f); err != nil {
-		t.Fatal(err)
-	}
-	change(&f)
-	b, err := json.Marshal(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	body := fitMagic + string(b) + "\n" + rest[:len(rest)-sha256.Size]
-	sum := sha256.Sum256([]byte(body))
-	return body + string(sum[:])
-}
-
-func TestReadFitRefuses(t *testing.T) {
-	good := readFile(t, filepath.Join(extracted(), "run.fit"))
-	if _, err := parseFit([]byte(resealed(t, good, func(*savedFit) {}))); err != nil {
-		t.Fatalf("an unchanged fit: %v", err)
-	}
-	for name, tc := range map[string]struct{ file, want string }{
-		"empty":         {"", "not written by --save-fit"},
-		"other file":    {"PK\x03\x04", "not written by --save-fit"},
-		"other version": {strings.Replace(good, "fit 1\n", "fit 2\n", 1), "not of version 1"},
-		"only a header": {fitMagic, "cut short"},
-		"cut short":     {good[:len(good)-1], "cut short or damaged"},
-		"one bit":       {good[:200] + string(good[200]^1) + good[201:], "cut short or damaged"},
-		"climbing name": {resealed(t, good, func(f *savedFit) { f.Train = "../2017" }), "cannot name a file"},
-		"no labels":     {resealed(t, good, func(f *savedFit) { f.Labels = nil }), "labels"},
-		"same labels":   {resealed(t, good, func(f *savedFit) { f.Labels[0] = f.Labels[1] }), "not all different"},
-		"no such class": {resealed(t, good, func(f *savedFit) { f.In.Classes[3] = 4 }), "class 4 of 4"},
-		"short column":  {resealed(t, good, func(f *savedFit) { f.Fit.SHA256 = f.Fit.SHA256[1:] }), "differ in length"},
-		"lost scores":   {resealed(t, good, func(f *savedFit) { delete(f.In.Scores, "msp") }), "0 scores of msp"},
-		"bad month":     {resealed(t, good, func(f *savedFit) { f.In.FirstSeen[0] = []byte("2017") }), "begins with no month"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			path := filepath.Join(t.TempDir(), "some.fit")
-			writeFile(t, path, tc.file)
-			status, stdout, stderr := driftbench("score", "--features", filepath.Join(extracted(), "features"), "--fit", path, "--out", t.TempDir())
-			if status != exitFailed || stdout != "" || !strings.Contains(stderr, "reading the fit "+path+": ") || !strings.Contains(stderr, tc.want) {
-				t.Errorf("status %d, stderr %q, want %q", status, stderr, tc.want)
-			}
-		})
 	}
 }
 

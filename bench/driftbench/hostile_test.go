@@ -19,6 +19,7 @@ import (
 	"golang.org/x/net/html"
 
 	"driftbench/bench/features"
+	"driftbench/internal/fixture"
 )
 
 // attacks are names for whatever takes a name: a terminal, a spreadsheet, a
@@ -36,7 +37,7 @@ var attacks = []string{
 // of files and labels may be anything, those of splits and layers must print.
 func hostileFeatures(t *testing.T) (dir, out string) {
 	t.Helper()
-	from, dir := little(t), filepath.Join(t.TempDir(), "features")
+	from, dir := fixture.Features(t), filepath.Join(t.TempDir(), "features")
 	out = `@2019 <script>|"x" www.e.invalid`
 	for old, name := range map[string]string{"2017-fit": `=2017 <b>|-fit`, "2017-val": `=2017 <b>|-val`, "2019": out} {
 		s, err := features.Read(from, old)
@@ -157,6 +158,9 @@ func checkWritten(t *testing.T, dir string) {
 			records, err := csv.NewReader(bytes.NewReader(b)).ReadAll()
 			if err != nil {
 				t.Errorf("%q: %v", path, err)
+			}
+			if filepath.Base(filepath.Dir(path)) == "scores" {
+				continue // data for programs, in which a name is as in the index
 			}
 			for _, cell := range slices.Concat(records...) {
 				if _, err := strconv.ParseFloat(cell, 64); err != nil && cell != "" && strings.ContainsRune("=+-@\t\r", rune(cell[0])) {

@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"testing"
 
+	"driftbench/bench"
 	"driftbench/bench/features"
 	"driftbench/report"
 )
@@ -84,7 +85,7 @@ func TestRunRefuses(t *testing.T) {
 		"unknown label": {index: line(5, field(1, "wurm")),
 			want: `dataset: DIR/dataset.csv:5: unknown label "wurm" (labels: "trojan", "virus", "worm", "backdoor"): add it to labels in corpus.yaml or remove the row`},
 		"bad date": {index: line(7, field(2, "2017-13-01")),
-			want: `dataset: DIR/dataset.csv:7: first_seen: "2017-13" is no month: months go from 01 to 12: mend the date or remove the row`},
+			want: `dataset: DIR/dataset.csv:7: first_seen: "2017-13" is no month: months go from 01 to 12: correct the date or remove the row`},
 		"no index": {index: same, more: func(dir string) { os.Remove(filepath.Join(dir, "dataset.csv")) },
 			want: `dataset: opening the index: open DIR/dataset.csv: no such file or directory`},
 		"empty index": {index: func(string) string { return "" },
@@ -212,7 +213,7 @@ func TestRunDropsSingleFiles(t *testing.T) {
 			t.Errorf("stderr does not say %q:\n%s", want, stderr)
 		}
 	}
-	var m manifest
+	var m bench.Manifest
 	if err := json.Unmarshal([]byte(readFile(t, filepath.Join(out, "manifest.json"))), &m); err != nil {
 		t.Fatal(err)
 	}

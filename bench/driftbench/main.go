@@ -5,6 +5,9 @@
 // span, and says for each later span how well its files are told from held-out
 // files of the training span: AUROC with intervals, as tables, pictures, a
 // page and JSON. `driftbench --help` lists the subcommands.
+//
+// The work is done by package bench; this package binds flags to its options
+// and prints.
 package main
 
 import (
@@ -18,13 +21,14 @@ import (
 	"runtime/debug"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"syscall"
 
 	"github.com/spf13/cobra"
 
-	"driftbench/internal/process" // also starts the process, in C, before main
-	"driftbench/stats"
+	"driftbench/bench"
+	"driftbench/internal/process"
+	"driftbench/internal/text"
+	"driftbench/tfmodel"
 )
 
 // Exit statuses. Scripts rely on them.
@@ -52,44 +56,43 @@ func main() {
 
 // command runs one driftbench command line and returns its exit status.
 func command(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	out := &output{w: stdout}
-	a := &app{
-		args: append([]string{"driftbench"}, args...), out: out, err: stderr,
-		blas: stats.UseBLAS(), kept: func() string { return "Nothing was changed." }, leave: func() {},
-	}
-	a.log = slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{ReplaceAttr: plainLog}))
+	t := newTerminal(stdout, stderr)
+	a := &app{args: append([]string{"driftbench"}, args...), terminal: t}
 	root := a.root()
 	root.SetArgs(args)
-	root.SetOut(out)
+	root.SetOut(t.out)
 	root.SetErr(stderr)
 	cmd, err := root.ExecuteContextC(ctx)
-	a.closeProgress()
-	a.leave()
-	if err == nil && out.err != nil {
+	t.closeBar()
+	if err == nil && t.out.err != nil {
 		a.started = true // there is nothing wrong with the command line
-		err = fmt.Errorf("printing the results: %w", out.err)
+		err = fmt.Errorf("printing the results: %w", t.out.err)
 	}
 
-	var usage usageError
 	var rule ruleError
+	var interrupted *bench.InterruptedError
 	switch {
 	case err == nil:
 		return exitDone
 	case errors.As(err, &rule):
 		return exitRule
 	case ctx.Err() != nil:
-		fmt.Fprintln(stderr, "driftbench: interrupted.", line(a.kept()))
+		kept := "Nothing was changed."
+		if errors.As(err, &interrupted) {
+			kept = interrupted.Kept
+		}
+		fmt.Fprintln(stderr, "driftbench: interrupted.", text.Line(kept, '?'))
 		return exitInterrupted
-	case errors.As(err, &usage) || !a.started:
-		fmt.Fprintf(stderr, "driftbench: %s\nSee `%s --help`.\n", plain(err.Error()), cmd.CommandPath())
+	case isUsage(err) || !a.started:
+		fmt.Fprintf(stderr, "driftbench: %s\nSee `%s --help`.\n", text.Lines(err.Error()), cmd.CommandPath())
 		return exitUsage
 	default:
-		fmt.Fprintf(stderr, "driftbench: %s%s\n", line(err.Error()), remedy(err))
+		fmt.Fprintf(stderr, "driftbench: %s%s\n", text.Line(err.Error(), '?'), remedy(err))
 		return exitFailed
 	}
 }
 
-// remedy is what to do about the errors of a machine, which every command can
+// remedy says what to do about errors of the machine that every command can
 // meet.
 func remedy(err error) string {
 	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
@@ -98,16 +101,11 @@ func remedy(err error) string {
 	return ""
 }
 
-// app is what the subcommands share.
+// app holds what the subcommands share.
 type app struct {
-	args     []string
-	out, err io.Writer // results; progress, logs and warnings
-	log      *slog.Logger
-	blas     string // what every product runs on
-	bar      atomic.Pointer[bar]
-	started  bool          // the command line was understood
-	kept     func() string // what an interruption leaves behind, in a sentence
-	leave    func()        // gives up what the command holds
+	*terminal
+	args    []string
+	started bool // the command line was understood
 }
 
 // usageError is a command line that cannot be run.
@@ -115,7 +113,12 @@ type usageError struct{ error }
 
 func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
 
-// flagError is wrong usage of a flag, without the words of the parser.
+// isUsage reports whether err is of the command line alone.
+func isUsage(err error) bool {
+	return errors.As(err, new(usageError)) || errors.As(err, new(*bench.OptionError)) || errors.As(err, new(*tfmodel.OptionError))
+}
+
+// flagError returns the error of a flag without the words of its parser.
 func flagError(_ *cobra.Command, err error) error {
 	var number *strconv.NumError
 	if !errors.As(err, &number) {
@@ -147,6 +150,7 @@ with a 95% interval, where 0.5 is no drift.
 
 Exit status: 0 done, 1 failed, 2 wrong usage, 3 a rule of --fail-if holds,
 130 interrupted.`,
+		Version:           bench.Version(),
 		Args:              cobra.NoArgs,
 		SilenceErrors:     true,
 		SilenceUsage:      true,

@@ -22,7 +22,7 @@ import (
 // Within an engine, numbers depend on neither the batch size, nor the number of
 // threads of the engine or of Go, nor on what comes from the cache.
 func TestRunIsDeterministic(t *testing.T) {
-	for _, engine := range []string{tensorflowEngine, tableEngine} {
+	for _, engine := range []string{"tensorflow", "table"} {
 		cache := filepath.Join(t.TempDir(), "cache")
 		var want string
 		for i, tc := range []struct {
@@ -53,7 +53,7 @@ func TestRunIsDeterministic(t *testing.T) {
 				t.Errorf("%s: not from the cache:\n%s", engine, stderr)
 			}
 		}
-		if engine == tableEngine && want != readFile(t, filepath.Join(extracted(), "results.json")) {
+		if engine == "table" && want != readFile(t, filepath.Join(extracted(), "results.json")) {
 			t.Error("another engine, batch or thread count than is chosen gives another results.json")
 		}
 	}

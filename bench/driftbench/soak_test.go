@@ -78,7 +78,7 @@ func TestSoak(t *testing.T) {
 	// TensorFlow those of its pools when they are first busy. Resident memory is
 	// stated and not judged, see package malloc.
 	const threads, heap, c = 16, 4, 4
-	for _, engine := range []string{tensorflowEngine, tableEngine} {
+	for _, engine := range []string{"tensorflow", "table"} {
 		t.Run(engine, func(t *testing.T) {
 			dir := t.TempDir()
 			cache := filepath.Join(dir, "cache")

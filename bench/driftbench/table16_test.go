@@ -16,7 +16,7 @@ func TestTable16KeepsAUROC(t *testing.T) {
 		t.Fatal(err)
 	}
 	results := map[string]report.Results{}
-	for _, engine := range []string{tableEngine, "table16"} {
+	for _, engine := range []string{"table", "table16"} {
 		out := filepath.Join(dir, engine)
 		mustRun(t, "run", "--corpus", filepath.Join(dir, "corpus"), "--model", model, "--engine", engine, "--out", out, "--cache", "none", "--resamples", "1")
 		var err error
@@ -26,7 +26,7 @@ func TestTable16KeepsAUROC(t *testing.T) {
 	}
 	var largest float64
 	moved := false
-	for i, d := range results[tableEngine].Detectors {
+	for i, d := range results["table"].Detectors {
 		for j, s := range d.Splits {
 			other := results["table16"].Detectors[i].Splits[j]
 			difference := math.Abs(float64(s.AUROC - other.AUROC))

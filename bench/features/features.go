@@ -119,7 +119,7 @@ func List(dir string) ([]string, error) {
 }
 
 // Read reads one split of dir with every layer that is there, in the order of
-// their names with logits last. A layer whose rows are not those of the table
+// their names. A layer whose rows are not those of the table
 // is an error that names the file.
 func Read(dir, split string) (Split, error) {
 	s := Split{Name: split}
@@ -146,21 +146,12 @@ func Read(dir, split string) (Split, error) {
 		if !prints(name) {
 			return s, fmt.Errorf("features: %s: %.80q cannot name a layer: rename it", dir, e.Name())
 		}
-		l, err := ReadLayer(dir, split, name, len(s.Rows))
+		l, err := readLayer(dir, split, name, len(s.Rows))
 		if err != nil {
 			return s, err
 		}
 		s.Layers = append(s.Layers, l)
 	}
-	slices.SortStableFunc(s.Layers, func(a, b Layer) int {
-		if (a.Name == "logits") != (b.Name == "logits") {
-			if a.Name == "logits" {
-				return 1
-			}
-			return -1
-		}
-		return strings.Compare(a.Name, b.Name)
-	})
 	return s, nil
 }
 
@@ -198,8 +189,8 @@ func readRows(r io.Reader, path string) ([]Row, error) {
 	}
 }
 
-// ReadLayer reads one layer of a split that has so many rows.
-func ReadLayer(dir, split, name string, rows int) (Layer, error) {
+// readLayer reads one layer of a split that has that many rows.
+func readLayer(dir, split, name string, rows int) (Layer, error) {
 	path := filepath.Join(dir, split+"."+name+".npy")
 	f, st, err := regular.Open(path)
 	if err != nil {

@@ -1,7 +1,7 @@
-package main
+package bench
 
 import (
-	"slices"
+	"cmp"
 
 	"driftbench/report"
 	"driftbench/stats"
@@ -13,27 +13,33 @@ const (
 	keepIn        = 0.95 // share of In above a detector's threshold
 )
 
-// measure holds the scores of one detector for In against those for every Out
-// sample and month. done is called after each Out sample.
-func (sc *scored) measure(name string, opt scoring, done func(int)) report.Detector {
-	scores := sc.scores[name]
-	fit, in, outs := scores[0], scores[1], scores[2:]
+// defaultResamples is the number of bootstrap resamples where none is asked for.
+const defaultResamples = 2000
+
+// measure compares the scores that one detector gives In with those of every
+// Out split and month.
+func (s *Splits) measure(name string, opt Options) report.Detector {
+	fit, in := s.Fit.Scores[name], s.In.Scores[name]
+	shown := [][]float64{in}
+	for _, x := range s.Out {
+		shown = append(shown, x.Scores[name])
+	}
 	d := report.Detector{
 		Name:          name,
 		UsesOutLabels: stats.UsesOutLabels(name),
 		Threshold:     report.Num(stats.Threshold(in, keepIn)),
 		Gap:           interval(stats.DeLong(fit, in).Interval),
 	}
-	edges := stats.Edges(histogramBins, scores[1:]...)
+	edges := stats.Edges(histogramBins, shown...)
 	d.Edges = nums(edges)
 	d.InHistogram = nums(stats.Histogram(edges, in))
 
 	var p []float64
-	for i, out := range outs {
-		x := sc.out()[i]
+	for _, x := range s.Out {
+		out := x.Scores[name]
 		a := stats.DeLong(in, out)
-		balanced, classes := stats.PerClass(in, sc.in().classes, out, x.classes, len(sc.labels))
-		s := report.DetectorSplit{
+		balanced, classes := stats.PerClass(in, s.In.Classes, out, x.Classes, len(s.Labels))
+		against := report.DetectorSplit{
 			Split: x.Name, In: len(in), Out: len(out),
 			AUROC: report.Num(a.Value), AUROCLo: report.Num(a.Lo), AUROCHi: report.Num(a.Hi),
 			NullLo: report.Num(a.NullLo), NullHi: report.Num(a.NullHi),
@@ -43,27 +49,27 @@ func (sc *scored) measure(name string, opt scoring, done func(int)) report.Detec
 			ROC:       pairs(stats.ROC(in, out, curvePoints)),
 			Histogram: nums(stats.Histogram(edges, out)),
 		}
-		for _, m := range stats.Metrics(in, out, stats.Bootstrap{Resamples: opt.resamples, Seed: opt.seed}) {
-			s.Metrics = append(s.Metrics, report.Metric{Name: m.Name, Interval: interval(m.Interval)})
+		for _, m := range stats.Metrics(in, out, stats.Bootstrap{Resamples: cmp.Or(opt.Resamples, defaultResamples), Seed: opt.Seed}) {
+			against.Metrics = append(against.Metrics, report.Metric{Name: m.Name, Interval: interval(m.Interval)})
 		}
 		for c, a := range classes {
-			s.Classes = append(s.Classes, report.ClassAUROC{
-				Label: sc.labels[c], In: count(sc.in().classes, c), Out: count(x.classes, c), Interval: interval(a.Interval),
+			against.Classes = append(against.Classes, report.ClassAUROC{
+				Label: s.Labels[c], In: count(s.In.Classes, c), Out: count(x.Classes, c), Interval: interval(a.Interval),
 			})
 		}
-		d.Splits = append(d.Splits, s)
+		d.Splits = append(d.Splits, against)
 		p = append(p, a.P)
-		done(1)
+		opt.Monitor.advance(1)
 	}
 	for i, p := range stats.Holm(p) {
 		d.Splits[i].PHolm = report.Num(p)
 	}
 
-	for _, m := range sc.months() {
-		out := inMonth(sc.samples, m, func(split, row int) float64 { return scores[split][row] })
+	for _, m := range s.months() {
+		out := inMonth(s, m, func(x *Split, row int) float64 { return x.Scores[name][row] })
 		a := stats.DeLong(in, out)
 		d.Months = append(d.Months, report.DetectorMonth{
-			Month: m, Out: len(out),
+			Month: m.String(), Out: len(out),
 			AUROC: report.Num(a.Value), AUROCLo: report.Num(a.Lo), AUROCHi: report.Num(a.Hi),
 			NullLo: report.Num(a.NullLo), NullHi: report.Num(a.NullHi),
 		})
@@ -71,30 +77,27 @@ func (sc *scored) measure(name string, opt scoring, done func(int)) report.Detec
 	return d
 }
 
-// compare tests, on the same files, every detector against the first choice
-// on every Out sample, and the first choice between neighbouring Out samples.
+// compare tests, on the same files, every detector against the preferred one
+// on every Out split, and the preferred one between neighbouring Out splits.
 // Each of the two families of tests is corrected by Holm on its own.
-func (sc *scored) compare(names []string) []report.Comparison {
+func (s *Splits) compare(names []string) []report.Comparison {
 	if len(names) == 0 {
 		return nil
 	}
-	const usual = "mahalanobis/ensemble"
-	first := names[0]
-	if slices.Contains(names, usual) {
-		first = usual
-	}
+	first := report.Preferred(names)
+	in := s.In.Scores
 	var detectors, splits []report.Comparison
-	for i, x := range sc.out() {
+	for i, x := range s.Out {
 		for _, name := range names {
 			if name == first {
 				continue
 			}
-			d := stats.PairedDetectors(sc.scores[name][1], sc.scores[name][i+2], sc.scores[first][1], sc.scores[first][i+2])
+			d := stats.PairedDetectors(in[name], x.Scores[name], in[first], x.Scores[first])
 			detectors = append(detectors, comparison(name+"@"+x.Name, first+"@"+x.Name, d))
 		}
 		if i > 0 {
-			before := sc.out()[i-1]
-			d := stats.PairedSplits(sc.scores[first][1], sc.scores[first][i+2], sc.scores[first][i+1])
+			before := s.Out[i-1]
+			d := stats.PairedSplits(in[first], x.Scores[first], before.Scores[first])
 			splits = append(splits, comparison(first+"@"+x.Name, first+"@"+before.Name, d))
 		}
 	}

@@ -1,4 +1,4 @@
-package main
+package bench
 
 import (
 	"bytes"
@@ -21,9 +21,9 @@ import (
 // fitMagic begins a fit file, with its version.
 const fitMagic = "driftbench scoring fit 1\n"
 
-// savedFit is what new files are scored with when the training features are
-// gone: the fitted detectors, and the fit and In samples with their scores,
-// which every AUROC, threshold and gap is measured against. Scoring the same
+// savedFit is the content of a fit file: the fitted detectors, and the fit and
+// In splits with their scores, which every AUROC, threshold and gap is measured
+// against. It scores new files without the training features. Scoring the same
 // files with it gives the results.json of the run that saved it.
 //
 // A fit file is
@@ -40,17 +40,17 @@ type savedFit struct {
 	Labels   []string          `json:"labels"`
 	InUnseen string            `json:"in_unseen"`
 	Skipped  map[string]string `json:"skipped,omitempty"` // detectors that could not be fitted, and why
-	Fit      savedSample       `json:"fit"`
-	In       savedSample       `json:"in"`
+	Fit      savedSplit        `json:"fit"`
+	In       savedSplit        `json:"in"`
 
 	detectors *stats.Detectors
 }
 
-// savedSample is a sample without its features, one column a field. Names and
-// dates are bytes, for they need not be UTF-8.
-type savedSample struct {
-	From      string               `json:"from"`
-	To        string               `json:"to"`
+// savedSplit is a split without its features, one column a field. Names and
+// dates are bytes, since they need not be UTF-8.
+type savedSplit struct {
+	From      dataset.Month        `json:"from"`
+	To        dataset.Month        `json:"to"`
 	Dropped   int                  `json:"dropped"`
 	Names     [][]byte             `json:"names"`
 	FirstSeen [][]byte             `json:"first_seen"`
@@ -60,17 +60,17 @@ type savedSample struct {
 	Scores    map[string][]float64 `json:"scores"` // by detector
 }
 
-// saveFit writes the detectors of sc, and what they are measured against.
-func saveFit(path string, sc *scored) error {
+// saveFit writes the fitted detectors of s, and what they are measured against.
+func saveFit(path string, s *Splits) error {
 	f := savedFit{
-		Train: sc.train, Labels: sc.labels, InUnseen: sc.inUnseen, Skipped: sc.skipped,
-		Fit: sc.save(0), In: sc.save(1),
+		Train: s.Train, Labels: s.Labels, InUnseen: s.InUnseen, Skipped: s.skipped,
+		Fit: saveSplit(s.Fit), In: saveSplit(s.In),
 	}
 	meta, err := json.Marshal(f)
 	if err != nil {
 		return fmt.Errorf("saving the fit: %w", err)
 	}
-	detectors, err := sc.detectors.MarshalBinary()
+	detectors, err := s.detectors.MarshalBinary()
 	if err != nil {
 		return fmt.Errorf("saving the fit: %w", err)
 	}
@@ -91,26 +91,22 @@ func saveFit(path string, sc *scored) error {
 	return nil
 }
 
-// save takes a sample without its features.
-func (sc *scored) save(i int) savedSample {
-	x := sc.all[i]
-	s := savedSample{
-		From: x.from, To: x.to, Dropped: x.dropped,
-		Classes: x.classes, Predicted: x.predicted, Scores: map[string][]float64{},
+// saveSplit returns a split without its features.
+func saveSplit(x *Split) savedSplit {
+	s := savedSplit{
+		From: x.From, To: x.To, Dropped: x.Dropped,
+		Classes: x.Classes, Predicted: x.Predicted, Scores: x.Scores,
 	}
 	for _, r := range x.Rows {
 		s.Names = append(s.Names, []byte(r.Name))
 		s.FirstSeen = append(s.FirstSeen, []byte(r.FirstSeen))
 		s.SHA256 = append(s.SHA256, r.SHA256)
 	}
-	for name, scores := range sc.scores {
-		s.Scores[name] = scores[i]
-	}
 	return s
 }
 
-// readFit reads a fit file into samples that hold fit and In.
-func readFit(path string) (*samples, error) {
+// readFit reads a fit file into splits that hold Fit and In.
+func readFit(path string) (*Splits, error) {
 	const most = 1 << 32 // bytes; kNN keeps the fit rows
 	b, err := regular.Read(path, most)
 	if err != nil {
@@ -123,7 +119,7 @@ func readFit(path string) (*samples, error) {
 	return s, nil
 }
 
-func parseFit(b []byte) (*samples, error) {
+func parseFit(b []byte) (*Splits, error) {
 	format, version, _ := strings.Cut(strings.TrimSpace(fitMagic), " fit ")
 	if !bytes.HasPrefix(b, []byte(fitMagic)) {
 		if bytes.HasPrefix(b, []byte(format+" fit ")) {
@@ -139,6 +135,7 @@ func parseFit(b []byte) (*samples, error) {
 		return nil, errors.New("it is cut short or damaged: save it again")
 	}
 	meta, detectors, _ := bytes.Cut(b[len(fitMagic):end], []byte("\n"))
+	useBLAS() // reading detectors computes
 	f := savedFit{detectors: new(stats.Detectors)}
 	if err := json.Unmarshal(meta, &f); err != nil {
 		return nil, err
@@ -146,39 +143,35 @@ func parseFit(b []byte) (*samples, error) {
 	if err := f.detectors.UnmarshalBinary(detectors); err != nil {
 		return nil, err
 	}
-	return f.samples()
+	return f.splits()
 }
 
-// samples checks f and gives its two samples.
-func (f *savedFit) samples() (*samples, error) {
-	s := &samples{train: f.Train, labels: f.Labels, inUnseen: f.InUnseen, layers: f.detectors.Layers(), saved: f}
+// splits checks f and returns its two splits.
+func (f *savedFit) splits() (*Splits, error) {
+	s := &Splits{
+		Train: f.Train, Labels: f.Labels, InUnseen: f.InUnseen, Layers: f.detectors.Layers(),
+		detectors: f.detectors, skipped: f.Skipped,
+	}
 	if strings.ContainsAny(f.Train, "/\\\x00") { // it names files
 		return nil, fmt.Errorf("the training span %q cannot name a file", f.Train)
 	}
 	if labels := slices.Sorted(slices.Values(f.Labels)); len(slices.Compact(labels)) < len(f.Labels) || len(f.Labels) == 0 {
 		return nil, fmt.Errorf("the labels %q are not all different", f.Labels)
 	}
-	for _, part := range []struct {
-		name string
-		role report.Role
-		savedSample
-	}{{f.Train + "-fit", report.RoleFit, f.Fit}, {f.Train + "-val", report.RoleIn, f.In}} {
-		x, err := part.sample(part.name, f.Labels, f.detectors.Names())
-		if err != nil {
-			return nil, err
-		}
-		x.role = part.role
-		s.all = append(s.all, x)
+	var err error
+	if s.Fit, err = f.Fit.split(dataset.FitName(f.Train), report.RoleFit, f); err != nil {
+		return nil, err
 	}
-	return s, nil
+	s.In, err = f.In.split(dataset.InName(f.Train), report.RoleIn, f)
+	return s, err
 }
 
-func (c savedSample) sample(name string, labels, detectors []string) (*sample, error) {
-	n := len(c.Names)
-	x := &sample{
+func (c savedSplit) split(name string, role report.Role, f *savedFit) (*Split, error) {
+	n, labels := len(c.Names), f.Labels
+	x := &Split{
 		Split: features.Split{Name: name, Rows: make([]features.Row, n)},
-		from:  c.From, to: c.To, dropped: c.Dropped,
-		classes: c.Classes, predicted: c.Predicted, scores: c.Scores,
+		Role:  role, From: c.From, To: c.To, Dropped: c.Dropped,
+		Classes: c.Classes, Predicted: c.Predicted, Scores: c.Scores,
 	}
 	if n == 0 || len(c.FirstSeen) != n || len(c.SHA256) != n || len(c.Classes) != n || c.Predicted != nil && len(c.Predicted) != n {
 		return nil, fmt.Errorf("split %q: its columns are empty or differ in length", name)
@@ -191,15 +184,10 @@ func (c savedSample) sample(name string, labels, detectors []string) (*sample, e
 	for i := range x.Rows {
 		x.Rows[i] = features.Row{Name: string(c.Names[i]), Label: labels[c.Classes[i]], FirstSeen: string(c.FirstSeen[i]), SHA256: c.SHA256[i]}
 	}
-	for _, d := range detectors {
+	for _, d := range f.detectors.Names() {
 		if len(c.Scores[d]) != n {
 			return nil, fmt.Errorf("split %q: %d scores of %s for %d rows", name, len(c.Scores[d]), d, n)
 		}
 	}
-	for _, month := range []string{c.From, c.To} {
-		if _, err := dataset.ParseMonth(month); err != nil {
-			return nil, fmt.Errorf("split %q: %w", name, err)
-		}
-	}
-	return x, checkMonths(name, x.Rows)
+	return x, x.setMonths()
 }

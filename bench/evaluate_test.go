@@ -1,4 +1,4 @@
-package main
+package bench
 
 import (
 	"slices"
@@ -12,8 +12,8 @@ import (
 // and in In or Out they may also be those of a fit file.
 func TestDescribeSplitCountsSameBytes(t *testing.T) {
 	labels := []string{"virus", "worm"}
-	split := func(role report.Role, hashes ...string) *sample {
-		s := &sample{role: role, classes: make([]int, len(hashes))}
+	split := func(role report.Role, hashes ...string) *Split {
+		s := &Split{Role: role, Classes: make([]int, len(hashes))}
 		for _, h := range hashes {
 			s.Rows = append(s.Rows, features.Row{SHA256: h})
 		}
@@ -21,7 +21,7 @@ func TestDescribeSplitCountsSameBytes(t *testing.T) {
 	}
 	fit := split(report.RoleFit, "a", "b", "b")
 	for _, c := range []struct {
-		s                     *sample
+		s                     *Split
 		duplicates, seenInFit int
 	}{
 		{fit, 1, 0},
@@ -30,23 +30,29 @@ func TestDescribeSplitCountsSameBytes(t *testing.T) {
 	} {
 		d := describeSplit(c.s, fit, labels)
 		if d.Duplicates != c.duplicates || d.SeenInFit != c.seenInFit {
-			t.Errorf("%s: %d duplicates, %d seen in fit; want %d, %d", c.s.role, d.Duplicates, d.SeenInFit, c.duplicates, c.seenInFit)
+			t.Errorf("%s: %d duplicates, %d seen in fit; want %d, %d", c.s.Role, d.Duplicates, d.SeenInFit, c.duplicates, c.seenInFit)
 		}
 	}
 }
 
 // A split that lacks classes is one warning.
 func TestTimeRules(t *testing.T) {
-	split := func(name, month string, classes ...int) *sample {
-		s := &sample{Split: features.Split{Name: name}, classes: classes}
+	split := func(name, month string, classes ...int) *Split {
+		s := &Split{Split: features.Split{Name: name}, Classes: classes}
 		for range classes {
 			s.Rows = append(s.Rows, features.Row{FirstSeen: month})
 		}
+		if err := s.setMonths(); err != nil {
+			t.Fatal(err)
+		}
 		return s
 	}
-	got := timeRules(&samples{labels: []string{"virus", "worm", "trojan"}, all: []*sample{
-		split("2017-fit", "2017-12", 0, 1, 2), split("2017-val", "2017-12", 0, 1), split("2018", "2018-01-05", 1), split("early", "2017-12", 0, 1, 2),
-	}})
+	got := timeRules(&Splits{
+		Labels: []string{"virus", "worm", "trojan"},
+		Fit:    split("2017-fit", "2017-12", 0, 1, 2),
+		In:     split("2017-val", "2017-12", 0, 1),
+		Out:    []*Split{split("2018", "2018-01-05", 1), split("early", "2017-12", 0, 1, 2)},
+	})
 	const mix = ": a change in the mix of classes looks like drift; see the class-balanced AUROC"
 	want := []string{
 		"time rule: split early has files of 2017-12, not later than the newest fit file (2017-12): drift looks smaller than it is",

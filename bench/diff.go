@@ -1,4 +1,4 @@
-package main
+package bench
 
 import (
 	"fmt"
@@ -13,104 +13,104 @@ import (
 	"driftbench/stats"
 )
 
-// compareRuns draws two runs side by side into out, with paired tests on the
-// files that both have scored, and prints the tests.
-func (a *app) compareRuns(out, dirA, dirB string) error {
-	if err := a.prepareOut(out); err != nil {
-		return err
-	}
-	var runs [2]report.Input
-	for i, dir := range []string{dirA, dirB} {
-		r, err := report.ReadResults(filepath.Join(dir, "results.json"))
-		if err != nil {
-			return err
-		}
-		if runs[i], err = reportInput(dir, r); err != nil {
-			return err
-		}
-	}
-	if runs[0].Name == runs[1].Name {
-		runs[0].Name, runs[1].Name = dirA, dirB
-	}
-	tests, err := pairRuns(dirA, dirB, runs[0].Results, runs[1].Results)
-	if err != nil {
-		return err
-	}
-	a.startSpinner("drawing")
-	var pairs []report.Comparison
-	for _, t := range tests {
-		pairs = append(pairs, t.tests...)
-	}
-	holm(pairs)
-	if err := report.WriteComparison(out, runs[0], runs[1], pairs); err != nil {
-		return err
-	}
-	a.closeProgress()
-
-	fmt.Fprintf(a.out, "A is %s, B is %s.\n", line(dirA), line(dirB))
-	if len(pairs) == 0 {
-		fmt.Fprintln(a.out, "They share no files, so there are no paired tests: what both hold is looked up by name in\nsplits of the same name, among the detectors that both have.")
-	}
-	for _, t := range tests {
-		fmt.Fprintf(a.out, "\n%s: %d files that both hold, against %d of %s\n", line(t.split), t.out, t.in, line(t.inSplit))
-		fmt.Fprintf(a.out, "%-31s  %-5s  %-5s  %-24s  %s\n", "detector", "A", "B", "A - B", "p (Holm)")
-		for i, d := range t.tests {
-			name := line(t.detectors[i])
-			difference := fmt.Sprintf("%+.3f [%+.3f, %+.3f]", float64(d.Delta), float64(d.Lo), float64(d.Hi))
-			fmt.Fprintf(a.out, "%-31s  %.3f  %.3f  %-24s  %.2g\n", name, t.a[i], t.b[i], difference, float64(pairs[0].PHolm))
-			pairs = pairs[1:]
-		}
-	}
-	fmt.Fprintf(a.out, "\nThe comparison is %s.\n", filepath.Join(out, "report", "comparison.html"))
-	return nil
+// SplitDiff holds the tests of one Out split that two runs share.
+type SplitDiff struct {
+	Split, InSplit string
+	In, Out        int // files that both runs have scored
+	Detectors      []DetectorDiff
 }
 
-// paired holds the tests of one split, one a detector.
-type paired struct {
-	split, inSplit string
-	in, out        int // shared files
-	detectors      []string
-	a, b           []float64 // AUROC on the shared files
-	tests          []report.Comparison
+// DetectorDiff is one detector of two runs on the files that both have scored.
+type DetectorDiff struct {
+	Detector string
+	A, B     float64 // AUROC
+	Test     report.Comparison
 }
 
-// pairRuns tests every detector of both runs on every Out split of both, on
-// the files that both hold: those of the same name.
-func pairRuns(dirA, dirB string, a, b report.Results) ([]paired, error) {
-	detectors := slices.DeleteFunc(scoredBy(a), func(name string) bool { return !slices.Contains(scoredBy(b), name) })
-	inSplit := splitsOf(a, report.RoleIn)
-	if len(detectors) == 0 || len(inSplit) == 0 || !slices.Equal(inSplit, splitsOf(b, report.RoleIn)) {
-		return nil, nil
-	}
-	inA, inB, err := sharedScores(dirA, dirB, inSplit[0], detectors)
+// Diff draws the runs in the folders a and b side by side into opt.Out. Every
+// detector of both is tested on every Out split of both (paired DeLong test,
+// corrected by Holm over all), on the files of the same name.
+func Diff(opt Options, a, b string) ([]SplitDiff, error) {
+	unlock, err := openOut(opt.Out)
 	if err != nil {
 		return nil, err
 	}
-	var all []paired
-	for _, split := range splitsOf(a, report.RoleOut) {
-		if !slices.Contains(splitsOf(b, report.RoleOut), split) {
-			continue
+	defer unlock()
+	var runs [2]report.Input
+	for i, dir := range []string{a, b} {
+		r, err := report.ReadResults(filepath.Join(dir, "results.json"))
+		if err != nil {
+			return nil, err
 		}
+		if runs[i], err = reportInput(dir, r); err != nil {
+			return nil, err
+		}
+	}
+	if runs[0].Name == runs[1].Name {
+		runs[0].Name, runs[1].Name = a, b
+	}
+	splits, err := diffRuns(a, b, runs[0].Results, runs[1].Results)
+	if err != nil {
+		return nil, err
+	}
+	var tests []report.Comparison
+	for _, s := range splits {
+		for _, d := range s.Detectors {
+			tests = append(tests, d.Test)
+		}
+	}
+	holm(tests)
+	corrected := tests
+	for _, s := range splits {
+		for i := range s.Detectors {
+			s.Detectors[i].Test, corrected = corrected[0], corrected[1:]
+		}
+	}
+	opt.Monitor.stage("drawing", -1, "")
+	return splits, report.WriteComparison(opt.Out, runs[0], runs[1], tests)
+}
+
+// diffRuns tests every detector of both runs on every Out split of both.
+func diffRuns(dirA, dirB string, a, b report.Results) ([]SplitDiff, error) {
+	detectors := shared(scoredBy(a), scoredBy(b))
+	in := splitsOf(a, report.RoleIn)
+	if len(detectors) == 0 || len(in) == 0 || !slices.Equal(in, splitsOf(b, report.RoleIn)) {
+		return nil, nil
+	}
+	inA, inB, err := sharedScores(dirA, dirB, in[0], detectors)
+	if err != nil {
+		return nil, err
+	}
+	var all []SplitDiff
+	for _, split := range shared(splitsOf(a, report.RoleOut), splitsOf(b, report.RoleOut)) {
 		outA, outB, err := sharedScores(dirA, dirB, split, detectors)
 		if err != nil {
 			return nil, err
 		}
-		p := paired{split: split, inSplit: inSplit[0], in: len(inA[0]), out: len(outA[0]), detectors: detectors}
-		if p.in == 0 || p.out == 0 {
+		s := SplitDiff{Split: split, InSplit: in[0], In: len(inA[0]), Out: len(outA[0])}
+		if s.In == 0 || s.Out == 0 {
 			continue
 		}
 		for i, name := range detectors {
-			p.a = append(p.a, stats.DeLong(inA[i], outA[i]).Value)
-			p.b = append(p.b, stats.DeLong(inB[i], outB[i]).Value)
 			key := name + "@" + split
-			p.tests = append(p.tests, comparison(key, key, stats.PairedDetectors(inA[i], outA[i], inB[i], outB[i])))
+			s.Detectors = append(s.Detectors, DetectorDiff{
+				Detector: name,
+				A:        stats.DeLong(inA[i], outA[i]).Value,
+				B:        stats.DeLong(inB[i], outB[i]).Value,
+				Test:     comparison(key, key, stats.PairedDetectors(inA[i], outA[i], inB[i], outB[i])),
+			})
 		}
-		all = append(all, p)
+		all = append(all, s)
 	}
 	return all, nil
 }
 
-// scoredBy names the detectors of a run that gave scores.
+// shared returns the strings of a that b holds too.
+func shared(a, b []string) []string {
+	return slices.DeleteFunc(a, func(s string) bool { return !slices.Contains(b, s) })
+}
+
+// scoredBy names the detectors of a run that have scores.
 func scoredBy(r report.Results) []string {
 	var names []string
 	for _, d := range r.Detectors {
@@ -131,9 +131,9 @@ func splitsOf(r report.Results, role report.Role) []string {
 	return names
 }
 
-// sharedScores reads the scores of the files of a split that both runs hold:
-// [detector][file], the same file at the same place. Where a name comes several
-// times, the first is paired with the first, and so on.
+// sharedScores reads the scores of the files of a split that both runs have:
+// a[detector][i] and b[detector][i] are of the same file. Where a name comes
+// several times, the first is paired with the first, and so on.
 func sharedScores(dirA, dirB, split string, detectors []string) (a, b [][]float64, err error) {
 	a, b = make([][]float64, len(detectors)), make([][]float64, len(detectors))
 	namesA, scoresA, err := readScores(dirA, split, detectors)
@@ -162,8 +162,8 @@ func sharedScores(dirA, dirB, split string, detectors []string) (a, b [][]float6
 	return a, b, nil
 }
 
-// readScores reads a table of writeScores: the names of its files, and
-// [detector][file].
+// readScores reads a table that writeScores wrote: the names of its files, and
+// scores[detector][file].
 func readScores(dir, split string, detectors []string) (names []string, scores [][]float64, err error) {
 	if filepath.Base(split) != split {
 		return nil, nil, fmt.Errorf("reading the scores: the results.json of %s names a split %.80q, which names no file", dir, split)

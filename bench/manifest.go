@@ -1,6 +1,7 @@
-package main
+package bench
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,19 +10,24 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/klauspost/cpuid/v2"
+
 	"driftbench/bench/dataset"
+	"driftbench/bench/features"
 	"driftbench/internal/atomicfile"
 	"driftbench/internal/regular"
 	"driftbench/report"
 	"driftbench/tfmodel"
 )
 
-// manifest says how the numbers of a run came about: manifest.json.
-type manifest struct {
+// Manifest says how the numbers of a run were made. It is the content of
+// manifest.json.
+type Manifest struct {
 	Command    []string  `json:"command"`
 	Started    time.Time `json:"started"`
 	Finished   time.Time `json:"finished"`
@@ -44,21 +50,32 @@ type manifest struct {
 	GPUs        []string        `json:"gpus,omitempty"`
 	Batch       int             `json:"batch,omitempty"`
 
-	Files    int           `json:"files,omitempty"`
-	Seconds  float64       `json:"extraction_seconds,omitempty"`
-	Dropped  []droppedFile `json:"dropped,omitempty"`
-	Warnings []string      `json:"warnings,omitempty"`
-	InUnseen string        `json:"in_unseen,omitempty"` // as in results.json
+	Splits   []SplitSummary `json:"splits,omitempty"`
+	Files    int            `json:"files,omitempty"`
+	Seconds  float64        `json:"extraction_seconds,omitempty"`
+	Dropped  []DroppedFile  `json:"dropped,omitempty"`
+	Warnings []string       `json:"warnings,omitempty"`
+	InUnseen string         `json:"in_unseen,omitempty"` // as in results.json
 
 	// Of driftbench score: what was scored, with which fit file, and the
 	// manifest of the command that extracted the features.
 	Features  string    `json:"features,omitempty"`
 	Fit       string    `json:"fit,omitempty"`
-	Extracted *manifest `json:"extracted,omitempty"`
+	Extracted *Manifest `json:"extracted,omitempty"`
 }
 
-// droppedFile is a row that was left out because its file could not be read.
-type droppedFile struct {
+// SplitSummary says what a split of the features is for, and counts its files.
+type SplitSummary struct {
+	Name    string        `json:"name"`
+	Role    report.Role   `json:"role"`
+	From    dataset.Month `json:"from"`
+	To      dataset.Month `json:"to"` // inclusive
+	Files   int           `json:"files"`
+	Dropped int           `json:"dropped"`
+}
+
+// DroppedFile is a row that was left out because its file could not be read.
+type DroppedFile struct {
 	Split  string `json:"split"`
 	Name   string `json:"name"`
 	Label  string `json:"label"`
@@ -66,26 +83,26 @@ type droppedFile struct {
 	Reason string `json:"reason"`
 }
 
-// newManifest holds what is known when a command starts.
-func (a *app) newManifest() *manifest {
-	return &manifest{
-		Command:     a.args,
+// newManifest holds what is known when a function starts.
+func newManifest(opt Options) *Manifest {
+	return &Manifest{
+		Command:     opt.Command,
 		Started:     time.Now().UTC().Truncate(time.Second),
-		Driftbench:  version(),
+		Driftbench:  Version(),
 		Go:          runtime.Version(),
-		BLAS:        a.blas,
+		BLAS:        useBLAS(),
 		BLASThreads: os.Getenv("OPENBLAS_NUM_THREADS"),
-		CPU:         cpuName(),
+		CPU:         CPUName(),
 		Cores:       runtime.NumCPU(),
 	}
 }
 
-func (m *manifest) setCorpus(c *dataset.Corpus) {
+func (m *Manifest) setCorpus(c *dataset.Corpus) {
 	m.Corpus, m.IndexSHA256, m.Config = c.Dir, c.IndexSHA256, &c.Config
 	m.Warnings = append(m.Warnings, c.Warnings...)
 }
 
-func (m *manifest) setModel(model *tfmodel.Model, e tfmodel.Engine, batch int) {
+func (m *Manifest) setModel(model *tfmodel.Model, e tfmodel.Engine, batch int) {
 	m.TensorFlow = tfmodel.Version()
 	m.Model, m.ModelSHA256 = model.Dir, model.Hash
 	m.Engine, m.Device, m.Batch = e.Name(), string(e.Device()), batch
@@ -94,18 +111,39 @@ func (m *manifest) setModel(model *tfmodel.Model, e tfmodel.Engine, batch int) {
 	}
 }
 
-func (m *manifest) setExtraction(x *extraction) {
-	m.Seconds = x.seconds
-	for i, s := range x.splits {
-		m.Files += len(s.Rows)
-		for _, d := range x.dropped[i] {
-			m.Dropped = append(m.Dropped, droppedFile{s.Name, d.Row.Name, d.Row.Label, d.Row.Line, d.Reason})
-		}
+// addSplit counts the files of an extracted split, and finds out whether the
+// network was trained on files of In.
+func (m *Manifest) addSplit(s extracted, span dataset.Span, model *tfmodel.Model) {
+	m.Files += len(s.Rows)
+	for _, d := range s.dropped {
+		m.Dropped = append(m.Dropped, DroppedFile{s.Name, d.Row.Name, d.Row.Label, d.Row.Line, d.Reason})
 	}
+	role := report.RoleOut
+	switch fit, in, _ := m.Config.Spans(); s.Name {
+	case fit.Name:
+		role = report.RoleFit
+	case in.Name:
+		role = report.RoleIn
+		m.InUnseen = inUnseen(model, s.Rows)
+	}
+	m.Splits = append(m.Splits, SplitSummary{s.Name, role, span.From, span.To, len(s.Rows), len(s.dropped)})
 }
 
-// write writes manifest.json into out.
-func (m *manifest) write(out string) error {
+// inUnseen says whether the network was trained on any of the rows.
+func inUnseen(m *tfmodel.Model, rows []features.Row) string {
+	if m.TrainedOn == nil {
+		return "unknown"
+	}
+	for _, r := range rows {
+		if m.TrainedOn[r.SHA256] {
+			return "seen"
+		}
+	}
+	return "unseen"
+}
+
+// write writes manifest.json into the folder out.
+func (m *Manifest) write(out string) error {
 	m.Finished = time.Now().UTC().Truncate(time.Second)
 	err := atomicfile.Write(filepath.Join(out, "manifest.json"), func(w io.Writer) error {
 		e := json.NewEncoder(w)
@@ -118,8 +156,9 @@ func (m *manifest) write(out string) error {
 	return nil
 }
 
-// readManifest reads manifest.json of out; nil when there is none.
-func readManifest(out string) (*manifest, error) {
+// readManifest reads manifest.json of the folder out. It returns nil when there
+// is none.
+func readManifest(out string) (*Manifest, error) {
 	path := filepath.Join(out, "manifest.json")
 	const most = 1 << 30 // bytes; a dropped file takes 200
 	b, err := regular.Read(path, most)
@@ -132,17 +171,17 @@ func readManifest(out string) (*manifest, error) {
 	return parseManifest(b, path)
 }
 
-func parseManifest(b []byte, path string) (*manifest, error) {
-	m := new(manifest)
+func parseManifest(b []byte, path string) (*Manifest, error) {
+	m := new(Manifest)
 	if err := json.Unmarshal(b, m); err != nil {
 		return nil, fmt.Errorf("reading %s: %w", path, err)
 	}
 	return m, nil
 }
 
-// extractedBy is the manifest of the command that wrote a features folder,
-// from beside the folder; an empty one when it is not there.
-func extractedBy(features string) (*manifest, error) {
+// extractedBy returns the manifest of the extraction that wrote a features
+// folder, from beside the folder. It is empty when there is none.
+func extractedBy(features string) (*Manifest, error) {
 	features, err := filepath.Abs(features)
 	if err != nil {
 		return nil, err
@@ -152,15 +191,15 @@ func extractedBy(features string) (*manifest, error) {
 	case err != nil:
 		return nil, err
 	case m == nil:
-		return new(manifest), nil
+		return new(Manifest), nil
 	case m.Extracted != nil: // features were scored where they lie
 		return m.Extracted, nil
 	}
 	return m, nil
 }
 
-// droppedFrom is how many rows of a split were left out.
-func (m *manifest) droppedFrom(split string) int {
+// droppedFrom returns the number of rows of a split that were left out.
+func (m *Manifest) droppedFrom(split string) int {
 	n := 0
 	for _, d := range m.Dropped {
 		if d.Split == split {
@@ -170,8 +209,8 @@ func (m *manifest) droppedFrom(split string) int {
 	return n
 }
 
-// provenance turns manifest.json of out into lines for the report; none when
-// there is no manifest.
+// provenance returns the lines of the report about manifest.json of the folder
+// out: none when there is no manifest.
 func provenance(out string) ([]report.KeyValue, error) {
 	m, err := readManifest(out)
 	if m == nil || err != nil {
@@ -180,7 +219,7 @@ func provenance(out string) ([]report.KeyValue, error) {
 	return m.provenance(), nil
 }
 
-func (m *manifest) provenance() []report.KeyValue {
+func (m *Manifest) provenance() []report.KeyValue {
 	var lines []report.KeyValue
 	add := func(key, value string) {
 		if value != "" {
@@ -214,3 +253,26 @@ func (m *manifest) provenance() []report.KeyValue {
 	}
 	return lines
 }
+
+// Version is the version of the module, and the commit it was built from.
+func Version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	v := info.Main.Version
+	for _, s := range info.Settings {
+		switch s.Key {
+		case "vcs.revision":
+			v += " " + s.Value
+		case "vcs.modified":
+			if s.Value == "true" {
+				v += " with changes"
+			}
+		}
+	}
+	return v
+}
+
+// CPUName is the name that the processor gives itself.
+func CPUName() string { return cmp.Or(strings.TrimSpace(cpuid.CPU.BrandName), runtime.GOARCH) }

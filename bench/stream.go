@@ -1,4 +1,4 @@
-package main
+package bench
 
 import (
 	"encoding/hex"
@@ -10,53 +10,53 @@ import (
 	"driftbench/tfmodel/cache"
 )
 
-// completed is a split with its features. Rows whose file cannot be read are
-// left out of them, with their label.
-type completed struct {
+// extracted is a split with its features. Rows whose file cannot be read are
+// left out.
+type extracted struct {
 	features.Split
 	dropped []dataset.Dropped
-	cached  int // rows whose outputs were in the cache
+	cached  int // rows whose features were in the cache
 }
 
 // stream gathers the outputs of the rows of all splits, which come in any
 // order. A split is done when each of its rows has its outputs or was dropped,
 // and all splits before it are done. The features of a split take memory from
-// its first outputs until it is done: those of one or two splits, or of all
-// where some outputs of each are recalled.
+// its first outputs until it is done: those of one or two splits at a time, or
+// of all splits where some outputs of each were cached.
 type stream struct {
 	layers []tfmodel.Layer
 
 	mu    sync.Mutex // of what follows
 	parts []part
 	next  int // the first split that is not done
-	done  func(completed)
+	done  func(extracted)
 }
 
 // part is one split of a stream.
 type part struct {
-	completed // its Rows and Layers have all rows until the split is done
+	extracted // its Rows and Layers have all rows until the split is done
 	wanted    []dataset.Row
 	open      int // rows with neither outputs nor a reason to be dropped
 }
 
-// place is a row of a part.
-type place struct{ part, row int }
+// position is a row of a part.
+type position struct{ part, row int }
 
-func newStream(layers []tfmodel.Layer, splits []dataset.Split, done func(completed)) *stream {
+func newStream(layers []tfmodel.Layer, splits []dataset.Split, done func(extracted)) *stream {
 	s := &stream{layers: layers, done: done}
 	for _, split := range splits {
 		p := part{wanted: split.Rows, open: len(split.Rows)}
 		p.Name = split.Name
 		s.parts = append(s.parts, p)
 	}
-	s.settle()
+	s.finish()
 	return s
 }
 
-func (s *stream) row(at place) dataset.Row { return s.parts[at.part].wanted[at.row] }
+func (s *stream) row(at position) dataset.Row { return s.parts[at.part].wanted[at.row] }
 
-// begin gives a part its memory.
-func (s *stream) begin(i int) *part {
+// allocate gives a part its memory.
+func (s *stream) allocate(i int) *part {
 	p := &s.parts[i]
 	if p.Rows == nil {
 		p.Rows = make([]features.Row, len(p.wanted))
@@ -67,18 +67,18 @@ func (s *stream) begin(i int) *part {
 	return p
 }
 
-// room is memory for the outputs of n rows.
-func (s *stream) room(n int) [][]float32 {
-	room := make([][]float32, len(s.layers))
+// outputs allocates the outputs of n rows, one slice a layer.
+func (s *stream) outputs(n int) [][]float32 {
+	dst := make([][]float32, len(s.layers))
 	for i, l := range s.layers {
-		room[i] = make([]float32, n*l.Width)
+		dst[i] = make([]float32, n*l.Width)
 	}
-	return room
+	return dst
 }
 
-// recalled takes outputs for the rows of the part of that number from first
-// on: those that are not among missing, numbers after first, ascending.
-func (s *stream) recalled(number, first int, outputs [][]float32, keys []cache.Key, versions []dataset.Version, missing []int) {
+// deliverCached stores cached outputs of the rows of a part from first on.
+// missing are the numbers after first, ascending, of the rows that have none.
+func (s *stream) deliverCached(number, first int, outputs [][]float32, keys []cache.Key, versions []dataset.Version, missing []int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i, key := range keys {
@@ -86,15 +86,15 @@ func (s *stream) recalled(number, first int, outputs [][]float32, keys []cache.K
 			missing = missing[1:]
 			continue
 		}
-		s.set(place{number, first + i}, key, versions[i].Size(), outputs, i)
+		s.set(position{number, first + i}, key, versions[i].Size(), outputs, i)
 		s.parts[number].cached++
 	}
-	s.settle()
+	s.finish()
 }
 
-// deliver takes the outputs of files just read, at those places; computed are the numbers within it of
-// those that were not in the cache.
-func (s *stream) deliver(at []place, keys []cache.Key, sizes []int64, outputs [][]float32, computed []int) {
+// deliver stores the outputs of files that were read, for the rows at those
+// positions. computed are the numbers within at of those that were not cached.
+func (s *stream) deliver(at []position, keys []cache.Key, sizes []int64, outputs [][]float32, computed []int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i := range at {
@@ -104,12 +104,12 @@ func (s *stream) deliver(at []place, keys []cache.Key, sizes []int64, outputs []
 	for _, i := range computed {
 		s.parts[at[i].part].cached--
 	}
-	s.settle()
+	s.finish()
 }
 
-// set gives a row what is known of its file, and row i of outputs.
-func (s *stream) set(at place, sum [32]byte, size int64, outputs [][]float32, i int) {
-	p, r := s.begin(at.part), s.row(at)
+// set stores what is known of the file of a row, and row i of outputs.
+func (s *stream) set(at position, sum [32]byte, size int64, outputs [][]float32, i int) {
+	p, r := s.allocate(at.part), s.row(at)
 	p.open--
 	p.Rows[at.row] = features.Row{Name: r.Name, Label: r.Label, FirstSeen: r.FirstSeen, SHA256: hex.EncodeToString(sum[:]), Size: size}
 	for j, l := range p.Layers {
@@ -117,8 +117,8 @@ func (s *stream) set(at place, sum [32]byte, size int64, outputs [][]float32, i 
 	}
 }
 
-// drop takes what a reader of those rows dropped.
-func (s *stream) drop(at []place, dropped []dataset.Dropped) {
+// drop marks the rows that a reader of the rows at those positions has dropped.
+func (s *stream) drop(at []position, dropped []dataset.Dropped) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, d := range dropped {
@@ -126,21 +126,21 @@ func (s *stream) drop(at []place, dropped []dataset.Dropped) {
 		p.open--
 		p.dropped = append(p.dropped, d)
 	}
-	s.settle()
+	s.finish()
 }
 
-// settle is done with the splits that are complete.
-func (s *stream) settle() {
+// finish hands on the splits that are done.
+func (s *stream) finish() {
 	for ; s.next < len(s.parts) && s.parts[s.next].open == 0; s.next++ {
-		p := s.begin(s.next)
-		p.closeUp()
-		s.done(p.completed)
-		p.completed = completed{}
+		p := s.allocate(s.next)
+		p.compact()
+		s.done(p.extracted)
+		p.extracted = extracted{}
 	}
 }
 
-// closeUp leaves out the rows that have no outputs.
-func (p *part) closeUp() {
+// compact removes the rows that have no outputs.
+func (p *part) compact() {
 	n := 0
 	for row, r := range p.Rows {
 		if r.SHA256 == "" {

@@ -1,4 +1,4 @@
-package main
+package bench
 
 import (
 	"io/fs"
@@ -34,8 +34,8 @@ func TestPrepareFolder(t *testing.T) {
 			before, _ := os.Lstat(path)
 			err := prepareFolder("--out", dir)
 			if tc.want == "" {
-				if left := tree(t, dir); err != nil || len(left) != 0 {
-					t.Errorf("error %v, left %q", err, left)
+				if left, _ := os.ReadDir(dir); err != nil || len(left) != 0 {
+					t.Errorf("error %v, left %v", err, left)
 				}
 				return
 			}

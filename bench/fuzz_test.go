@@ -1,47 +1,20 @@
-package main
+package bench
 
 import (
 	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/json"
-	"io"
-	"log/slog"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
 
 	"driftbench/bench/dataset"
-	"driftbench/bench/features"
+	"driftbench/internal/fixture"
 	"driftbench/internal/fuzzing"
 	"driftbench/report"
 )
-
-// little writes a features folder of three splits of few rows and narrow
-// layers, and returns it.
-func little(t testing.TB) string {
-	t.Helper()
-	dir := filepath.Join(t.TempDir(), "features")
-	for i, name := range []string{"2017-fit", "2017-val", "2019"} {
-		s := features.Split{Name: name, Layers: []features.Layer{{Name: "layer7", Width: 2}, {Name: "layer8", Width: 3}, {Name: "logits", Width: 2}}}
-		for row := range 12 {
-			s.Rows = append(s.Rows, features.Row{
-				Name: strconv.Itoa(row), Label: []string{"a", "b"}[row%2], FirstSeen: strconv.Itoa(2017+i) + "-01", SHA256: strconv.Itoa(100*i + row),
-			})
-			for l := range s.Layers {
-				for column := range s.Layers[l].Width {
-					s.Layers[l].Data = append(s.Layers[l].Data, float32((row*row*(column+2)+7*i*row)%11)+float32(row%2*l))
-				}
-			}
-		}
-		if err := features.Write(dir, s); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return dir
-}
 
 // seal makes a fit file of what follows its first line.
 func seal(body []byte) []byte {
@@ -50,38 +23,25 @@ func seal(body []byte) []byte {
 	return append(b, sum[:]...)
 }
 
-// Whatever the bytes, reading a fit ends in one line, or in samples that later
+// Whatever the bytes, reading a fit ends in one line, or in splits that later
 // files are scored with.
 func FuzzParseFit(f *testing.F) {
-	dir := little(f)
-	fit := filepath.Join(f.TempDir(), "some.fit")
-	a := &app{err: io.Discard, log: slog.New(slog.DiscardHandler)}
+	dir := fixture.Features(f)
 	for _, detectors := range [][]string{nil, {"mahalanobis/ensemble"}, {"knn/layer8"}, {"vim", "msp"}} {
-		s, err := readSamples(dir, "", new(manifest))
-		if err != nil {
-			f.Fatal(err)
-		}
-		sc, _, err := a.score(context.Background(), s, scoring{resamples: 2, detectors: detectors})
-		if err != nil {
-			f.Fatal(err)
-		}
-		if err := saveFit(fit, sc); err != nil {
-			f.Fatal(err)
-		}
-		b := readFile(f, fit)
-		f.Add([]byte(b[len(fitMagic) : len(b)-sha256.Size]))
+		b := savedBytes(f, Options{Features: dir, Detectors: detectors})
+		f.Add(b[len(fitMagic) : len(b)-sha256.Size])
 	}
 	f.Add([]byte("{}\n"))
 	f.Add([]byte(`{"train":"t","labels":["a"],"fit":{"names":["YQ=="],"first_seen":["MjAxNy0wMQ=="],"sha256":[""],"classes":[0]}}` + "\n" + "driftbench fit 1\n\x00\x00\x00\x00\x00\x00\x00\x00"))
-	later, err := readSample(dir, "2019", new(manifest))
+	later, err := ReadSplits(Options{Features: dir})
 	if err != nil {
 		f.Fatal(err)
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		b := seal(body)
-		var s *samples
+		var s *Splits
 		var err error
-		// A name of one byte takes 6 in the file and 150 in a sample's row.
+		// A name of one byte takes 6 in the file and 150 in a row.
 		took := fuzzing.Allocated(func() { s, err = parseFit(b) })
 		if took > 1<<20+256*uint64(len(b)) {
 			t.Errorf("%d bytes took %d to read", len(b), took)
@@ -92,22 +52,22 @@ func FuzzParseFit(f *testing.F) {
 			}
 			return
 		}
-		for _, x := range s.all {
-			if len(x.Rows) == 0 || len(x.classes) != len(x.Rows) {
-				t.Errorf("split %q has %d rows and %d classes", x.Name, len(x.Rows), len(x.classes))
+		for _, x := range s.All() {
+			if len(x.Rows) == 0 || len(x.Classes) != len(x.Rows) {
+				t.Errorf("split %q has %d rows and %d classes", x.Name, len(x.Rows), len(x.Classes))
 			}
-			for _, name := range s.saved.detectors.Names() {
-				if len(x.scores[name]) != len(x.Rows) {
-					t.Errorf("split %q has %d scores of %s", x.Name, len(x.scores[name]), name)
+			for _, name := range s.detectors.Names() {
+				if len(x.Scores[name]) != len(x.Rows) {
+					t.Errorf("split %q has %d scores of %s", x.Name, len(x.Scores[name]), name)
 				}
 			}
 		}
-		out := *later
-		s.all = append(s.all, &out)
-		if err := s.setClasses(s.out()); err != nil {
+		out := *later.Out[0]
+		s.Out = append(s.Out, &out)
+		if err := out.setClasses(s.Labels); err != nil {
 			return
 		}
-		_, r, err := a.score(context.Background(), s, scoring{resamples: 2})
+		r, err := Evaluate(context.Background(), s, Options{Resamples: 2})
 		if err != nil {
 			return // layers of another width or name
 		}
@@ -121,9 +81,9 @@ func FuzzParseFit(f *testing.F) {
 // written again as itself.
 func FuzzManifest(f *testing.F) {
 	config := dataset.DefaultConfig()
-	b, err := json.Marshal(manifest{
+	b, err := json.Marshal(Manifest{
 		Command: []string{"driftbench", "run"}, Config: &config, Model: "m", GPUs: []string{"a", "b"}, Warnings: []string{"w"},
-		Dropped: []droppedFile{{"2019", "\xff\n", "worm", 7, "is missing"}}, Extracted: &manifest{Command: []string{"x"}},
+		Dropped: []DroppedFile{{"2019", "\xff\n", "worm", 7, "is missing"}}, Extracted: &Manifest{Command: []string{"x"}},
 	})
 	if err != nil {
 		f.Fatal(err)
@@ -136,7 +96,7 @@ func FuzzManifest(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		var m *manifest
+		var m *Manifest
 		var err error
 		// "{}," is a dropped file, which takes 80 bytes.
 		took := fuzzing.Allocated(func() { m, err = parseManifest(b, "manifest.json") })
@@ -206,13 +166,13 @@ func FuzzRule(f *testing.F) {
 	} {
 		f.Add(seed)
 	}
-	p := plan{splits: []string{"2017-fit", "2017-val", "2019"}, detectors: []string{"msp"}, predicts: true}
+	names := available{splits: []string{"2017-fit", "2017-val", "2019"}, out: []string{"2019"}, detectors: []string{"msp"}, accuracy: true}
 	res := report.Results{
 		Detectors:  []report.Detector{{Name: "msp", Splits: []report.DetectorSplit{{Split: "2019", AUROC: 0.7, AUROCLo: 0.6, AUROCHi: 0.8}}}},
 		Classifier: &report.Classifier{Splits: []report.Accuracy{{Name: "2019", Accuracy: report.Interval{Value: 0.7, Lo: 0.6, Hi: 0.8}}}},
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		r, err := parseRule(text)
+		r, err := ParseRule(text)
 		if err != nil {
 			if !fuzzing.IsLine(err.Error()) || !strings.Contains(err.Error(), ruleForms) {
 				t.Errorf("error %q is not one line with the forms", err)
@@ -229,12 +189,12 @@ func FuzzRule(f *testing.F) {
 		if r.above {
 			sign = ">"
 		}
-		again, err := parseRule(r.metric + "(" + inner + ")" + sign + strconv.FormatFloat(r.bound, 'g', -1, 64))
+		again, err := ParseRule(r.metric + "(" + inner + ")" + sign + strconv.FormatFloat(r.bound, 'g', -1, 64))
 		again.text = r.text
 		if err != nil || again != r {
 			t.Errorf("%+v became %+v, %v", r, again, err)
 		}
-		if err := r.check(p); err != nil {
+		if err := r.check(names); err != nil {
 			if !fuzzing.IsLine(err.Error()) {
 				t.Errorf("error %q is not one line", err)
 			}

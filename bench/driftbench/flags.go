@@ -1,0 +1,118 @@
+package main
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"driftbench/bench"
+	"driftbench/tfmodel"
+)
+
+// The flags that several commands have, each with one name and one help text.
+
+// noCache in place of a folder keeps no features.
+const noCache = "none"
+
+// defaultCache is the user's own cache folder, or none where there is no home.
+func defaultCache() string {
+	dir, err := os.UserCacheDir()
+	if err != nil {
+		return noCache
+	}
+	return filepath.Join(dir, "driftbench")
+}
+
+// options are the options of a command, with what its flags do not set.
+func (a *app) options() bench.Options {
+	return bench.Options{Command: a.args, Monitor: a.monitor()}
+}
+
+func addOut(cmd *cobra.Command, o *bench.Options, help string) {
+	cmd.Flags().StringVar(&o.Out, "out", "", help)
+	cmd.MarkFlagRequired("out")
+}
+
+func addConfig(cmd *cobra.Command, o *bench.Options, help string) {
+	cmd.Flags().StringVar(&o.Dataset.ConfigFile, "corpus-config", "", help)
+}
+
+func addCorpus(cmd *cobra.Command, o *bench.Options) {
+	fl := cmd.Flags()
+	fl.StringVar(&o.Corpus, "corpus", "", "`DIR` with dataset.csv and, optionally, corpus.yaml")
+	addConfig(cmd, o, "use this `FILE` in place of the folder's corpus.yaml")
+	fl.BoolVar(&o.Dataset.AllowOutside, "allow-outside", false, "read files whose names or links lead out of the corpus root")
+}
+
+// addModel adds the flags of the model and of how engines run it.
+func addModel(cmd *cobra.Command, o *bench.Options, threads string) {
+	fl := cmd.Flags()
+	fl.StringVar(&o.Model, "model", "", "`DIR` of the converted SavedModel")
+	fl.IntVar(&o.Engine.Threads, "threads", 0, threads)
+	fl.StringVar(&o.Engine.VisibleGPUs, "gpus", "", "`NUMBERS` of the GPUs to use, such as 0,1; all when empty")
+	fl.BoolVar(&o.Engine.TrustModel, "trust-model", false, "run a model that can do more than compute, such as read or write files")
+	cmd.MarkFlagRequired("model")
+}
+
+// addExtract adds the flags of the commands that extract features.
+func addExtract(cmd *cobra.Command, o *bench.Options) {
+	fl := cmd.Flags()
+	addCorpus(cmd, o)
+	addModel(cmd, o, "CPU threads of the engine, `N`; 0 is all cores")
+	fl.StringVar(&o.Engine.Engine, "engine", "auto", "`ENGINE`: auto, tensorflow, table, or table16, which is faster and off by about 1e-4 of the scale")
+	fl.StringVar((*string)(&o.Engine.Device), "device", string(tfmodel.Auto), "`DEVICE`: auto, cpu or gpu")
+	fl.BoolVar(&o.Engine.ReserveGPUMemory, "reserve-gpu-memory", false, "take all GPU memory at once instead of as needed")
+	addOut(cmd, o, "`DIR` to write into")
+	fl.IntVar(&o.Batch, "batch", 0, "files a batch, `N`; 0 is what suits the engine")
+	fl.StringVar(&o.Cache, "cache", defaultCache(), "`DIR` of the feature cache, or none")
+	cmd.MarkFlagRequired("corpus")
+}
+
+// evaluateFlags are those flags of the evaluation whose values are read before
+// they are options.
+type evaluateFlags struct{ failIf []string }
+
+func (f *evaluateFlags) add(cmd *cobra.Command, o *bench.Options) {
+	fl := cmd.Flags()
+	fl.StringSliceVar(&o.Detectors, "detectors", nil, "`NAMES` of the detectors to fit; all when empty, and a wrong name lists them")
+	fl.IntVar(&o.Resamples, "resamples", 2000, "bootstrap resamples of the ranking metrics, `N`")
+	fl.Uint64Var(&o.Seed, "bootstrap-seed", 1, "seed of the bootstrap, `S`")
+	fl.StringVar(&o.SaveFit, "save-fit", "", "keep the fitted detectors in this `FILE`, for score --fit")
+	fl.StringArrayVar(&f.failIf, "fail-if", nil, "exit with status 3 if this `RULE` holds, see above; may be repeated")
+	fl.StringVar(&o.Summary, "summary", "", "write a summary for CI to `FILE`.md (Markdown) or FILE.xml (JUnit)")
+}
+
+// set completes the options.
+func (f *evaluateFlags) set(o *bench.Options) error {
+	if o.Resamples < 1 {
+		return usagef("--resamples %d: want 1 or more", o.Resamples)
+	}
+	if o.Cache == noCache {
+		o.Cache = ""
+	}
+	for _, text := range f.failIf {
+		r, err := bench.ParseRule(text)
+		if err != nil {
+			return err
+		}
+		o.FailIf = append(o.FailIf, r)
+	}
+	return nil
+}
+
+// ruleHelp documents --fail-if in the help of a command.
+const ruleHelp = `
+--fail-if ends the run with exit status 3 when a rule holds, and names it in the
+last line. A rule is
+  auroc(SPLIT, DETECTOR) > 0.75
+  accuracy(SPLIT) < 0.9
+with < or >. The whole 95% interval must be past the bound: for > its lower end,
+for < its upper end. A number that cannot be computed fails its rule.`
+
+// ruleError says that a rule of --fail-if holds; the rule itself has been
+// printed.
+type ruleError struct{ error }
+
+var errRule = ruleError{errors.New("a rule of --fail-if holds")}

@@ -1,0 +1,210 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"driftbench/report"
+	"driftbench/stats"
+)
+
+// Evaluate fits the detectors on the fit split, scores every split, and returns
+// every number of the report. It uses Detectors, Resamples and Seed of opt, and
+// sets the scores of the splits. It writes nothing.
+func Evaluate(ctx context.Context, s *Splits, opt Options) (report.Results, error) {
+	r := report.Results{
+		SchemaVersion: report.SchemaVersion,
+		Train:         s.Train, Labels: s.Labels, InUnseen: s.InUnseen, Warnings: s.Warnings,
+	}
+	if err := s.score(ctx, opt); err != nil {
+		return r, err
+	}
+	for _, x := range s.All() {
+		r.Splits = append(r.Splits, describeSplit(x, s.Fit, s.Labels))
+	}
+	for _, layer := range s.Layers {
+		if g := s.detectors.Gaussian(layer); g != nil {
+			r.Fits = append(r.Fits, report.Fit{Layer: layer, Width: g.Width(), Rows: len(s.Fit.Rows), Rank: g.Rank, Condition: report.Num(g.Condition)})
+			if g.Rank < g.Width() {
+				r.Warnings = append(r.Warnings, fmt.Sprintf("the covariance of %s has rank %d of %d: dead or dependent features, or too few fit rows; what varies only in new files is not seen there", layer, g.Rank, g.Width()))
+			}
+		}
+	}
+	r.Warnings = append(r.Warnings, timeRules(s)...)
+	for _, w := range r.Warnings[len(s.Warnings):] {
+		opt.Monitor.log().Warn(w)
+	}
+
+	names := s.detectors.Names()
+	opt.Monitor.stage("bootstrap", len(names)*len(s.Out), "AUROCs")
+	for _, name := range stats.Names(s.Layers) {
+		if why, skipped := s.skipped[name]; skipped {
+			r.Detectors = append(r.Detectors, report.Detector{Name: name, UsesOutLabels: stats.UsesOutLabels(name), Skipped: why})
+		} else if slices.Contains(names, name) {
+			var d report.Detector
+			err := await(ctx, func() error {
+				d = s.measure(name, opt)
+				return nil
+			})
+			if err != nil {
+				return r, err
+			}
+			r.Detectors = append(r.Detectors, d)
+		}
+	}
+	r.Comparisons = s.compare(names)
+	r.Classifier = s.classifier()
+	return r, nil
+}
+
+// useBLAS chooses the BLAS of the whole process before its first product.
+var useBLAS = sync.OnceValue(stats.UseBLAS)
+
+// score fits the detectors unless they come from a fit file, and scores the
+// splits that have no scores yet.
+func (s *Splits) score(ctx context.Context, opt Options) error {
+	useBLAS()
+	if s.detectors == nil {
+		if err := s.fit(ctx, opt); err != nil {
+			return err
+		}
+	}
+	names := s.detectors.Names()
+	opt.Monitor.stage("scoring", len(names)*len(s.All()), "scorings")
+	for _, x := range s.All() {
+		if x.Scores == nil {
+			x.Scores = map[string][]float64{}
+		}
+		for _, name := range names {
+			if x.Scores[name] == nil {
+				scores := make([]float64, len(x.Rows))
+				if err := await(ctx, func() error { return s.detectors.Score(scores, name, x.features()) }); err != nil {
+					return fmt.Errorf("split %s: %w", x.Name, locate(err, x))
+				}
+				x.Scores[name] = scores
+			}
+			opt.Monitor.advance(1)
+		}
+	}
+	return nil
+}
+
+// await runs f. When ctx ends first it returns the error of ctx without waiting
+// for f, which goes on: the process is then about to end.
+func await(ctx context.Context, f func() error) error {
+	done := make(chan error, 1)
+	go func() { done <- f() }()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// fit fits the detectors of opt.
+func (s *Splits) fit(ctx context.Context, opt Options) error {
+	opt.Monitor.stage("fitting", -1, "")
+	var d *stats.Detectors
+	err := await(ctx, func() (err error) {
+		t := stats.Training{
+			Layers:     s.Layers,
+			Fit:        s.Fit.features(),
+			Classes:    s.Fit.Classes,
+			NumClasses: len(s.Labels),
+			In:         s.In.features(),
+		}
+		if len(opt.Detectors) == 0 || slices.ContainsFunc(opt.Detectors, stats.UsesOutLabels) {
+			t.Out = stackFeatures(s.Out) // a copy of every row
+		}
+		d, err = stats.Fit(t, opt.Detectors...)
+		return err
+	})
+	if err != nil {
+		return locate(err, s.All()...)
+	}
+	s.detectors, s.skipped = d, map[string]string{}
+	for _, name := range stats.Names(s.Layers) {
+		if why := d.Skipped(name); why != nil {
+			s.skipped[name] = why.Error()
+		}
+	}
+	return nil
+}
+
+// locate adds to the error of a feature that is not finite the name of the file
+// that has it, the first in the splits.
+func locate(err error, in ...*Split) error {
+	var layer *stats.LayerError
+	var bad *stats.NotFiniteError
+	if !errors.As(err, &layer) || !errors.As(err, &bad) {
+		return err
+	}
+	for _, s := range in {
+		m, ok := s.features()[layer.Layer]
+		if !ok {
+			continue
+		}
+		for i, v := range m.Data {
+			if v-v != 0 { // NaN or infinite
+				return fmt.Errorf("features/%s.%s.npy: file %q has %v in column %d: the model gives no finite number for it; take the file out of the index", s.Name, layer.Layer, s.Rows[i/m.Cols].Name, v, i%m.Cols)
+			}
+		}
+	}
+	return err
+}
+
+// describeSplit counts the files of a split.
+func describeSplit(s, fit *Split, labels []string) report.Split {
+	d := report.Split{Name: s.Name, Role: s.Role, From: s.From.String(), To: s.To.String(), Files: len(s.Rows), Dropped: s.Dropped}
+	seen, inFit := map[string]bool{}, map[string]bool{}
+	if s != fit {
+		for _, row := range fit.Rows {
+			inFit[row.SHA256] = true
+		}
+	}
+	counts := make([]int, len(labels))
+	for i, row := range s.Rows {
+		if seen[row.SHA256] {
+			d.Duplicates++
+		}
+		seen[row.SHA256] = true
+		if inFit[row.SHA256] {
+			d.SeenInFit++
+		}
+		counts[s.Classes[i]]++
+	}
+	for i, l := range labels {
+		d.Classes = append(d.Classes, report.ClassCount{Label: l, Files: counts[i]})
+	}
+	return d
+}
+
+// timeRules says where the splits break the rules of TESSERACT (Pendlebury et
+// al., USENIX Security 2019, section 4): no training file may be later than a
+// test file, and every split should have the classes of the others.
+func timeRules(s *Splits) []string {
+	var broken []string
+	newest := slices.Max(s.Fit.Months)
+	for _, x := range s.Out {
+		if oldest := slices.Min(x.Months); oldest <= newest {
+			broken = append(broken, fmt.Sprintf("time rule: split %s has files of %v, not later than the newest fit file (%v): drift looks smaller than it is", x.Name, oldest, newest))
+		}
+	}
+	for _, x := range s.All() {
+		var lacking []string
+		for c, label := range s.Labels {
+			if !slices.Contains(x.Classes, c) {
+				lacking = append(lacking, label)
+			}
+		}
+		if len(lacking) > 0 {
+			broken = append(broken, fmt.Sprintf("time rule: split %s has no %s: a change in the mix of classes looks like drift; see the class-balanced AUROC", x.Name, strings.Join(lacking, ", ")))
+		}
+	}
+	return broken
+}

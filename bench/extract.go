@@ -1,0 +1,360 @@
+package bench
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"driftbench/bench/dataset"
+	"driftbench/bench/features"
+	"driftbench/stats"
+	"driftbench/tfmodel"
+	"driftbench/tfmodel/cache"
+)
+
+// Extract runs the model over every split of the corpus and writes features/
+// and manifest.json into opt.Out. It uses Corpus, Dataset, Model, Engine, Batch
+// and Cache of opt. A file that cannot be read is dropped with its label, and
+// named in the manifest. When ctx ends the error is an [*InterruptedError]; with
+// a cache the next call continues where this one ended.
+func Extract(ctx context.Context, opt Options) (*Manifest, error) {
+	x, err := openExtraction(ctx, opt)
+	if err != nil {
+		return nil, err
+	}
+	defer x.close()
+	man, err := x.run(ctx)
+	if err != nil {
+		return nil, x.interrupted(ctx, err)
+	}
+	return man, man.write(opt.Out)
+}
+
+// extraction is an extraction whose corpus, model and output folder were found
+// to be usable, and to suit each other.
+type extraction struct {
+	opt      Options
+	corpus   *dataset.Corpus
+	status   []dataset.Status // of the files of its splits
+	model    *tfmodel.Model
+	manifest *Manifest
+	close    func() // unlocks opt.Out
+
+	written atomic.Int32 // splits that are complete on disk
+}
+
+// openExtraction checks all that an extraction needs, so that it fails before
+// any work is done.
+func openExtraction(ctx context.Context, opt Options) (x *extraction, err error) {
+	if err := opt.check(); err != nil {
+		return nil, err
+	}
+	if err := opt.Engine.Check(); err != nil {
+		return nil, err
+	}
+	unlock, err := openOut(opt.Out)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			unlock()
+		}
+	}()
+	x = &extraction{opt: opt, manifest: newManifest(opt), close: unlock}
+	if x.model, err = tfmodel.Inspect(opt.Model); err != nil {
+		return nil, err
+	}
+	if x.corpus, x.status, err = loadCorpus(ctx, opt); err != nil {
+		return nil, err
+	}
+	x.manifest.setCorpus(x.corpus)
+	for _, w := range mismatches(x.model, x.corpus, len(x.corpus.Splits.Fit.Rows)-len(x.status[0].Dropped)) {
+		opt.Monitor.log().Warn(w)
+		x.manifest.Warnings = append(x.manifest.Warnings, w)
+	}
+	return x, nil
+}
+
+// loadCorpus opens the corpus and checks every file of its splits, so that what
+// cannot be measured is known before the model runs.
+func loadCorpus(ctx context.Context, opt Options) (*dataset.Corpus, []dataset.Status, error) {
+	c, err := dataset.Load(opt.Corpus, opt.Dataset)
+	if err != nil {
+		return nil, nil, err
+	}
+	log := opt.Monitor.log()
+	for _, w := range c.Warnings {
+		log.Warn(w)
+	}
+	status, err := c.Check(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	for i, s := range c.Splits.All() {
+		if d := status[i].Dropped; len(d) > 0 {
+			log.Warn(fmt.Sprintf("split %s: %d of %d files cannot be read; the first: %v", s.Name, len(d), len(s.Rows), d[0]))
+		}
+	}
+	return c, status, nil
+}
+
+// mismatches says where model and corpus do not suit each other; fitRows is the
+// number of fit rows that can be read.
+func mismatches(m *tfmodel.Model, c *dataset.Corpus, fitRows int) []string {
+	var warnings []string
+	for _, l := range m.FeatureLayers() {
+		if fitRows < l.Width {
+			warnings = append(warnings, fmt.Sprintf("split %s has %d readable files, fewer than the %d features of %s: its covariance has directions that no row shows; add rows or raise fit in corpus.yaml",
+				c.Splits.Fit.Name, fitRows, l.Width, l.Name))
+		}
+	}
+	if n := m.Classes(); n != len(c.Labels) {
+		warnings = append(warnings, fmt.Sprintf("the model tells %d classes, the corpus has %d labels: accuracy is left out; set labels in corpus.yaml in the order of the model's outputs", n, len(c.Labels)))
+	}
+	return warnings
+}
+
+// available is what a run over the extraction gives numbers of.
+func (x *extraction) available() available {
+	a := available{detectors: stats.Names(layerNames(x.model.FeatureLayers())), accuracy: x.model.Classes() == len(x.corpus.Labels)}
+	for _, s := range x.corpus.Splits.All() {
+		a.splits = append(a.splits, s.Name)
+	}
+	for _, s := range x.corpus.Splits.Out {
+		a.out = append(a.out, s.Name)
+	}
+	return a
+}
+
+func layerNames(layers []tfmodel.Layer) []string {
+	var names []string
+	for _, l := range layers {
+		names = append(names, l.Name)
+	}
+	return names
+}
+
+// interrupted says what an extraction has left on disk if ctx has ended, and
+// is err otherwise.
+func (x *extraction) interrupted(ctx context.Context, err error) error {
+	if err == nil || ctx.Err() == nil {
+		return err
+	}
+	kept := fmt.Sprintf("%d of %d splits are complete in %s.", x.written.Load(), len(x.status), x.dir())
+	if x.opt.Cache != "" {
+		kept += " What was computed is cached: the same command goes on from there."
+	}
+	return &InterruptedError{kept, ctx.Err()}
+}
+
+// dir is the features folder.
+func (x *extraction) dir() string { return filepath.Join(x.opt.Out, "features") }
+
+// run extracts every split, writes each into the features folder as soon as it
+// is complete, and completes the manifest without writing it.
+func (x *extraction) run(ctx context.Context) (*Manifest, error) {
+	mon := x.opt.Monitor
+	engine, why, err := tfmodel.Open(x.model, x.opt.Engine)
+	if err != nil {
+		return nil, err
+	}
+	defer engine.Close()
+	mon.log().Info("engine", "name", engine.Name(), "device", engine.Device(), "why", why)
+	e := &extractor{engine: engine, layers: x.model.Layers, maxLen: x.model.MaxLen, batch: x.opt.Batch}
+	if e.batch == 0 {
+		e.batch = tfmodel.SuitedBatch(engine, x.model)
+	}
+	if e.cache, err = openCache(x.opt, x.model, engine); err != nil {
+		return nil, err
+	}
+
+	start := time.Now()
+	// The features are about to be replaced, and the manifest describes those
+	// that are there.
+	if err := os.Remove(filepath.Join(x.opt.Out, "manifest.json")); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	if err := os.MkdirAll(x.dir(), 0o777); err != nil { // once, not by each of its files
+		return nil, err
+	}
+	splits := x.corpus.Splits.All()
+	var rows int
+	for _, s := range splits {
+		rows += len(s.Rows)
+	}
+	mon.stage("reading and extracting", rows, "files")
+	man := x.manifest
+	var unmeasurable error
+	writing, ctx := errgroup.WithContext(ctx)
+	err = e.run(ctx, x.corpus.Config, splits, x.status, mon.advance, func(s extracted) {
+		said := []any{"split", s.Name, "files", len(s.Rows), "dropped", len(s.dropped), "cached", s.cached}
+		if len(s.dropped) > 0 { // a disk may fail after the files were checked
+			said = append(said, "first", s.dropped[0].String())
+		}
+		mon.log().Info("extracted", said...)
+		split := splits[len(man.Splits)] // they are done in order
+		man.addSplit(s, split.Span, x.model)
+		unmeasurable = cmp.Or(unmeasurable, x.corpus.Measurable(split, s.dropped)) // files may have gone since the check
+		writing.Go(func() error {
+			err := features.Write(x.dir(), s.Split)
+			if err == nil {
+				x.written.Add(1)
+			}
+			return err
+		})
+	})
+	if failed := writing.Wait(); failed != nil {
+		return nil, failed // it has stopped the extraction
+	}
+	if err != nil {
+		return nil, fmt.Errorf("extracting: %w", err)
+	}
+	if unmeasurable != nil {
+		return nil, unmeasurable
+	}
+	man.Seconds = time.Since(start).Seconds()
+	man.setModel(x.model, engine, e.batch)
+	return man, nil
+}
+
+// openCache opens the cached features of a model as one engine computes them:
+// engines whose outputs may differ in the last bits share none.
+func openCache(opt Options, m *tfmodel.Model, e tfmodel.Engine) (*cache.Cache, error) {
+	if opt.Cache == "" {
+		return nil, nil
+	}
+	s := cache.Scope{Model: m.Hash, Engine: e.Identity()}
+	for _, l := range m.Layers {
+		s.Widths = append(s.Widths, l.Width)
+	}
+	return cache.Open(opt.Cache, s, opt.Monitor.log())
+}
+
+// extractor computes the features of files.
+type extractor struct {
+	engine tfmodel.Engine
+	cache  *cache.Cache // nil keeps nothing
+	layers []tfmodel.Layer
+	maxLen int
+	batch  int
+}
+
+// inFlight is the number of batches at the engine at a time: one runs while the
+// next is copied into its tensor. As many more are being stored, since a disk
+// takes its time.
+const inFlight = 2
+
+// run extracts the splits as one stream of files, so that the engine does not
+// wait at the border between two. It calls done with each split in order, when
+// that split is complete and later ones may be under way, and progress with the
+// number of rows done. status is that of the files of each split: a file whose
+// version is unchanged since its features were cached is not read. nil reads
+// every file.
+func (x *extractor) run(ctx context.Context, cfg dataset.Config, splits []dataset.Split, status []dataset.Status, progress func(int), done func(extracted)) error {
+	s := newStream(x.layers, splits, done)
+	cfg, err := cfg.Absolute() // the cache wants paths that mean the same everywhere
+	if err != nil {
+		return err
+	}
+	left := x.takeCached(cfg, s, status, progress)
+	if len(left) == 0 {
+		return nil
+	}
+	rows := make([]dataset.Row, len(left))
+	for i, at := range left {
+		rows[i] = s.row(at)
+	}
+	running, ctx := errgroup.WithContext(ctx)
+	running.SetLimit(2 * inFlight)
+	r, err := dataset.NewReader(ctx, cfg, rows, dataset.ReadOptions{MaxLen: x.maxLen, Batch: x.batch, Ahead: inFlight})
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	seen := 0 // dropped rows
+	for {
+		b, err := r.Next()
+		if err != nil && err != io.EOF {
+			return cmp.Or(running.Wait(), err) // a batch's failure stops the reader too
+		}
+		dropped := r.Dropped()
+		s.drop(left, dropped[seen:])
+		progress(len(dropped) - seen)
+		seen = len(dropped)
+		if err == io.EOF {
+			return running.Wait()
+		}
+		files := x.files(cfg, pick(rows, b.Rows), b.Version)
+		at, keys, sizes := pick(left, b.Rows), slices.Clone(b.SHA256), slices.Clone(b.Size)
+		running.Go(func() error {
+			release := sync.OnceFunc(b.Release)
+			defer release()
+			dst := s.outputs(len(at))
+			computed, err := x.cache.Run(dst, keys, b.Files, files, func(dst [][]float32, contents [][]byte) error {
+				defer release() // the next files are read while these are stored
+				return x.engine.Run(dst, contents)
+			})
+			if err != nil {
+				return err
+			}
+			s.deliver(at, keys, sizes, dst, computed)
+			progress(len(at))
+			return nil
+		})
+	}
+}
+
+// takeCached takes the features of files that are unchanged since they were
+// cached, and returns the other rows.
+func (x *extractor) takeCached(cfg dataset.Config, s *stream, status []dataset.Status, progress func(int)) (left []position) {
+	for i, p := range s.parts {
+		if x.cache == nil || status == nil {
+			for row := range p.wanted {
+				left = append(left, position{i, row})
+			}
+			continue
+		}
+		const most = 4096 // rows a transaction, since other processes wait for it
+		for first := 0; first < len(p.wanted); first += most {
+			end := min(first+most, len(p.wanted))
+			versions := status[i].Versions[first:end]
+			dst := s.outputs(end - first)
+			keys, missing := x.cache.Recall(dst, x.files(cfg, p.wanted[first:end], versions))
+			s.deliverCached(i, first, dst, keys, versions, missing)
+			for _, row := range missing {
+				left = append(left, position{i, first + row})
+			}
+			progress(end - first - len(missing))
+		}
+	}
+	return left
+}
+
+// files are the files of rows as the cache knows them.
+func (x *extractor) files(cfg dataset.Config, rows []dataset.Row, versions []dataset.Version) []cache.File {
+	files := make([]cache.File, len(rows))
+	for i, row := range rows {
+		files[i] = cache.File{Path: cfg.Path(row), Head: x.maxLen, Version: cache.Version(versions[i])}
+	}
+	return files
+}
+
+func pick[T any](from []T, numbers []int) []T {
+	to := make([]T, len(numbers))
+	for i, n := range numbers {
+		to[i] = from[n]
+	}
+	return to
+}

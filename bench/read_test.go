@@ -1,0 +1,92 @@
+package bench
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"driftbench/bench/features"
+	"driftbench/internal/fixture"
+)
+
+// What a split is for is never told from how its name ends.
+func TestReadSplitsTakesRolesFromTheConfiguration(t *testing.T) {
+	dir := t.TempDir()
+	for i, name := range []string{"x-fit", "x-val", "2018-val", "2019-fit"} {
+		if err := features.Write(filepath.Join(dir, "features"), fixture.Split(name, 2017+max(0, i-1), i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	config := filepath.Join(dir, "corpus.yaml")
+	writeFile(t, config, `labels: [a, b]
+train: {name: x, from: 2017-01, to: 2017-12}
+tests:
+  - {name: 2018-val, from: 2018-01, to: 2018-12, sample: 1}
+  - {name: 2019-fit, from: 2019-01, to: 2019-12, sample: 1}
+`)
+	opt := Options{Features: filepath.Join(dir, "features"), Resamples: 2}
+	opt.Dataset.ConfigFile = config
+	s, err := ReadSplits(opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := func(s *Splits) (names []string) {
+		for _, x := range s.All() {
+			names = append(names, string(x.Role)+" "+x.Name)
+		}
+		return names
+	}
+	want := []string{"fit x-fit", "in x-val", "out 2018-val", "out 2019-fit"}
+	if got := names(s); !slices.Equal(got, want) || s.Train != "x" {
+		t.Errorf("train %q, splits %q, want %q", s.Train, got, want)
+	}
+	// Without a configuration the one pair tells.
+	alone, err := ReadSplits(Options{Features: opt.Features})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := names(alone); !slices.Equal(got, want) {
+		t.Errorf("by the pair: %q, want %q", got, want)
+	}
+
+	// A fit file replaces its own two splits alone.
+	path := filepath.Join(dir, "some.fit")
+	if err := os.WriteFile(path, savedBytes(t, opt), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	for _, part := range []string{"", "x-fit", "x-val"} {
+		if part != "" {
+			if err := os.Remove(filepath.Join(opt.Features, part+".csv")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		later, err := ReadSplits(Options{Features: opt.Features, FitFile: path})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := names(later); !slices.Equal(got, want) {
+			t.Errorf("with a fit file, without %q: %q, want %q", part, got, want)
+		}
+	}
+}
+
+// Where names are all there is, they have to be clear.
+func TestReadSplitsRefuses(t *testing.T) {
+	for want, names := range map[string][]string{
+		"more than one pair <train>-fit and <train>-val":   {"a-fit", "a-val", "b-fit", "b-val"},
+		"want one <train>-fit, one <train>-val and later":  {"a-fit", "b-val", "2019"},
+		"holds the splits 2019: want one <train>-fit, one": {"2019"},
+	} {
+		dir := t.TempDir()
+		for i, name := range names {
+			if err := features.Write(dir, fixture.Split(name, 2017, i)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := ReadSplits(Options{Features: dir}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: error %v, want %q", names, err, want)
+		}
+	}
+}

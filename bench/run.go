@@ -1,0 +1,170 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"driftbench/bench/dataset"
+	"driftbench/report"
+)
+
+// Run extracts the features of a corpus, evaluates them and writes all that
+// [Extract] and [Write] write into opt.Out. It returns the results.
+func Run(ctx context.Context, opt Options) (report.Results, error) {
+	x, err := openExtraction(ctx, opt)
+	if err != nil {
+		return report.Results{}, err
+	}
+	defer x.close()
+	if err := opt.checkNames(x.available()); err != nil {
+		return report.Results{}, err
+	}
+	man, err := x.run(ctx)
+	if err != nil {
+		return report.Results{}, x.interrupted(ctx, err)
+	}
+	opt.Features, opt.Dataset.ConfigFile = x.dir(), ""
+	splits, err := readSplits(opt, man)
+	if err != nil {
+		return report.Results{}, x.interrupted(ctx, err)
+	}
+	r, err := Evaluate(ctx, splits, opt)
+	if err != nil {
+		return report.Results{}, x.interrupted(ctx, err)
+	}
+	return r, x.interrupted(ctx, write(opt, man, splits, r))
+}
+
+// Score evaluates the features folder opt.Features and writes all that [Write]
+// writes into opt.Out. It returns the results. See [ReadSplits] for what the
+// folder must hold.
+func Score(ctx context.Context, opt Options) (report.Results, error) {
+	if err := opt.check(); err != nil {
+		return report.Results{}, err
+	}
+	unlock, err := openOut(opt.Out)
+	if err != nil {
+		return report.Results{}, err
+	}
+	defer unlock()
+	splits, err := ReadSplits(opt)
+	if err != nil {
+		return report.Results{}, err
+	}
+	for _, w := range splits.Warnings {
+		opt.Monitor.log().Warn(w)
+	}
+	if err := opt.checkNames(splits.available()); err != nil {
+		return report.Results{}, err
+	}
+	r, err := Evaluate(ctx, splits, opt)
+	if err != nil {
+		return report.Results{}, err
+	}
+	return r, Write(opt, splits, r)
+}
+
+// Write writes scores/, manifest.json, results.json and the report of evaluated
+// splits into opt.Out, and the files opt.SaveFit and opt.Summary.
+func Write(opt Options, splits *Splits, r report.Results) error {
+	made, err := extractedBy(opt.Features)
+	if err != nil {
+		return err
+	}
+	man := newManifest(opt)
+	man.Features, man.Fit = opt.Features, opt.FitFile
+	if made.Command != nil {
+		man.Extracted = made
+	}
+	return write(opt, man, splits, r)
+}
+
+// write is Write with the manifest of the run. The results.json of an earlier
+// run goes first, so that none ever lies beside scores that are not its own.
+func write(opt Options, man *Manifest, splits *Splits, r report.Results) error {
+	results := filepath.Join(opt.Out, "results.json")
+	if err := os.Remove(results); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := writeScores(opt.Out, splits); err != nil {
+		return err
+	}
+	if opt.SaveFit != "" {
+		if err := saveFit(opt.SaveFit, splits); err != nil {
+			return err
+		}
+	}
+	if err := man.write(opt.Out); err != nil {
+		return err
+	}
+	if err := report.WriteResults(results, r); err != nil {
+		return err
+	}
+	if err := draw(opt, r); err != nil {
+		return err
+	}
+	if opt.Summary == "" {
+		return nil
+	}
+	return writeSummary(opt.Summary, r, Decide(opt.FailIf, r))
+}
+
+// Draw draws the report of the folder opt.Out again from its results.json, and
+// returns the results.
+func Draw(opt Options) (report.Results, error) {
+	r, err := report.ReadResults(filepath.Join(opt.Out, "results.json"))
+	if err != nil {
+		return r, err
+	}
+	unlock, err := lockOut(opt.Out)
+	if err != nil {
+		return r, err
+	}
+	defer unlock()
+	return r, draw(opt, r)
+}
+
+func draw(opt Options, r report.Results) error {
+	in, err := reportInput(opt.Out, r)
+	if err != nil {
+		return err
+	}
+	opt.Monitor.stage("drawing", -1, "")
+	return report.Write(opt.Out, in)
+}
+
+// reportInput returns what the report of the folder out is drawn from: r, and
+// the manifest and the throughput that lie beside it.
+func reportInput(out string, r report.Results) (report.Input, error) {
+	made, err := provenance(out)
+	if err != nil {
+		return report.Input{}, err
+	}
+	timed, err := throughputRows(out)
+	if err != nil {
+		return report.Input{}, err
+	}
+	path, err := filepath.Abs(out)
+	if err != nil {
+		return report.Input{}, err
+	}
+	return report.Input{Name: filepath.Base(path), Results: r, Manifest: made, Throughput: timed}, nil
+}
+
+// WriteSplits writes the splits of a corpus into opt.Out, see
+// [dataset.Corpus.WriteSplits], without opening any of its files.
+func WriteSplits(opt Options) (*dataset.Corpus, error) {
+	unlock, err := openOut(opt.Out)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	c, err := dataset.Load(opt.Corpus, opt.Dataset)
+	if err != nil {
+		return nil, err
+	}
+	return c, c.WriteSplits(opt.Out)
+}

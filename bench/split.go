@@ -1,0 +1,172 @@
+package bench
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"driftbench/bench/dataset"
+	"driftbench/bench/features"
+	"driftbench/report"
+	"driftbench/stats"
+)
+
+// Split is the files of one split with their features and, after [Evaluate],
+// their scores.
+type Split struct {
+	features.Split
+	Role     report.Role
+	From, To dataset.Month   // the span, inclusive
+	Months   []dataset.Month // of each row
+	Dropped  int             // rows whose file could not be read
+
+	// Classes holds the class of each row as an index into [Splits].Labels,
+	// Predicted the class that the model gives it: nil where the model's classes
+	// are not known to be the labels.
+	Classes, Predicted []int
+
+	// Scores holds one score a row, by detector.
+	Scores map[string][]float64
+}
+
+// Splits are the splits of a run by what they are for.
+type Splits struct {
+	Fit *Split   // fits the detectors
+	In  *Split   // held out of the training span: the positives
+	Out []*Split // later files, in time order: the negatives
+
+	Train    string   // name of the training span
+	Labels   []string // classes, in the order of the model's outputs
+	Layers   []string // feature layers, in the order of the network
+	InUnseen string   // as in report.Results
+	Warnings []string // of what made the features
+
+	// detectors come from a fit file, in which case Fit and In have scores and
+	// no features; nil fits them on Fit.
+	detectors *stats.Detectors
+	skipped   map[string]string // detectors that could not be fitted, and why
+}
+
+// All returns Fit, In and Out, in that order.
+func (s *Splits) All() []*Split { return append([]*Split{s.Fit, s.In}, s.Out...) }
+
+// available is what an evaluation of s gives numbers of.
+func (s *Splits) available() available {
+	a := available{detectors: stats.Names(s.Layers), accuracy: true}
+	if s.detectors != nil {
+		a.detectors = slices.DeleteFunc(a.detectors, func(name string) bool {
+			_, skipped := s.skipped[name]
+			return !skipped && !slices.Contains(s.detectors.Names(), name)
+		})
+	}
+	for _, x := range s.All() {
+		a.splits = append(a.splits, x.Name)
+		a.accuracy = a.accuracy && x.Predicted != nil
+	}
+	for _, x := range s.Out {
+		a.out = append(a.out, x.Name)
+	}
+	return a
+}
+
+// months lists the months of the Out rows in order.
+func (s *Splits) months() []dataset.Month {
+	var all []dataset.Month
+	for _, x := range s.Out {
+		all = append(all, x.Months...)
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// inMonth collects what of returns for each Out row of a month.
+func inMonth[T any](s *Splits, m dataset.Month, of func(x *Split, row int) T) []T {
+	var picked []T
+	for _, x := range s.Out {
+		for row, month := range x.Months {
+			if month == m {
+				picked = append(picked, of(x, row))
+			}
+		}
+	}
+	return picked
+}
+
+// setMonths takes the months of the rows from their first_seen.
+func (x *Split) setMonths() error {
+	x.Months = make([]dataset.Month, len(x.Rows))
+	for i, r := range x.Rows {
+		m, err := dataset.ParseFirstSeen(r.FirstSeen)
+		if err != nil {
+			return fmt.Errorf("split %q: first_seen %q of %q begins with no month: want YYYY-MM", x.Name, r.FirstSeen, r.Name)
+		}
+		x.Months[i] = m
+	}
+	return nil
+}
+
+// setClasses takes the classes of the rows from their labels, and the predicted
+// ones from their logits.
+func (x *Split) setClasses(labels []string) error {
+	class := map[string]int{}
+	for i, l := range labels {
+		class[l] = i
+	}
+	x.Classes = make([]int, len(x.Rows))
+	for i, r := range x.Rows {
+		c, ok := class[r.Label]
+		if !ok {
+			return fmt.Errorf("split %q: label %q of %q is none of %s", x.Name, r.Label, r.Name, strings.Join(labels, ", "))
+		}
+		x.Classes[i] = c
+	}
+	x.Predicted = predict(x.Split, len(labels))
+	return nil
+}
+
+// predict returns the classes that the logits give the rows of s, or nil when
+// the model does not have that many classes.
+func predict(s features.Split, classes int) []int {
+	i := slices.IndexFunc(s.Layers, func(l features.Layer) bool { return l.Name == stats.Logits })
+	if i < 0 || max(2, s.Layers[i].Width) != classes {
+		return nil
+	}
+	l := s.Layers[i]
+	predicted := make([]int, len(s.Rows))
+	for i := range predicted {
+		row := l.Data[i*l.Width : (i+1)*l.Width]
+		if l.Width == 1 { // one sigmoid unit: above 0 is the second label
+			if row[0] > 0 {
+				predicted[i] = 1
+			}
+			continue
+		}
+		for c, v := range row {
+			if v > row[predicted[i]] {
+				predicted[i] = c
+			}
+		}
+	}
+	return predicted
+}
+
+// features returns the layers of x as stats wants them, sharing memory.
+func (x *Split) features() stats.Features {
+	f := stats.Features{}
+	for _, l := range x.Layers {
+		f[l.Name] = stats.Matrix{Rows: len(x.Rows), Cols: l.Width, Data: l.Data}
+	}
+	return f
+}
+
+// stackFeatures puts the rows of several splits under each other.
+func stackFeatures(splits []*Split) stats.Features {
+	f := stats.Features{}
+	for _, x := range splits {
+		for name, m := range x.features() {
+			all := f[name]
+			f[name] = stats.Matrix{Rows: all.Rows + m.Rows, Cols: m.Cols, Data: append(all.Data, m.Data...)}
+		}
+	}
+	return f
+}

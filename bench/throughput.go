@@ -1,0 +1,271 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"driftbench/bench/dataset"
+	"driftbench/bench/throughput"
+	"driftbench/report"
+	"driftbench/tfmodel"
+)
+
+// benchFile holds the repetitions of a throughput measurement, beside the
+// results of a run.
+const benchFile = "bench.txt"
+
+// ThroughputOptions says what [Throughput] times.
+type ThroughputOptions struct {
+	// Options gives the model, the engine's options other than its name and
+	// device, the output folder, and the corpus whose files are timed. Without
+	// a corpus the files are random and of full length.
+	Options
+	Engines []string // names of engines
+	Devices []string // cpu, gpu
+	Batches []int    // files a batch
+	Count   int      // repetitions of every case
+	Files   int      // files a pass
+	Least   time.Duration
+}
+
+func (o *ThroughputOptions) check() error {
+	for _, n := range append([]int{o.Count, o.Files}, o.Batches...) {
+		if n < 1 {
+			return optionErrorf("batch", ", --count and --files want numbers of 1 or more, not %d", n)
+		}
+	}
+	return nil
+}
+
+// Measurement is what [Throughput] has measured.
+type Measurement struct {
+	File   string   // holds the repetitions in the Go benchmark format
+	Absent []string // devices that are not there, a sentence each
+}
+
+// Throughput times whole passes over files and single files with every engine
+// on every device that can serve the model, for every batch size, in
+// interleaved rounds. It writes the repetitions to bench.txt in opt.Out.
+func Throughput(ctx context.Context, opt ThroughputOptions) (*Measurement, error) {
+	if err := opt.check(); err != nil {
+		return nil, err
+	}
+	unlock, err := openOut(opt.Out)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	model, err := tfmodel.Inspect(opt.Model)
+	if err != nil {
+		return nil, err
+	}
+	work, err := newWorkload(ctx, opt, model.MaxLen)
+	if err != nil {
+		return nil, err
+	}
+	m := &Measurement{File: filepath.Join(opt.Out, benchFile)}
+	var cases []throughput.Case
+	for _, device := range opt.Devices {
+		if tfmodel.Device(device) == tfmodel.GPU {
+			why, err := tfmodel.MissingGPU()
+			if err != nil {
+				return nil, err
+			}
+			if why != "" {
+				m.Absent = append(m.Absent, "no GPU rows: "+why)
+				continue
+			}
+		}
+		for _, name := range opt.Engines {
+			o := opt.Engine
+			if o.Engine = name; o.Check() == nil && !tfmodel.RunsOn(name, tfmodel.Device(device)) {
+				continue // such as a native engine on a GPU
+			}
+			o.Device = tfmodel.Device(device)
+			if err := o.Check(); err != nil {
+				return nil, err
+			}
+			e, why, err := tfmodel.Open(model, o)
+			if err != nil {
+				return nil, err
+			}
+			defer e.Close()
+			opt.Monitor.log().Info("engine", "name", e.Name(), "device", e.Device(), "why", why)
+			for _, batch := range opt.Batches {
+				x := &extractor{engine: e, layers: model.Layers, maxLen: model.MaxLen, batch: batch}
+				cases = append(cases, work.cases(x)...)
+			}
+			cases = append(cases, work.singleStream(model, e))
+		}
+	}
+	if len(cases) == 0 {
+		return nil, errors.New("nothing to time: " + strings.Join(m.Absent, "; "))
+	}
+	opt.Monitor.stage("timing", opt.Count*len(cases), "repetitions")
+	reps, err := throughput.Measure(ctx, cases, throughput.Options{
+		Rounds: opt.Count, Least: opt.Least, Seed: 1,
+		Progress: func(int, int) { opt.Monitor.advance(1) },
+	})
+	if err != nil {
+		return nil, err
+	}
+	return m, throughput.WriteFile(m.File, environment(opt, model, work), reps)
+}
+
+// environment describes what was timed, and on what.
+func environment(opt ThroughputOptions, m *tfmodel.Model, w *workload) []throughput.KV {
+	env := append(throughput.Host(),
+		throughput.KV{Key: "tensorflow", Value: tfmodel.Version()},
+		throughput.KV{Key: "model", Value: m.Hash},
+		throughput.KV{Key: "corpus", Value: w.name},
+		throughput.KV{Key: "files", Value: strconv.Itoa(len(w.files))},
+		throughput.KV{Key: "gpu", Value: strings.Join(tfmodel.GPUNames(), ", ")},
+	)
+	if opt.Engine.Threads > 0 {
+		env = append(env, throughput.KV{Key: "threads", Value: strconv.Itoa(opt.Engine.Threads)})
+	}
+	return env
+}
+
+// throughputRows reads bench.txt of the folder out for the report. There are no
+// rows without that file.
+func throughputRows(out string) ([]report.ThroughputRow, error) {
+	path := filepath.Join(out, benchFile)
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	summaries, err := throughput.Summaries(path)
+	if err != nil {
+		return nil, err
+	}
+	var rows []report.ThroughputRow
+	for _, s := range summaries {
+		rows = append(rows, report.ThroughputRow{
+			Engine: s.Engine, Device: s.Device, Scenario: s.Scenario, Unit: s.Unit,
+			Batch: s.Batch, Reading: s.Read, Center: s.Center, Lo: s.Lo, Hi: s.Hi, N: s.N,
+		})
+	}
+	return rows, nil
+}
+
+// workload holds the files that are timed, in memory and, when they come from a
+// corpus, on disk.
+type workload struct {
+	name   string
+	files  [][]byte
+	volume throughput.Volume
+	corpus *dataset.Corpus // nil for random files
+	split  dataset.Split   // the same files on disk
+}
+
+// newWorkload reads files of the corpus, evenly spread over its splits, or makes
+// random ones.
+func newWorkload(ctx context.Context, opt ThroughputOptions, maxLen int) (*workload, error) {
+	w := &workload{name: "random"}
+	if opt.Corpus == "" {
+		rng := rand.NewChaCha8([32]byte{1})
+		for range opt.Files {
+			file := make([]byte, maxLen)
+			rng.Read(file)
+			w.files = append(w.files, file)
+		}
+	} else {
+		c, _, err := loadCorpus(ctx, opt.Options)
+		if err != nil {
+			return nil, err
+		}
+		w.corpus, w.name = c, filepath.Base(c.Dir)
+		var all []dataset.Row
+		for _, s := range c.Splits.All() {
+			all = append(all, s.Rows...)
+		}
+		n := min(opt.Files, len(all))
+		for i := range n { // spread over all splits
+			w.split.Rows = append(w.split.Rows, all[i*len(all)/n])
+		}
+		r, err := dataset.NewReader(ctx, c.Config, w.split.Rows, dataset.ReadOptions{MaxLen: maxLen, Batch: len(w.split.Rows)})
+		if err != nil {
+			return nil, err
+		}
+		defer r.Close()
+		b, err := r.Next()
+		if err == io.EOF {
+			return nil, fmt.Errorf("none of %d files of %s can be read", n, c.Dir)
+		}
+		if err != nil {
+			return nil, err
+		}
+		w.files = b.Files // of the only batch, which is not released
+	}
+	w.volume.Files = len(w.files)
+	for _, file := range w.files {
+		w.volume.Bytes += int64(len(file))
+	}
+	return w, nil
+}
+
+// cases times whole passes of x, from memory and, with a corpus, from disk.
+func (w *workload) cases(x *extractor) []throughput.Case {
+	outputs := make([][]float32, len(x.layers))
+	for i, l := range x.layers {
+		outputs[i] = make([]float32, len(w.files)*l.Width)
+	}
+	cases := []throughput.Case{throughput.Offline(caseKey(x.engine, x.batch, "no"), func(ctx context.Context) (throughput.Volume, error) {
+		x.engine.Forget() // every pass over the same files is timed as the first
+		var running errgroup.Group
+		running.SetLimit(inFlight)
+		for first := 0; first < len(w.files) && ctx.Err() == nil; first += x.batch {
+			end := min(first+x.batch, len(w.files))
+			dst := make([][]float32, len(x.layers))
+			for i, l := range x.layers {
+				dst[i] = outputs[i][first*l.Width : end*l.Width]
+			}
+			running.Go(func() error { return x.engine.Run(dst, w.files[first:end]) })
+		}
+		return w.volume, errors.Join(running.Wait(), ctx.Err())
+	})}
+	if w.corpus != nil {
+		cases = append(cases, throughput.Offline(caseKey(x.engine, x.batch, "yes"), func(ctx context.Context) (throughput.Volume, error) {
+			x.engine.Forget()
+			err := x.run(ctx, w.corpus.Config, []dataset.Split{w.split}, nil, func(int) {}, func(extracted) {})
+			return w.volume, err
+		}))
+	}
+	return cases
+}
+
+// singleStream times one file after the other.
+func (w *workload) singleStream(m *tfmodel.Model, e tfmodel.Engine) throughput.Case {
+	dst := make([][]float32, len(m.Layers))
+	for i, l := range m.Layers {
+		dst[i] = make([]float32, l.Width)
+	}
+	next := 0
+	return throughput.SingleStream(caseKey(e, 1, "no"), w.files, func(_ context.Context, file []byte) error {
+		if next%len(w.files) == 0 {
+			e.Forget()
+		}
+		next++
+		return e.Run(dst, [][]byte{file})
+	})
+}
+
+// caseKey names a case by engine, device, batch size and whether files are read
+// from disk.
+func caseKey(e tfmodel.Engine, batch int, read string) []throughput.KV {
+	return []throughput.KV{
+		{Key: "engine", Value: e.Name()}, {Key: "device", Value: string(e.Device())},
+		{Key: "batch", Value: strconv.Itoa(batch)}, {Key: "read", Value: read},
+	}
+}
