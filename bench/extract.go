@@ -18,6 +18,7 @@ import (
 
 	"driftbench/bench/dataset"
 	"driftbench/bench/features"
+	"driftbench/internal/regular"
 	"driftbench/stats"
 	"driftbench/tfmodel"
 	"driftbench/tfmodel/cache"
@@ -343,7 +344,7 @@ func (x *extractor) takeCached(cfg dataset.Config, s *stream, status []dataset.S
 }
 
 // files are the files of rows as the cache knows them.
-func (x *extractor) files(cfg dataset.Config, rows []dataset.Row, versions []dataset.Version) []cache.File {
+func (x *extractor) files(cfg dataset.Config, rows []dataset.Row, versions []regular.Version) []cache.File {
 	files := make([]cache.File, len(rows))
 	for i, row := range rows {
 		files[i] = cache.File{Path: cfg.Path(row), Head: x.maxLen, Version: cache.Version(versions[i])}

@@ -6,6 +6,7 @@ import (
 
 	"driftbench/bench/dataset"
 	"driftbench/bench/features"
+	"driftbench/internal/regular"
 	"driftbench/tfmodel"
 	"driftbench/tfmodel/cache"
 )
@@ -78,7 +79,7 @@ func (s *stream) outputs(n int) [][]float32 {
 
 // deliverCached stores cached outputs of the rows of a part from first on.
 // missing are the numbers after first, ascending, of the rows that have none.
-func (s *stream) deliverCached(number, first int, outputs [][]float32, keys []cache.Key, versions []dataset.Version, missing []int) {
+func (s *stream) deliverCached(number, first int, outputs [][]float32, keys []cache.Key, versions []regular.Version, missing []int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i, key := range keys {

@@ -8,13 +8,14 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"driftbench/internal/regular"
 	"driftbench/internal/text"
 )
 
 // Status is the state of the files of a split before any of them is read.
 type Status struct {
-	Dropped  []Dropped // rows that a Reader would drop, in order
-	Versions []Version // of the file of each row; zero for a dropped row
+	Dropped  []Dropped         // rows that a Reader would drop, in order
+	Versions []regular.Version // of the file of each row; zero for a dropped row
 }
 
 // Check opens every file of every split without reading it, and returns the
@@ -42,7 +43,7 @@ func (c *Corpus) Check(ctx context.Context) ([]Status, error) {
 
 func check(ctx context.Context, root *root, rows []Row) (Status, error) {
 	why := make([]refusal, len(rows))
-	s := Status{Versions: make([]Version, len(rows))}
+	s := Status{Versions: make([]regular.Version, len(rows))}
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(8) // waits for disks and servers, not for processors
 	for i, row := range rows {
@@ -53,7 +54,7 @@ func check(ctx context.Context, root *root, rows []Row) (Status, error) {
 			now := time.Now()
 			f, info, err := root.open(row.Path)
 			if err == nil {
-				s.Versions[i] = root.version(info, now)
+				s.Versions[i] = root.fileSystem.Version(info, now)
 				return f.Close()
 			}
 			if r, ok := errors.AsType[refusal](err); ok {

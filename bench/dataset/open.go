@@ -41,15 +41,14 @@ const (
 
 // root opens the files of a corpus.
 type root struct {
-	dir   string
-	inner *os.Root // nil when names may lead out of dir
-	// device is that of dir if versions of its files can be relied on.
-	device uint64
+	dir        string
+	inner      *os.Root // nil when names may lead out of dir
+	fileSystem regular.FileSystem
 }
 
 func (c *Config) openRoot() (*root, error) {
 	r := &root{dir: c.RootPath()}
-	r.device = versionedDevice(r.dir)
+	r.fileSystem = regular.FileSystemOf(r.dir)
 	info, err := os.Stat(r.dir)
 	if err != nil {
 		return nil, fmt.Errorf("dataset: opening the root of the files: %w: set root in corpus.yaml", err)
@@ -78,6 +77,18 @@ func (r *root) path(name string) string {
 		return name
 	}
 	return filepath.Join(r.dir, name)
+}
+
+// Path is where the file of a row lies.
+func (c *Config) Path(row Row) string {
+	return (&root{dir: c.RootPath()}).path(row.Path)
+}
+
+// Absolute returns the configuration with the folders that it names made absolute.
+func (c Config) Absolute() (Config, error) {
+	var err error
+	c.Dir, err = filepath.Abs(c.Dir)
+	return c, err
 }
 
 // open opens the regular file of that name, or returns a refusal. It looks
@@ -123,18 +134,18 @@ func (r *root) stat(name string) (os.FileInfo, error) {
 
 // readHead reads the first len(buf) bytes of a file, or all of a shorter one.
 // n is how many they are, size the length of the whole file.
-func (r *root) readHead(buf []byte, name string) (n int, size int64, v Version, err error) {
-	now := time.Now() // the file may change at any time from here on
+func (r *root) readHead(buf []byte, name string) (n int, size int64, v regular.Version, err error) {
+	start := time.Now() // the file may change at any time from here on
 	f, before, err := r.open(name)
 	if err != nil {
-		return 0, 0, Version{}, err
+		return 0, 0, regular.Version{}, err
 	}
 	defer f.Close()
 	n, after, err := readUnchanged(buf, f, before)
 	if err != nil {
-		return 0, 0, Version{}, err
+		return 0, 0, regular.Version{}, err
 	}
-	return n, after.Size(), r.steady(before, after, now), nil
+	return n, after.Size(), r.fileSystem.VersionRead(before, after, start), nil
 }
 
 // readUnchanged reads the first bytes of a file that was as before says. A

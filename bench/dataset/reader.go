@@ -8,6 +8,8 @@ import (
 	"io"
 	"sync"
 	"sync/atomic"
+
+	"driftbench/internal/regular"
 )
 
 // ReadOptions is how files are read.
@@ -26,7 +28,7 @@ type Batch struct {
 	Files   [][]byte            // the first MaxLen bytes of each file, not padded
 	SHA256  [][sha256.Size]byte // of Files, that is of the bytes the model sees
 	Size    []int64             // length of each whole file
-	Version []Version           // of each file as it was read
+	Version []regular.Version   // of each file as it was read
 
 	reader  *Reader
 	first   int // row number of slots[0]
@@ -42,7 +44,7 @@ type slot struct {
 	data    []byte
 	sum     [sha256.Size]byte
 	size    int64
-	version Version
+	version regular.Version
 	err     error // a refusal, or a failure of the run
 }
 

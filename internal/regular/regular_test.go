@@ -7,6 +7,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -79,6 +80,90 @@ func TestOpensNothingElse(t *testing.T) {
 	for _, flag := range []int{os.O_RDONLY, os.O_RDWR} {
 		if _, _, err := OpenFile(pipe, flag); err == nil || opened() {
 			t.Errorf("flag %d: error %v, and it was opened", flag, err)
+		}
+	}
+}
+
+// Whatever gives a file other bytes gives it another version, its size and
+// mtime set back or not; reading it does not.
+func TestVersionChanges(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "f")
+	long := time.Date(2017, 6, 1, 0, 0, 0, 0, time.UTC)
+	write := func(content string) {
+		t.Helper()
+		if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chtimes(path, long, long); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// See the file as it will be when its times can be relied on.
+	fs := FileSystemOf(dir)
+	if fs.device == 0 {
+		t.Skipf("the file system of %s is not known to keep the times of changes: files there have no versions", dir)
+	}
+	stat := func() os.FileInfo {
+		t.Helper()
+		time.Sleep(20 * time.Millisecond) // more than a tick of the kernel's clock
+		info, err := os.Stat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return info
+	}
+	see := func() Version {
+		t.Helper()
+		info := stat()
+		if v := fs.Version(info, time.Now()); v.Known() {
+			t.Errorf("a file written just now has the version %v", v)
+		}
+		v := fs.Version(info, time.Now().Add(settled))
+		if !v.Known() || v.Size() != info.Size() {
+			t.Errorf("version %v of a file of %d bytes", v, info.Size())
+		}
+		return v
+	}
+	write("one")
+	first := see()
+	if _, err := os.ReadFile(path); err != nil {
+		t.Fatal(err)
+	}
+	if v := see(); v != first {
+		t.Errorf("reading changes %v to %v", first, v)
+	}
+	for what, change := range map[string]func(){
+		"written in place": func() { write("two") },
+		"replaced": func() {
+			old := path
+			path = filepath.Join(dir, "new")
+			write("two")
+			if err := os.Rename(path, old); err != nil {
+				t.Fatal(err)
+			}
+			path = old
+		},
+		"grown": func() { write("longer") },
+	} {
+		write("one")
+		before, whole := see(), stat()
+		change()
+		if after := see(); after == before {
+			t.Errorf("%s: still %v", what, after)
+		}
+		// The same while it is read, which may take long.
+		if v := fs.VersionRead(whole, stat(), time.Now().Add(settled)); v.Known() {
+			t.Errorf("%s while it is read: %v", what, v)
+		}
+	}
+	whole := stat()
+	if v := fs.VersionRead(whole, stat(), time.Now().Add(settled)); v != see() {
+		t.Errorf("left alone while it is read: %v", v)
+	}
+	for _, other := range []FileSystem{{}, {fs.device + 1}} {
+		if v := other.Version(whole, time.Now().Add(settled)); v.Known() {
+			t.Errorf("version %v of a file of another file system", v)
 		}
 	}
 }
