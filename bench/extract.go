@@ -332,7 +332,7 @@ func (x *extractor) takeCached(cfg dataset.Config, s *stream, status []dataset.S
 			end := min(first+most, len(p.wanted))
 			versions := status[i].Versions[first:end]
 			dst := s.outputs(end - first)
-			keys, missing := x.cache.Recall(dst, x.files(cfg, p.wanted[first:end], versions))
+			keys, missing := x.cache.Lookup(dst, x.files(cfg, p.wanted[first:end], versions))
 			s.deliverCached(i, first, dst, keys, versions, missing)
 			for _, row := range missing {
 				left = append(left, position{i, first + row})
@@ -347,7 +347,7 @@ func (x *extractor) takeCached(cfg dataset.Config, s *stream, status []dataset.S
 func (x *extractor) files(cfg dataset.Config, rows []dataset.Row, versions []regular.Version) []cache.File {
 	files := make([]cache.File, len(rows))
 	for i, row := range rows {
-		files[i] = cache.File{Path: cfg.Path(row), Head: x.maxLen, Version: cache.Version(versions[i])}
+		files[i] = cache.File{Path: cfg.Path(row), Head: x.maxLen, Version: versions[i]}
 	}
 	return files
 }

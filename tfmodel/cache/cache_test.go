@@ -329,7 +329,7 @@ func TestStoreThatIsNoFile(t *testing.T) {
 		"no such file":    func(path string) error { return os.Symlink("none", path) },
 	} {
 		dir := t.TempDir()
-		path := store{dir: dir}.path()
+		path := (&store{dir: dir}).path()
 		if err := put(path); err != nil {
 			t.Fatal(err)
 		}
@@ -373,7 +373,7 @@ func TestStoreBehindLink(t *testing.T) {
 	dir, elsewhere := t.TempDir(), t.TempDir()
 	c, w := mustOpen(t, elsewhere, testScope)
 	c.Put(testKeys(0, 3), testRows(testScope, testKeys(0, 3)))
-	if err := os.Symlink(c.store.path(), store{dir: dir}.path()); err != nil {
+	if err := os.Symlink(c.store.path(), (&store{dir: dir}).path()); err != nil {
 		t.Fatal(err)
 	}
 	linked, v := mustOpen(t, dir, testScope)
@@ -405,7 +405,7 @@ func TestTemporaryThatIsThere(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
-			if err := c.put(store{dir: dir}.temporary()); err != nil {
+			if err := c.put((&store{dir: dir}).temporary()); err != nil {
 				t.Fatal(err)
 			}
 			cache, w := mustOpen(t, dir, testScope)

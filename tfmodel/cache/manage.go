@@ -2,15 +2,14 @@ package cache
 
 import (
 	"bytes"
-	"encoding/json"
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"slices"
 	"time"
-
-	bolt "go.etcd.io/bbolt"
 )
 
 // Info describes the store of a folder.
@@ -24,37 +23,33 @@ type Info struct {
 // ScopeInfo describes one scope of a store.
 type ScopeInfo struct {
 	Scope
-	Entries  int
+	Entries  int       // rows
 	LastUsed time.Time // when a run last opened or stored, to the second
 }
 
 // Stat describes the store in dir and changes nothing.
 func Stat(dir string) (Info, error) {
-	s := store{dir, patience}
+	s := store{dir: dir, patience: patience}
 	info := Info{Path: s.path()}
 	err := s.manage(func() (err error) {
 		if info.SetAside, err = s.asides(); err != nil {
 			return err
 		}
-		st, err := os.Stat(s.path())
-		if err != nil {
-			return err
-		}
-		info.Bytes = st.Size()
-		if err := s.check(); err != nil {
-			return err
-		}
-		return s.view(func(root *bolt.Bucket) error {
-			info.Scopes, err = scopes(root)
-			return err
+		return s.view(func(file *os.File) error {
+			st, err := file.Stat()
+			if err != nil {
+				return err
+			}
+			info.Bytes, info.Scopes = st.Size(), s.infos()
+			return nil
 		})
 	})
 	return info, err
 }
 
-// Keep is what Prune leaves. The zero value leaves every entry and returns
-// unused space only. What is known of files is dropped in any case: they are
-// read once more.
+// Keep is what Prune leaves. The zero value leaves every row and returns unused
+// space only. What is known of files is dropped in any case: they are read once
+// more.
 type Keep struct {
 	// Bytes bounds the file; 0 is no bound. Scopes stay in the order of their
 	// last use while they fit, and of the first that does not, a part.
@@ -63,29 +58,25 @@ type Keep struct {
 	Since time.Time
 }
 
-// Prune drops entries and shrinks the file: it copies what stays to a new file
+// Prune drops rows and shrinks the file: it copies what stays to a new file
 // which then takes the name of the old. Runs that use the store meanwhile
 // wait, and go on with the new one.
 func Prune(dir string, keep Keep) error {
-	s := store{dir, patience}
+	s := store{dir: dir, patience: patience}
 	return s.manage(func() error {
-		if err := s.check(); err != nil {
-			return err
-		}
-		return s.view(func(root *bolt.Bucket) error {
-			db, err := s.create()
+		return s.view(func(from *os.File) error {
+			to, id, err := s.create()
 			if err != nil {
 				return err
 			}
-			db.NoSync = true // until the end
-			size, err := copyScopes(db, root, keep)
+			end, err := s.copyScopes(to, from, keep)
 			if err == nil {
-				err = db.Sync()
+				_, err = to.WriteAt(header(id, end), 0)
 			}
-			if err = errors.Join(err, db.Close()); err == nil {
-				err = os.Truncate(s.temporary(), size)
+			if err == nil {
+				err = to.Sync()
 			}
-			if err != nil {
+			if err = errors.Join(err, to.Close()); err != nil {
 				os.Remove(s.temporary())
 				return err
 			}
@@ -94,48 +85,45 @@ func Prune(dir string, keep Keep) error {
 	})
 }
 
-// copyScopes copies what stays into db, and returns how many bytes of its file
-// are in use.
-func copyScopes(db *bolt.DB, root *bolt.Bucket, keep Keep) (size int64, err error) {
-	all, err := scopes(root)
-	full := false
-	for i := 0; i < len(all) && err == nil && !full && !all[i].LastUsed.Before(keep.Since); i++ {
-		c := root.Bucket(all[i].name()).Cursor()
-		for k, v := c.First(); k != nil && err == nil && !full; {
-			err = db.Update(func(tx *bolt.Tx) error {
-				b, err := tx.Bucket(rootName).CreateBucketIfNotExists(all[i].name())
-				if err != nil {
-					return err
+// copyScopes copies what stays behind the header of a new file, and returns its end.
+func (s *store) copyScopes(to, from *os.File, keep Keep) (end int64, err error) {
+	end = int64(headerSize)
+	for _, info := range s.infos() {
+		if info.LastUsed.Before(keep.Since) {
+			break
+		}
+		r := s.scopes[string(info.name())]
+		scope, size := r.codec.scope, r.codec.size
+		keys := slices.SortedFunc(maps.Keys(r.at), func(a, b Key) int { return int(r.at[a] - r.at[b]) })
+		for len(keys) > 0 {
+			n := int64(min(len(keys), 1024))
+			if keep.Bytes > 0 {
+				n = min(n, (keep.Bytes-end-int64(prefixSize+16+len(scope)))/int64(keySize+size))
+			}
+			if n <= 0 {
+				return end, nil
+			}
+			values := make([]byte, int(n)*size)
+			for i, key := range keys[:n] {
+				if err := readAt(from, values[i*size:(i+1)*size], r.at[key]); err != nil {
+					return 0, err
 				}
-				b.FillPercent = 1 // keys come in order
-				// A page is half empty at worst, and a transaction rewrites
-				// the few pages above its entries.
-				room := keep.Bytes - tx.Size() - 16*pageSize
-				for n := 0; k != nil && n < 256; n++ {
-					room -= int64(2 * (len(k) + len(v)))
-					if full = keep.Bytes > 0 && room < 0; full {
-						break
-					}
-					if err := b.Put(k, v); err != nil {
-						return err
-					}
-					k, v = c.Next()
-				}
-				return b.SetSequence(uint64(all[i].LastUsed.Unix()))
-			})
+			}
+			block := encodeBlock(r.used, scope, keys[:n], values, nil)
+			if _, err := to.WriteAt(block, end); err != nil {
+				return 0, err
+			}
+			end += int64(len(block))
+			keys = keys[n:]
 		}
 	}
-	if err != nil {
-		return 0, err
-	}
-	err = db.View(func(tx *bolt.Tx) error { size = tx.Size(); return nil })
-	return size, err
+	return end, nil
 }
 
 // Clear removes the store in dir and those that were set aside. Runs that use
 // it go on with a new one.
 func Clear(dir string) error {
-	s := store{dir, patience}
+	s := store{dir: dir, patience: patience}
 	return s.manage(func() error {
 		paths, err := s.asides()
 		for _, p := range append(paths, s.temporary(), s.path()) {
@@ -149,7 +137,7 @@ func Clear(dir string) error {
 
 // manage is locked for a command: no store is an empty one, and a damaged one
 // stays where it is.
-func (s store) manage(f func() error) error {
+func (s *store) manage(f func() error) error {
 	err := s.locked(f)
 	switch {
 	case err == nil, errors.Is(err, fs.ErrNotExist):
@@ -160,18 +148,14 @@ func (s store) manage(f func() error) error {
 	return fmt.Errorf("cache: %w", err)
 }
 
-// scopes lists the scopes of a store, the last used first.
-func scopes(root *bolt.Bucket) ([]ScopeInfo, error) {
+// infos describes the scopes that were read, the last used first.
+func (s *store) infos() []ScopeInfo {
 	var all []ScopeInfo
-	err := root.ForEachBucket(func(name []byte) error {
-		b := root.Bucket(name)
-		info := ScopeInfo{Entries: b.Stats().KeyN, LastUsed: time.Unix(int64(b.Sequence()), 0)}
-		if err := json.Unmarshal(name, &info.Scope); err != nil || !bytes.Equal(info.name(), name) {
-			return fmt.Errorf("%w: %q is no scope", errDamaged, name)
-		}
-		all = append(all, info)
-		return nil
+	for _, r := range s.scopes {
+		all = append(all, ScopeInfo{r.scope, len(r.at), time.Unix(r.used, 0)})
+	}
+	slices.SortFunc(all, func(a, b ScopeInfo) int {
+		return cmp.Or(b.LastUsed.Compare(a.LastUsed), bytes.Compare(a.name(), b.name()))
 	})
-	slices.SortStableFunc(all, func(a, b ScopeInfo) int { return b.LastUsed.Compare(a.LastUsed) })
-	return all, err
+	return all
 }

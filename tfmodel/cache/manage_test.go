@@ -7,8 +7,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	bolt "go.etcd.io/bbolt"
 )
 
 // fill stores n entries in a scope and makes its last use hours ago.
@@ -20,9 +18,7 @@ func fill(t *testing.T, dir string, s Scope, n int, hours time.Duration) time.Ti
 	w.want(t)
 	used := time.Now().Add(-hours * time.Hour).Truncate(time.Second)
 	err := c.store.locked(func() error {
-		return c.store.update(func(root *bolt.Bucket) error {
-			return root.Bucket(c.codec.scope).SetSequence(uint64(used.Unix()))
-		})
+		return c.store.append(func() []byte { return encodeBlock(used.Unix(), c.codec.scope, nil, nil, nil) })
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -167,7 +163,7 @@ func TestManageDamaged(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
-			path := store{dir, 0}.path()
+			path := (&store{dir: dir}).path()
 			if err := os.WriteFile(path, b, 0o666); err != nil {
 				t.Fatal(err)
 			}

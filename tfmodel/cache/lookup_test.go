@@ -1,30 +1,29 @@
 package cache
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"testing"
 
-	bolt "go.etcd.io/bbolt"
+	"driftbench/internal/regular"
 )
 
 // testFiles are files whose contents have the keys from number from on.
 func testFiles(from, n int) []File {
 	files := make([]File, n)
 	for i := range files {
-		files[i] = File{Path: fmt.Sprint("/files/", from+i), Head: 200000, Version: Version{1, int64(from + i), 3, 4, 5}}
+		files[i] = File{Path: fmt.Sprint("/files/", from+i), Head: 200000, Version: regular.Version{1, int64(from + i), 3, 4, 5}}
 	}
 	return files
 }
 
-// A file is recalled with its key and outputs while nothing about it, nor what
+// A file is found with its key and outputs while nothing about it, nor what
 // the outputs depend on, is another.
-func TestRecall(t *testing.T) {
+func TestLookup(t *testing.T) {
 	dir := t.TempDir()
 	c, w := mustOpen(t, dir, testScope)
 	keys, files := testKeys(0, 6), testFiles(0, 6)
-	files[5].Version = Version{}
+	files[5].Version = regular.Version{}
 	want := testRows(testScope, keys)
 	engine := func(dst [][]float32, _ [][]byte) error {
 		for i := range dst {
@@ -38,7 +37,7 @@ func TestRecall(t *testing.T) {
 	check := func(what string, c *Cache, files []File, missing ...int) {
 		t.Helper()
 		got := newRows(testScope, len(files))
-		gotKeys, gotMissing := c.Recall(got, files)
+		gotKeys, gotMissing := c.Lookup(got, files)
 		if !slices.Equal(gotMissing, missing) {
 			t.Errorf("%s: missing %v, want %v", what, gotMissing, missing)
 		}
@@ -59,7 +58,7 @@ func TestRecall(t *testing.T) {
 	check("as it was", c, files, 5)
 	reopened, _ := mustOpen(t, dir, testScope)
 	check("by another process", reopened, files, 5)
-	for i := range (Version{}) {
+	for i := range (regular.Version{}) {
 		changed := slices.Clone(files)
 		changed[2].Version[i]++
 		check(fmt.Sprint("part ", i, " of a version changed"), c, changed, 2, 5)
@@ -67,7 +66,7 @@ func TestRecall(t *testing.T) {
 	for what, change := range map[string]func(*File){
 		"another path":         func(f *File) { f.Path += "x" },
 		"more bytes seen":      func(f *File) { f.Head++ },
-		"version that is zero": func(f *File) { f.Version = Version{} },
+		"version that is zero": func(f *File) { f.Version = regular.Version{} },
 	} {
 		changed := slices.Clone(files)
 		change(&changed[0])
@@ -80,7 +79,7 @@ func TestRecall(t *testing.T) {
 	check("no cache", nil, files, 0, 1, 2, 3, 4, 5)
 	check("no files", c, nil)
 
-	// A changed file is recalled by what it is now, once it was read again.
+	// A changed file is found by what it is now, once it was read again.
 	files[2].Version[3]++
 	keys[2] = testKey(100)
 	want = testRows(testScope, keys)
@@ -104,21 +103,13 @@ func TestRecall(t *testing.T) {
 	w.want(t)
 }
 
-// What damage leaves of the keys of files finds no outputs, or those of the
-// key that it says: an entry of the wrong size is as good as none.
-func TestRecallDamaged(t *testing.T) {
+// A file whose key is stored without outputs is as good as unknown.
+func TestLookupWithoutOutputs(t *testing.T) {
 	c, w := mustOpen(t, t.TempDir(), testScope)
 	keys, files := testKeys(0, 3), testFiles(0, 3)
-	c.Put(keys, testRows(testScope, keys))
-	c.write(func(root *bolt.Bucket) error { return remember(root, files, keys) })
-	c.write(func(root *bolt.Bucket) error {
-		known := root.Tx().Bucket(filesName)
-		short, wrong := known.Get(files[0].name())[:fileSize-1], slices.Clone(known.Get(files[1].name()))
-		wrong[fileSize-1]++
-		return errors.Join(known.Put(files[0].name(), short), known.Put(files[1].name(), wrong))
-	})
-	if _, missing := c.Recall(newRows(testScope, 3), files); !slices.Equal(missing, []int{0, 1}) {
-		t.Errorf("missing %v, want the damaged ones", missing)
+	c.append(keys, testRows(testScope, keys), files, append(testKeys(0, 2), testKey(9)))
+	if _, missing := c.Lookup(newRows(testScope, 3), files); !slices.Equal(missing, []int{2}) {
+		t.Errorf("missing %v, want the file without outputs", missing)
 	}
 	w.want(t)
 }
