@@ -91,45 +91,21 @@ func (c Config) Absolute() (Config, error) {
 	return c, err
 }
 
-// open opens the regular file of that name, or returns a refusal. It looks
-// before it opens, since opening a device can do things, and again after,
-// since the name may mean something else by then. O_NONBLOCK lets no named
-// pipe make it wait.
-func (r *root) open(name string) (*os.File, os.FileInfo, error) {
-	info, err := r.stat(name)
-	if err != nil {
-		return nil, nil, refuse(err)
-	}
-	if err := readable(info); err != nil {
-		return nil, nil, err
-	}
-	const flag = os.O_RDONLY | syscall.O_NONBLOCK | syscall.O_NOCTTY
-	var f *os.File
+// open opens the regular file of that name, or returns a refusal.
+func (r *root) open(name string) (f *os.File, info os.FileInfo, err error) {
 	if r.inner != nil {
-		f, err = r.inner.OpenFile(name, flag, 0)
+		f, info, err = regular.OpenIn(r.inner, name)
 	} else {
-		f, err = os.OpenFile(r.path(name), flag, 0)
+		f, info, err = regular.Open(r.path(name))
 	}
 	if err != nil {
 		return nil, nil, refuse(err)
 	}
-	if info, err = f.Stat(); err != nil {
-		err = refuse(err)
-	} else {
-		err = readable(info)
-	}
-	if err != nil {
+	if info.Size() == 0 {
 		f.Close()
-		return nil, nil, err
+		return nil, nil, empty
 	}
 	return f, info, nil
-}
-
-func (r *root) stat(name string) (os.FileInfo, error) {
-	if r.inner != nil {
-		return r.inner.Stat(name)
-	}
-	return os.Stat(r.path(name))
 }
 
 // readHead reads the first len(buf) bytes of a file, or all of a shorter one.
@@ -165,17 +141,6 @@ func readUnchanged(buf []byte, f *os.File, before os.FileInfo) (n int, after os.
 	return n, after, nil
 }
 
-// readable refuses what is no regular file, and empty files.
-func readable(info os.FileInfo) error {
-	if !info.Mode().IsRegular() {
-		return refusal(regular.Kind(info.Mode()))
-	}
-	if info.Size() == 0 {
-		return empty
-	}
-	return nil
-}
-
 // refuse turns the error of one file into a refusal. Errors that are not the
 // file's (no descriptors, no memory) stay errors: dropping files for them
 // would make the result depend on the machine's load.
@@ -184,6 +149,9 @@ func refuse(err error) error {
 		if errors.Is(err, ours) {
 			return fmt.Errorf("dataset: opening files: %w", ours)
 		}
+	}
+	if other, ok := errors.AsType[*regular.NotRegularError](err); ok {
+		return refusal(regular.Kind(other.Mode))
 	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist):

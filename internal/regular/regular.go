@@ -1,35 +1,54 @@
-// Package regular opens regular files and nothing else. Where a folder comes
-// from elsewhere, a named pipe in place of a file would hang whoever opens it,
-// a device might never end, and opening either can do things.
+// Package regular opens regular files and nothing else. In a folder that is not
+// trusted a named pipe in place of a file would block the program that opens
+// it, a device might never end, and opening a device can have effects.
 package regular
 
 import (
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"syscall"
 )
 
-// Open opens the regular file at path for reading. Anything else is an error
-// that names it, at once.
+// NotRegularError is the error for a path that does not lead to a regular file.
+type NotRegularError struct {
+	Path string
+	Mode fs.FileMode
+}
+
+func (e *NotRegularError) Error() string { return fmt.Sprintf("%q %s", e.Path, Kind(e.Mode)) }
+
+// Open opens the regular file at path for reading. For anything else it
+// returns a *NotRegularError without waiting.
 func Open(path string) (*os.File, os.FileInfo, error) { return OpenFile(path, os.O_RDONLY) }
 
-// OpenFile is Open with the flag of os.OpenFile, for a file that is there. It
-// looks before it opens, and again after, since the path may mean something
-// else by then. O_NONBLOCK lets no named pipe make it wait.
+// OpenFile opens an existing file as Open does, with the flag of os.OpenFile.
 func OpenFile(path string, flag int) (*os.File, os.FileInfo, error) {
-	if info, err := os.Stat(path); err == nil { // else opening says why
-		if err := refuse(path, info); err != nil {
-			return nil, nil, err
-		}
+	return open(os.Stat, os.OpenFile, path, flag)
+}
+
+// OpenIn opens a file as Open does, within root.
+func OpenIn(root *os.Root, name string) (*os.File, os.FileInfo, error) {
+	return open(root.Stat, root.OpenFile, name, os.O_RDONLY)
+}
+
+// open checks the file before it opens it, since opening a device has effects,
+// and again after, since the path may lead elsewhere by then. With O_NONBLOCK
+// opening a named pipe does not wait.
+func open(
+	stat func(string) (os.FileInfo, error), openFile func(string, int, os.FileMode) (*os.File, error), path string, flag int,
+) (*os.File, os.FileInfo, error) {
+	if info, err := stat(path); err == nil && !info.Mode().IsRegular() { // another error comes from openFile, too
+		return nil, nil, &NotRegularError{path, info.Mode()}
 	}
-	f, err := os.OpenFile(path, flag|syscall.O_NONBLOCK|syscall.O_NOCTTY, 0)
+	f, err := openFile(path, flag|syscall.O_NONBLOCK|syscall.O_NOCTTY, 0)
 	if err != nil {
 		return nil, nil, err
 	}
 	info, err := f.Stat()
-	if err == nil {
-		err = refuse(path, info)
+	if err == nil && !info.Mode().IsRegular() {
+		err = &NotRegularError{path, info.Mode()}
 	}
 	if err != nil {
 		f.Close()
@@ -38,14 +57,7 @@ func OpenFile(path string, flag int) (*os.File, os.FileInfo, error) {
 	return f, info, nil
 }
 
-func refuse(path string, info os.FileInfo) error {
-	if !info.Mode().IsRegular() {
-		return fmt.Errorf("%q %s", path, Kind(info.Mode()))
-	}
-	return nil
-}
-
-// Read reads the regular file at path. One of more than most bytes is an error.
+// Read reads the regular file at path, of at most most bytes.
 func Read(path string, most int64) ([]byte, error) {
 	f, info, err := Open(path)
 	if err != nil {
@@ -58,7 +70,7 @@ func Read(path string, most int64) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(f, most))
 }
 
-// Kind says what a file is, to be read on after its name.
+// Kind describes a file by its mode, such as "is a directory".
 func Kind(mode os.FileMode) string {
 	switch {
 	case mode.IsDir():

@@ -1,6 +1,7 @@
 package regular
 
 import (
+	"errors"
 	"net"
 	"os"
 	"path/filepath"
@@ -47,6 +48,10 @@ func TestRead(t *testing.T) {
 		case want != "" && (err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), at(name))):
 			t.Errorf("%s: error %v, want %q and the path", name, err, want)
 		}
+		var other *NotRegularError
+		if errors.As(err, &other) != strings.HasPrefix(want, "is a ") {
+			t.Errorf("%s: error %#v", name, err)
+		}
 	}
 }
 
@@ -81,6 +86,20 @@ func TestOpensNothingElse(t *testing.T) {
 		if _, _, err := OpenFile(pipe, flag); err == nil || opened() {
 			t.Errorf("flag %d: error %v, and it was opened", flag, err)
 		}
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	opened() // the root itself
+	if f, _, err := OpenIn(root, "file"); err != nil || !opened() {
+		t.Fatalf("a file in the root: %v, or the watch sees nothing", err)
+	} else {
+		f.Close()
+	}
+	if _, _, err := OpenIn(root, "pipe"); err == nil || opened() {
+		t.Errorf("in the root: error %v, and it was opened", err)
 	}
 }
 
