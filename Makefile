@@ -92,21 +92,21 @@ help: ## this list
 
 TENSORFLOW := $(if $(TENSORFLOW_ROOT),,$(VENV)/.tensorflow)
 
-$(VENV)/.tensorflow: scripts/requirements-$(if $(GPU),gpu,tensorflow).txt
+$(VENV)/.tensorflow: scripts/requirements/$(if $(GPU),gpu,tensorflow).txt
 	@$(PYTHON) -c 'import sys, venv; v = sys.version_info; (3, 11) <= v < (3, 14) or sys.exit("the pinned packages are for Python 3.11 to 3.13, this is %d.%d: set PYTHON=python3.12, or TENSORFLOW_ROOT" % v[:2])'
 	@echo "fetching libtensorflow into $(VENV)" >&2
 	@$(PYTHON) -m venv $(VENV)
 	@$(PIP) $(if $(GPU),,--no-deps) -r $<
 	@touch $@
 
-$(VENV)/.scripts: scripts/requirements-$(if $(GPU),gpu,cpu).txt $(VENV)/.tensorflow
+$(VENV)/.scripts: scripts/requirements/$(if $(GPU),gpu,cpu).txt $(VENV)/.tensorflow
 	@echo "fetching Keras and the reference libraries into $(VENV)" >&2
 	@$(PIP) -r $<
 	@touch $@
 
 python: $(VENV)/.scripts
 
-$(DEPS)/audit/.done: scripts/requirements-audit.txt
+$(DEPS)/audit/.done: scripts/requirements/audit.txt
 	@$(PYTHON) -m venv $(DEPS)/audit
 	@$(subst $(PY),$(DEPS)/audit/bin/python,$(PIP)) -r $<
 	@touch $@

@@ -1,6 +1,6 @@
 """Look for known vulnerabilities in what driftbench is made of.
 
-    python scripts/audit.py VENV    # VENV has pip-audit, see requirements-audit.txt
+    python scripts/audit.py VENV    # VENV has pip-audit, see requirements/audit.txt
 
 The databases are asked first about a version whose vulnerability is long known:
 one that does not know it, or cannot be reached, has checked nothing, and that
@@ -71,7 +71,7 @@ def python(venv):
     if KNOWN_PYTHON[1] not in known.stdout:
         return unchecked(KNOWN_PYTHON[1], known)
     status = CLEAN
-    for path in sorted(ROOT.glob("scripts/requirements-*.txt")):
+    for path in sorted(ROOT.glob("scripts/requirements/*.txt")):
         print(path.relative_to(ROOT), flush=True)
         if run(*audit, "--require-hashes", "-r", str(path), show=True).returncode:
             print("found, or not to the end")

@@ -1,6 +1,6 @@
 """Makes the golden numbers that the tests of package stats compare with.
 
-    pip install -r scripts/requirements-golden.txt
+    pip install -r scripts/requirements/golden.txt
     python scripts/golden_stats.py stats/testdata
 
 Every number comes from a reference: scikit-learn's covariance, metrics and

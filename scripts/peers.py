@@ -167,7 +167,7 @@ def scores_from_square(layer, means, precision):
 
 def pytorch_ways(network, batch):
     if importlib.util.find_spec("torch") is None:
-        print("pytorch is left out: it is not installed (scripts/requirements-peers.txt)", file=sys.stderr)
+        print("pytorch is left out: it is not installed (scripts/requirements/peers.txt)", file=sys.stderr)
         return []
     import torch
 

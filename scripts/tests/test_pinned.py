@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-LOCKS = sorted(ROOT.glob("scripts/requirements-*.txt"))
+LOCKS = sorted(ROOT.glob("scripts/requirements/*.txt"))
 
 
 def requirements(text):
@@ -65,15 +65,15 @@ def licensed():
 def test_readme_has_the_licence_of_every_direct_dependency():
     mod = (ROOT / "go.mod").read_text()
     modules = {m for m, rest in re.findall(r"^\t(\S+) v\S+(.*)$", mod, re.M) if "indirect" not in rest}
-    packages = {line.split("==")[0] for line in (ROOT / "scripts/requirements.in").read_text().split()}
+    packages = {line.split("==")[0] for line in (ROOT / "scripts/requirements/common.in").read_text().split()}
     packages |= {r.split("==")[0] for name in ("tensorflow", "peers", "golden", "audit") for r in direct(name)}
     assert len(modules) > 15 and len(packages) > 7
     assert modules | packages == licensed()
 
 
 def direct(name):
-    """The packages that lock.sh asks for in requirements-NAME.txt."""
-    script = (ROOT / "scripts/lock.sh").read_text()
+    """The packages that lock.sh asks for in NAME.txt."""
+    script = (ROOT / "scripts/requirements/lock.sh").read_text()
     if name == "tensorflow":
         return ["tensorflow-cpu"]
-    return re.findall(r'"?([\w.-]+==[\w.$-]+)"?', re.search(rf"^lock requirements-{name}\.txt (.*)$", script, re.M).group(1))
+    return re.findall(r'"?([\w.-]+==[\w.$-]+)"?', re.search(rf"^lock {name}\.txt (.*)$", script, re.M).group(1))

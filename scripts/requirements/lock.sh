@@ -1,0 +1,34 @@
+#!/bin/bash
+# Pins every Python package, with what it needs, by version and SHA-256:
+#
+#     common.in        ->  cpu.txt, gpu.txt
+#     TensorFlow alone ->  tensorflow.txt (holds libtensorflow)
+#     beside these     ->  peers.txt, golden.txt, audit.txt
+#
+# Run it after a change of common.in or of a version here; it needs uv.
+set -euo pipefail
+cd "$(dirname "$0")"
+tensorflow=2.21.0
+
+lock() { # OUT PACKAGE...
+	{
+		echo "# Made by scripts/requirements/lock.sh."
+		printf '%s\n' "${@:2}" |
+			uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -
+	} >"$1.new"
+	mv "$1.new" "$1"
+}
+lock cpu.txt $(<common.in) "tensorflow-cpu==$tensorflow"
+lock gpu.txt $(<common.in) "tensorflow[and-cuda]==$tensorflow"
+
+# What peers.py sets beside driftbench if it is installed. On x86 Linux it brings
+# CUDA libraries, 6 GB unpacked.
+lock peers.txt torch==2.15.0
+# What golden_stats.py compares with; only needed to make the numbers again.
+lock golden.txt numpy==2.4.6 scipy==1.17.1 scikit-learn==1.9.1 torch==2.15.0 torchvision==0.29.2 pytorch-ood==0.4.0
+lock audit.txt pip-audit==2.10.1
+
+{
+	echo "# Made by scripts/requirements/lock.sh."
+	awk '/^tensorflow-cpu==/ { on = 1 } on { print; if (!/\\$/) exit }' cpu.txt
+} >tensorflow.txt
