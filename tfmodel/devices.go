@@ -11,10 +11,10 @@ import (
 	tf "github.com/wamuir/graft/tensorflow"
 )
 
-// Version is TensorFlow's own version.
+// Version returns TensorFlow's version, such as "2.20.0".
 func Version() string { return tf.Version() }
 
-// Devices lists what TensorFlow can run on, such as "CPU:0" and "GPU:0".
+// Devices lists the devices that TensorFlow can compute on, such as "CPU:0" and "GPU:0".
 func Devices() ([]string, error) {
 	session, err := tf.NewSession(tf.NewGraph(), nil)
 	if err != nil {
@@ -34,8 +34,8 @@ func Devices() ([]string, error) {
 	return names, nil
 }
 
-// MissingGPU says in one clause why TensorFlow has no GPU here, such as "no
-// NVIDIA driver on this machine". It is "" where TensorFlow has one.
+// MissingGPU returns in one clause why TensorFlow has no GPU here, such as "no
+// NVIDIA driver on this machine", or "" where TensorFlow has one.
 func MissingGPU() (string, error) {
 	devices, err := Devices()
 	if err != nil {

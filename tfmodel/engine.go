@@ -39,10 +39,10 @@ const (
 	GPU  Device = "gpu"
 )
 
-// Options says how to run a model. The zero value chooses engine and device,
-// uses every core, and lets GPU memory grow as needed.
+// Options says how to run a model. The zero value leaves engine and device to
+// [Open], uses every core, and lets GPU memory grow as needed.
 type Options struct {
-	// Engine is one of [EngineNames]; "" and "auto" leave the choice to [Open].
+	// Engine is one of [EngineNames]; "" and "auto" are the one that Open prefers.
 	Engine string
 	// Device is where the engine computes; "" is Auto.
 	Device Device
@@ -63,7 +63,7 @@ type Options struct {
 type engine struct {
 	name string
 	// devices are those that the engine computes on, each with the reason why
-	// Open chooses the engine there by itself; "" where it has to be asked for.
+	// Open takes the engine there without its name; "" where it never does.
 	devices map[Device]string
 	// batch is the number of files that suits one Run.
 	batch func(*Model) int
@@ -75,8 +75,8 @@ type engine struct {
 	open func(name string, m *Model, opt Options) (Engine, error)
 }
 
-// engines is the table of engines. Left to choose, Open prefers the later
-// ones; the first serves every model.
+// engines is the table of engines. Without a name, Open prefers the later ones;
+// the first serves every model.
 var engines = []engine{
 	{"tensorflow", map[Device]string{CPU: "it serves every model", GPU: "it runs on the GPU"}, tensorFlowBatch, nil, openTensorFlow},
 	{"table", map[Device]string{CPU: "no GPU is used, and on a CPU lookups are faster than products"}, nativeBatch, refuseNative, openNative(malconv.Revision, 1e-5, openMalconv(malconv.Float32))},
@@ -85,7 +85,7 @@ var engines = []engine{
 
 const autoEngine = "auto"
 
-// EngineNames lists the engines that [Options] can ask for by name.
+// EngineNames returns the names of all engines, in the order of the table.
 func EngineNames() []string {
 	var names []string
 	for _, e := range engines {
@@ -112,7 +112,7 @@ func RunsOn(name string, d Device) bool {
 	return ok
 }
 
-// OptionError is an option with which no model can be opened.
+// OptionError reports an option with which no model can be opened.
 type OptionError struct {
 	Option  string // "engine", "device" or "threads", as the command's flag is named
 	Problem string // its value and what is wanted, such as `"tpu": want auto, cpu or gpu`
@@ -120,8 +120,8 @@ type OptionError struct {
 
 func (e *OptionError) Error() string { return "--" + e.Option + " " + e.Problem }
 
-// Check returns an [*OptionError] for an engine or a device that there is not,
-// an engine that does not compute on the device, and a negative number of threads.
+// Check returns an [*OptionError] for an unknown engine or device, an engine that
+// does not compute on the device, and a negative number of threads.
 func (o Options) Check() error {
 	unknown := func(option, value string, want []string) error {
 		last := len(want) - 1
@@ -145,11 +145,11 @@ func (o Options) Check() error {
 	return nil
 }
 
-// Open opens a model in the engine that opt asks for, and says why in that one.
-// Left to choose, it takes TensorFlow where there is a GPU, and on a CPU the
-// table engine if that can serve the model. Options that [Options.Check] refuses are
-// an [*OptionError]; asking for a GPU where TensorFlow lists none is an error
-// that says what to do.
+// Open opens a model in the engine that opt names, and returns the engine and the
+// reason for it. Without a name it takes TensorFlow where there is a GPU, and on a CPU
+// the table engine if that can serve the model, else TensorFlow. Options that
+// [Options.Check] refuses are an [*OptionError]; a GPU that TensorFlow does not
+// list, and an engine that cannot serve the model, are errors that say what to do.
 func Open(m *Model, opt Options) (e Engine, why string, err error) {
 	if err := opt.Check(); err != nil {
 		return nil, "", err
@@ -190,5 +190,5 @@ func (e *engine) serve(m *Model, opt Options) (Engine, error) {
 	return e.open(e.name, m, opt)
 }
 
-// SuitedBatch is the number of files to give an engine's Run at a time.
+// SuitedBatch returns the number of files to give to Run at a time.
 func SuitedBatch(e Engine, m *Model) int { return engineNamed(e.Name()).batch(m) }

@@ -10,16 +10,16 @@ import (
 	corepb "github.com/wamuir/graft/tensorflow/core/protobuf/for_core_protos_go_proto"
 )
 
-// program is the part of a SavedModel that can run: what the signatures and
-// the restoring of variables need. Nothing else of the file is loaded, so that
-// its training steps, its saver and whatever else lies in it can neither be
-// called nor be evaluated by an optimiser of TensorFlow.
+// program is the part of a SavedModel that is loaded: what the signatures and
+// restoring the variables need. Whatever else the file holds, such as training
+// steps and a saver, can then neither be called nor be evaluated by an optimiser
+// of TensorFlow.
 type program struct {
 	graph *graphpb.GraphDef
 	calls map[string]int // how often each function is referred to
 
 	// The op that restores the variables, "" where there are none, and the
-	// tensor it takes their place from.
+	// tensor with the name of their files.
 	restore, filename string
 }
 
@@ -68,7 +68,7 @@ func newProgram(meta *corepb.MetaGraphDef) *program {
 	return p
 }
 
-// reach walks from what is wanted of a graph to all that it depends on.
+// reach collects the nodes and functions that wanted nodes depend on.
 type reach struct {
 	nodes     map[string]*nodepb.NodeDef
 	functions map[string]*functionpb.FunctionDef
@@ -89,8 +89,8 @@ func (r *reach) node(tensor string) {
 	r.needsOf(n)
 }
 
-// needsOf keeps what a node needs besides its inputs: the functions it calls
-// and the nodes that it is to stand beside.
+// needsOf keeps what a node needs besides its inputs: the functions that it calls
+// and the nodes that it is to be placed with.
 func (r *reach) needsOf(n *nodepb.NodeDef) {
 	r.function(n.GetOp()) // a function may be called as if it were an op
 	r.attrs(n.GetAttr())
@@ -126,7 +126,7 @@ func (r *reach) function(name string) {
 	}
 }
 
-// nodeName is the node of a tensor or of a control input.
+// nodeName returns the name of the node of a tensor or of a control input.
 func nodeName(tensor string) string {
 	name, _, _ := strings.Cut(strings.TrimPrefix(tensor, "^"), ":")
 	return name

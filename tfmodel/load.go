@@ -12,14 +12,14 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// loaded is a program in a session, its variables restored.
+// loaded is a session with a program whose variables are restored.
 type loaded struct {
 	graph   *tf.Graph
 	session *tf.Session
 }
 
-// load brings the program of a model into a session. The binding's own loader
-// would bring all of the file, and run what the file names for initialisation.
+// load loads the program of a model into a session. The binding's own loader
+// would load all of the file, and run what the file names for initialisation.
 func load(m *Model, trust bool, options *corepb.ConfigProto) (*loaded, error) {
 	p := newProgram(m.meta)
 	if !trust {
@@ -76,7 +76,7 @@ func (l *loaded) restore(p *program, dir string) error {
 	return nil
 }
 
-// shapeOp names the op that gives the shape of what variable i holds.
+// shapeOp names the op that returns the shape of the value of variable i.
 func shapeOp(i int) string { return fmt.Sprintf("driftbench/shape_%d", i) }
 
 // addShapes adds a shapeOp for every variable and returns the variables.
@@ -93,9 +93,9 @@ func (p *program) addShapes() []*nodepb.NodeDef {
 	return variables
 }
 
-// checkShapes holds the variables against the graph: files of another model
-// may lack one, or hold one of another shape, and TensorFlow would not say so
-// before it meets it, or ever.
+// checkShapes compares the variables with the graph. The files of another model
+// may lack one, or hold one of another shape, and TensorFlow would report it
+// late or never.
 func (l *loaded) checkShapes(variables []*nodepb.NodeDef) error {
 	if len(variables) == 0 {
 		return nil
@@ -106,7 +106,7 @@ func (l *loaded) checkShapes(variables []*nodepb.NodeDef) error {
 	}
 	shapes, err := l.session.Run(nil, fetches, nil)
 	if err != nil {
-		return fmt.Errorf("looking at the variables: %w", firstLine(err))
+		return fmt.Errorf("reading the shapes of the variables: %w", firstLine(err))
 	}
 	for i, n := range variables {
 		got, _ := shapes[i].Value().([]int32)

@@ -1,6 +1,7 @@
-// Package tfmodel runs a MalConv that was converted to a SavedModel: it opens
-// the model, finds its signature, and turns batches of file bytes into the
-// float32 outputs of the model's layers.
+// Package tfmodel runs a MalConv that was converted to a SavedModel. [Inspect]
+// reads what the model takes and gives, [Open] opens it in one of several
+// engines, and [Engine] turns batches of files into the float32 outputs of the
+// model's layers.
 //
 // A MalConv (Raff et al., "Malware Detection by Eating a Whole EXE", 2017)
 // embeds each byte of a file, convolves windows of 500 embedded bytes, gates
@@ -17,13 +18,20 @@
 package tfmodel
 
 import (
+	"bufio"
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"os"
+	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
-	"sort"
 	"strings"
 
 	shapepb "github.com/wamuir/graft/tensorflow/core/framework/tensor_shape_go_proto"
@@ -31,32 +39,33 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"driftbench/internal/regular"
+	"driftbench/tfmodel/windows"
 )
 
-// Layer is one float32 output of the model.
+// Layer is an output of the model, float32 [n, Width] for n files.
 type Layer struct {
-	Name  string // "layer7", "layer8", "logits"
+	Name  string // "layer7", "layer8" or "logits" in a MalConv
 	Width int
 }
 
 // Model describes a SavedModel on disk. It holds no TensorFlow state.
 type Model struct {
-	Dir string
-	// Hash is the SHA-256 of the graph, the variables and the description:
-	// two models with the same hash compute the same outputs.
+	Dir string // the folder of the SavedModel
+	// Hash is the SHA-256, in hexadecimal, of the graph, the variables and the
+	// description. Models with the same hash compute the same outputs.
 	Hash string
-	// MaxLen is how many bytes of a file the model sees.
+	// MaxLen is the number of bytes of a file that the model sees.
 	MaxLen int
 	// Layers are the feature layers in the order of their names, then logits.
 	Layers []Layer
-	// TrainedOn holds the SHA-256 of every file the network was trained on;
-	// nil when the model does not say.
+	// TrainedOn holds the SHA-256, in hexadecimal, of every file that the network
+	// was trained on; nil when the model does not say.
 	TrainedOn map[string]bool
 	// Shape is the MalConv's own description; nil when the model was not
 	// converted by this project's script.
 	Shape *Shape
 
-	meta *corepb.MetaGraphDef // what the engines load: what was inspected
+	meta *corepb.MetaGraphDef // the engines load what was inspected, not the file again
 }
 
 // FeatureLayers returns the layers without the logits.
@@ -66,23 +75,24 @@ func (m *Model) FeatureLayers() []Layer { return m.Layers[:len(m.Layers)-1] }
 // tells two.
 func (m *Model) Classes() int { return max(2, m.Layers[len(m.Layers)-1].Width) }
 
-// Shape describes a MalConv: what a native engine must know besides the
-// weights. It is assets.extra/malconv.json of a converted model.
+// Shape is what a native engine must know of a MalConv besides its weights:
+// assets.extra/malconv.json of a converted model. [malconv.Weights] says what
+// the fields mean.
 type Shape struct {
-	MaxLen          int    `json:"maxlen"`
+	MaxLen          int    `json:"maxlen"`     // bytes of a file that the model sees
 	Vocabulary      int    `json:"vocabulary"` // symbols of the embedding
 	Pad             int    `json:"pad"`        // symbol of the positions past the file's end
-	Embedding       int    `json:"embedding"`
-	Filters         int    `json:"filters"`
-	Window          int    `json:"window"`  // bytes a window, and the stride
-	Windows         int    `json:"windows"` // windows a file
-	Lead            int    `json:"lead"`    // void positions before the first byte
+	Embedding       int    `json:"embedding"`  // width of the embedding
+	Filters         int    `json:"filters"`    // channels of each convolution, the width of layer7
+	Window          int    `json:"window"`     // bytes a window, and the stride
+	Windows         int    `json:"windows"`    // windows a file
+	Lead            int    `json:"lead"`       // void positions before the first byte
 	ConvActivation  string `json:"conv_activation"`
 	MergeActivation string `json:"merge_activation"`
 	DenseActivation string `json:"dense_activation"`
 }
 
-// signature names, as the conversion writes them.
+// The signatures and outputs, as the conversion names them.
 const (
 	servingSignature = "serving_default"
 	windowsSignature = "windows"
@@ -92,7 +102,8 @@ const (
 )
 
 // Inspect reads the description of the SavedModel in dir without running
-// anything of it. Its errors say which part is missing or of another shape.
+// anything of it. The error for a folder that holds no such model says which
+// part is missing or of another shape.
 func Inspect(dir string) (*Model, error) {
 	meta, err := readMetaGraph(dir)
 	if err != nil {
@@ -143,46 +154,48 @@ const (
 // readSignature checks the serving signature and takes MaxLen and Layers from it.
 func (m *Model) readSignature(meta *corepb.MetaGraphDef) error {
 	layerName := regexp.MustCompile(`^[A-Za-z0-9_-]+$`) // also part of a file's name
-	const mend = "; convert the Keras file with scripts/convert_savedmodel.py"
+	const convert = "; convert the Keras file with scripts/convert_savedmodel.py"
 	sig := meta.GetSignatureDef()[servingSignature]
 	if sig == nil {
-		return fmt.Errorf("no signature %q%s", servingSignature, mend)
+		return fmt.Errorf("no signature %q%s", servingSignature, convert)
 	}
 	in := sig.GetInputs()["bytes"]
 	if d := dims(in); len(d) != 2 || in.GetDtype().String() != "DT_UINT8" || d[1] < 1 || d[1] > maxMaxLen {
-		return fmt.Errorf("signature %q wants input \"bytes\" uint8 [n, maxlen], has %s%s", servingSignature, describe(in), mend)
+		return fmt.Errorf("signature %q wants input \"bytes\" uint8 [n, maxlen], has %s%s", servingSignature, describe(in), convert)
 	}
 	m.MaxLen = int(dims(in)[1])
 	if l := sig.GetInputs()["length"]; len(dims(l)) != 1 || l.GetDtype().String() != "DT_INT32" {
-		return fmt.Errorf("signature %q wants input \"length\" int32 [n], has %s%s", servingSignature, describe(l), mend)
+		return fmt.Errorf("signature %q wants input \"length\" int32 [n], has %s%s", servingSignature, describe(l), convert)
 	}
 	if n := len(sig.GetInputs()); n != 2 {
-		return fmt.Errorf("signature %q has %d inputs, want \"bytes\" and \"length\" alone%s", servingSignature, n, mend)
+		return fmt.Errorf("signature %q has %d inputs, want \"bytes\" and \"length\" alone%s", servingSignature, n, convert)
 	}
 
 	for name, out := range sig.GetOutputs() {
 		if !layerName.MatchString(name) {
-			return fmt.Errorf("output %q cannot name a file of features: want letters, digits, '_' and '-'%s", name, mend)
+			return fmt.Errorf("output %q cannot name a file of features: want letters, digits, '_' and '-'%s", name, convert)
 		}
 		d := dims(out)
 		if len(d) != 2 || out.GetDtype().String() != "DT_FLOAT" || d[1] < 1 || d[1] > maxWidth {
-			return fmt.Errorf("output %q wants float32 [n, width], has %s%s", name, describe(out), mend)
+			return fmt.Errorf("output %q wants float32 [n, width], has %s%s", name, describe(out), convert)
 		}
 		if name != probs {
 			m.Layers = append(m.Layers, Layer{name, int(d[1])})
 		}
 	}
-	sort.Slice(m.Layers, func(i, j int) bool {
-		a, b := m.Layers[i].Name, m.Layers[j].Name
-		if (a == logits) != (b == logits) {
-			return b == logits
+	slices.SortFunc(m.Layers, func(a, b Layer) int {
+		switch {
+		case a.Name == logits:
+			return 1
+		case b.Name == logits:
+			return -1
 		}
-		return a < b
+		return strings.Compare(a.Name, b.Name)
 	})
 	if n := len(m.Layers); n == 0 || m.Layers[n-1].Name != logits {
-		return fmt.Errorf("signature %q has no output %q%s", servingSignature, logits, mend)
+		return fmt.Errorf("signature %q has no output %q%s", servingSignature, logits, convert)
 	} else if n == 1 {
-		return fmt.Errorf("signature %q has no feature layer beside %q%s", servingSignature, logits, mend)
+		return fmt.Errorf("signature %q has no feature layer beside %q%s", servingSignature, logits, convert)
 	}
 	return nil
 }
@@ -199,7 +212,7 @@ func sizes(s *shapepb.TensorShapeProto) []int64 {
 	return d
 }
 
-// describe names a signature tensor's type and shape in an error.
+// describe returns a signature tensor's type and shape for an error.
 func describe(t *corepb.TensorInfo) string {
 	if t == nil {
 		return "none"
@@ -207,7 +220,7 @@ func describe(t *corepb.TensorInfo) string {
 	return fmt.Sprintf("%s %v", strings.ToLower(strings.TrimPrefix(t.GetDtype().String(), "DT_")), dims(t))
 }
 
-// mustTake panics at a file that the caller did not cut to MaxLen.
+// mustTake panics if the caller did not cut a file to MaxLen.
 func (m *Model) mustTake(files [][]byte) {
 	for _, f := range files {
 		if len(f) > m.MaxLen {
@@ -223,4 +236,105 @@ func (m *Model) outputs(n int) [][]float32 {
 		out[i] = make([]float32, n*l.Width)
 	}
 	return out
+}
+
+// The files of a SavedModel beside its graph.
+const (
+	shapeFile     = "assets.extra/malconv.json"
+	trainedOnFile = "assets.extra/trained_on.sha256"
+)
+
+// readExtras reads the files that the conversion adds in assets.extra, if they are there.
+func (m *Model) readExtras() error {
+	b, err := regular.Read(filepath.Join(m.Dir, shapeFile), 1<<20)
+	switch {
+	case err == nil:
+		m.Shape = new(Shape)
+		if err := json.Unmarshal(b, m.Shape); err != nil {
+			return fmt.Errorf("%s: %w", shapeFile, err)
+		}
+		if err := m.checkShape(); err != nil {
+			return fmt.Errorf("%s %w: the model was mixed up, convert it again", shapeFile, err)
+		}
+	case !errors.Is(err, fs.ErrNotExist):
+		return err
+	}
+
+	b, err = regular.Read(filepath.Join(m.Dir, trainedOnFile), 1<<30)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	m.TrainedOn = make(map[string]bool)
+	lines := bufio.NewScanner(bytes.NewReader(b))
+	for n := 1; lines.Scan(); n++ {
+		sum := strings.TrimSpace(lines.Text())
+		if b, err := hex.DecodeString(sum); err != nil || len(b) != sha256.Size {
+			return fmt.Errorf("%s:%d: %.80q is no SHA-256 digest", trainedOnFile, n, sum)
+		}
+		m.TrainedOn[strings.ToLower(sum)] = true
+	}
+	if err := lines.Err(); err != nil {
+		return fmt.Errorf("%s: %w", trainedOnFile, err)
+	}
+	return nil
+}
+
+// checkShape compares the description with the signature and with itself.
+func (m *Model) checkShape() error {
+	s := m.Shape
+	if s.MaxLen != m.MaxLen {
+		return fmt.Errorf("says maxlen %d, the signature %d", s.MaxLen, m.MaxLen)
+	}
+	for _, l := range m.Layers {
+		if l.Name == "layer7" && l.Width != s.Filters {
+			return fmt.Errorf("says filters %d, the signature's layer7 is %d wide", s.Filters, l.Width)
+		}
+	}
+	if s.Window < 1 || s.Window > windows.MaxWindow {
+		return fmt.Errorf("says window %d, want 1 to %d", s.Window, windows.MaxWindow)
+	}
+	// Padding "valid" drops the bytes that fill no window, "same" pads a last window.
+	valid, same := s.MaxLen/s.Window, (s.MaxLen+s.Window-1)/s.Window
+	if s.Windows < max(valid, 1) || s.Windows > same {
+		return fmt.Errorf("says windows %d, want %d or %d", s.Windows, valid, same)
+	}
+	if lead := max(s.Windows*s.Window-s.MaxLen, 0) / 2; s.Lead != lead {
+		return fmt.Errorf("says lead %d, want %d", s.Lead, lead)
+	}
+	if s.Pad < 0 || s.Pad >= s.Vocabulary {
+		return fmt.Errorf("says pad %d, which is no symbol of the vocabulary of %d", s.Pad, s.Vocabulary)
+	}
+	return nil
+}
+
+// hashModel returns the SHA-256 of every file that decides the outputs, and of their names.
+func hashModel(dir string) (string, error) {
+	names := []string{shapeFile, "saved_model.pb"}
+	variables, err := os.ReadDir(filepath.Join(dir, "variables"))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", err
+	}
+	for _, v := range variables {
+		names = append(names, path.Join("variables", v.Name()))
+	}
+	h := sha256.New()
+	for _, name := range names {
+		f, info, err := regular.Open(filepath.Join(dir, name))
+		if name == shapeFile && errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return "", err
+		}
+		fmt.Fprintf(h, "%s %d\n", name, info.Size())
+		_, err = io.Copy(h, f)
+		f.Close()
+		if err != nil {
+			return "", err
+		}
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
 }

@@ -80,7 +80,8 @@ func openMalconv(p malconv.Precision) func(malconv.Weights, int) (nativeEngine, 
 	}
 }
 
-// TableKernel names the instruction set that the table engine uses here.
+// TableKernel returns the name of the instruction set that the table engine uses
+// on this processor.
 func TableKernel() string { return malconv.Kernels()[0] }
 
 func (e *native) Name() string { return e.name }
@@ -101,8 +102,9 @@ func (e *native) Run(dst [][]float32, files [][]byte) error {
 	return e.nativeEngine.Run(&malconv.Outputs{Layer7: rows[0], Layer8: rows[1], Logits: rows[2]}, files)
 }
 
-// nativeBatch is as many files as keep the batches in flight small: a native
-// engine reads its table once a batch.
+// nativeBatch returns 96 files, or fewer where they would have more than 32 MB: a
+// native engine reads its table once a batch, and the batches in flight are to
+// stay small.
 func nativeBatch(m *Model) int {
 	const most = 32 << 20 // bytes of a batch
 	return max(1, min(96, most/m.MaxLen))

@@ -24,9 +24,9 @@ type tensorFlow struct {
 	loaded *loaded
 	call   *call // what Run uses
 
-	// running bounds the Session.Run calls under way. While one batch runs on
-	// the CPU it has every core, so a second only waits with its tensor
-	// filled; a GPU copies one batch while it computes another.
+	// running bounds the calls of Session.Run at a time. A batch on the CPU takes
+	// every core, so the next one waits with its tensors filled; a GPU copies one
+	// batch while it computes another.
 	running chan struct{}
 
 	mu      sync.Mutex
@@ -70,7 +70,7 @@ func newTensorFlow(m *Model, opt Options) (*tensorFlow, error) {
 	}
 	e.running = make(chan struct{}, inFlight)
 
-	if err := e.choose(opt); err != nil {
+	if err := e.setCall(opt); err != nil {
 		e.Close()
 		return nil, fmt.Errorf("tfmodel: %s: %w", m.Dir, err)
 	}
@@ -85,7 +85,7 @@ func sessionConfig(opt Options) *corepb.ConfigProto {
 			AllowGrowth:       !opt.ReserveGPUMemory,
 			VisibleDeviceList: opt.VisibleGPUs,
 		},
-		// Calls stay of the functions that were checked.
+		// Off, so that calls remain those that were checked, see interchangeable.
 		GraphOptions: &corepb.GraphOptions{RewriteOptions: &corepb.RewriterConfig{ImplementationSelector: corepb.RewriterConfig_OFF}},
 	}
 	if opt.Threads > 0 {
@@ -98,9 +98,9 @@ func sessionConfig(opt Options) *corepb.ConfigProto {
 	return c
 }
 
-// choose settles how files reach the model: as their distinct windows where
-// it has a signature for those, else whole.
-func (e *tensorFlow) choose(opt Options) error {
+// setCall sets the call of Run: with distinct windows where the model has a
+// signature for those, else with whole files.
+func (e *tensorFlow) setCall(opt Options) error {
 	whole, err := e.bind(servingSignature, "bytes", "length")
 	if err != nil {
 		return err
@@ -116,8 +116,8 @@ func (e *tensorFlow) choose(opt Options) error {
 	}
 	distinct.fill = e.model.distinctWindows
 	e.call = distinct
-	// The description of the windows lies beside the graph. Were it another
-	// model's, outputs would differ by far more than rounding does, a GPU's too.
+	// The description of the windows is a file beside the graph. If it is another
+	// model's, outputs differ by far more than rounding, even a GPU's.
 	err = probe(e.model, e.Run, func(dst [][]float32, files [][]byte) error { return e.run(whole, dst, files) }, 1e-2)
 	if err != nil {
 		return fmt.Errorf("distinct windows by %s: %w", shapeFile, err)
@@ -125,14 +125,14 @@ func (e *tensorFlow) choose(opt Options) error {
 	return nil
 }
 
-// call is a signature of the graph with what fills its inputs.
+// call is a signature of the graph, and the function that makes its inputs.
 type call struct {
 	inputs  map[string]tf.Output
 	outputs []tf.Output // in the order of Model.Layers
 	fill    func(files [][]byte) (map[string]*tf.Tensor, error)
 }
 
-// bind resolves a signature with these inputs to outputs of the graph.
+// bind finds the inputs and outputs of a signature in the graph.
 func (e *tensorFlow) bind(signature string, inputs ...string) (*call, error) {
 	sig := e.model.meta.GetSignatureDef()[signature]
 	c := &call{inputs: make(map[string]tf.Output)}
@@ -207,8 +207,8 @@ func (e *tensorFlow) run(c *call, dst [][]float32, files [][]byte) error {
 	return nil
 }
 
-// collect runs the garbage collector once enough C memory waits for it: the
-// binding frees tensors by finalizers alone, and Go does not see their size.
+// collect runs the garbage collector once tensors of 64 MB wait for it: the
+// binding frees them by finalizers alone, and Go does not see their size.
 func (e *tensorFlow) collect(size int64) {
 	const limit = 64 << 20
 	e.mu.Lock()
@@ -229,10 +229,10 @@ func (e *tensorFlow) Forget() {}
 // Close frees the session.
 func (e *tensorFlow) Close() error { return e.loaded.session.Close() }
 
-// tensorFlowBatch is where TensorFlow stops gaining on a CPU.
+// tensorFlowBatch returns 32: larger batches are no faster on a CPU.
 func tensorFlowBatch(*Model) int { return 32 }
 
-// wholeFiles are the inputs of the serving signature.
+// wholeFiles makes the inputs of the serving signature.
 func (m *Model) wholeFiles(files [][]byte) (map[string]*tf.Tensor, error) {
 	lengths := make([]int32, len(files))
 	for i, f := range files {
@@ -248,9 +248,9 @@ func (m *Model) wholeFiles(files [][]byte) (map[string]*tf.Tensor, error) {
 // scripts/malconv_savedmodel.py says what they hold.
 var windowsInputs = []string{"windows", "lead", "length", "end", "index", "segment", "files"}
 
-// distinctWindows are the inputs of the windows signature: every window of the
-// batch that differs from all others once, as bytes. On real programs they are
-// less than half of the windows of whole files.
+// distinctWindows makes the inputs of the windows signature: every distinct
+// window of the batch once, as bytes. On real programs they are less than half of
+// the windows of whole files.
 func (m *Model) distinctWindows(files [][]byte) (map[string]*tf.Tensor, error) {
 	set := windows.NewSet(m.Shape.cutter(), files)
 	t := new(tensors)
@@ -268,8 +268,8 @@ func (s *Shape) cutter() windows.Cutter {
 	return windows.Cutter{MaxLen: s.MaxLen, Window: s.Window, Windows: s.Windows, Lead: s.Lead, Pad: s.Pad}
 }
 
-// weights computes the model's weights signature: the named parameters, each
-// flat in row-major order. A model without that signature is an error.
+// weights returns the parameters of the model by name, each flat in row-major
+// order. A model without the weights signature is an error.
 func (e *tensorFlow) weights() (map[string][]float32, error) {
 	sig := e.model.meta.GetSignatureDef()[weightsSignature]
 	if sig == nil {

@@ -11,7 +11,7 @@ import (
 	tf "github.com/wamuir/graft/tensorflow"
 )
 
-// tensors collects the tensors of a batch until one cannot be made.
+// tensors are the inputs of a batch by name, and the errors of those that could not be made.
 type tensors struct {
 	byName map[string]*tf.Tensor
 	err    error
@@ -61,7 +61,7 @@ func (r *paddedReader) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// tensorBytes is the size of a tensor of 1-byte or 4-byte values.
+// tensorBytes returns the size of a tensor of 1-byte or 4-byte values.
 func tensorBytes(t *tf.Tensor) int64 {
 	n := int64(4)
 	if t.DataType() == tf.Uint8 {
@@ -88,7 +88,7 @@ func copyTensor(dst []float32, t *tf.Tensor) error {
 	return err
 }
 
-// sliceWriter writes to the front of what is left of a slice.
+// sliceWriter writes over a slice from its front.
 type sliceWriter []byte
 
 func (w *sliceWriter) Write(p []byte) (int, error) {

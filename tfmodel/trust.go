@@ -7,12 +7,13 @@ import (
 	nodepb "github.com/wamuir/graft/tensorflow/core/framework/node_def_go_proto"
 )
 
-// A SavedModel is a program, and TensorFlow has ops that read and write files,
-// open connections, run Python or end the process; some of them do not even
-// say that they are more than functions of their inputs. A list of those could
-// never be complete: there are two thousand ops, and more with each release. So
-// this is the list of what a network computes with. None of them reaches
+// networkOps are the ops that a network computes with. None of them reaches
 // beyond the memory of its inputs, its variables and its output.
+//
+// A SavedModel is a program, and TensorFlow has ops that read and write files,
+// open connections, run Python or end the process; some are not even marked as
+// having side effects. A list of those could never be complete: there are two
+// thousand ops, and more with each release.
 const networkOps = `
 	Const Identity IdentityN NoOp Placeholder PlaceholderWithDefault StopGradient PreventGradient Snapshot EnsureShape
 
@@ -39,17 +40,17 @@ const networkOps = `
 	Relu Relu6 LeakyRelu Elu Selu Sigmoid Softplus Softsign Softmax LogSoftmax
 `
 
-// refused is what to do about a program that is.
+// refused is what to do about a program that is refused.
 const refused = "convert the Keras file yourself, or use --trust-model if you trust whoever made this model"
 
-// interchangeable are the attributes of functions that stand for each other:
-// TensorFlow's optimiser renames calls of them after any check, so that a caller
-// could become one of the function that restores the variables.
+// interchangeable are the attributes of functions that TensorFlow's optimiser may
+// exchange for each other after any check: a call could become one of the
+// function that restores the variables.
 var interchangeable = []string{"api_implements", "api_preferred_device"}
 
-// check refuses a program that has ops of another kind. One is needed to load
-// any model: RestoreV2 reads the variables. It is accepted where the name of
-// the files it reads can only be the one that this package gives.
+// check refuses a program that has other ops than networkOps. RestoreV2, which
+// reads the variables and is needed to load any model, is accepted where the name
+// of the files that it reads can only be the one that this package gives.
 func (p *program) check() error {
 	known := make(ops)
 	for _, op := range strings.Fields(networkOps) {
@@ -76,9 +77,9 @@ func (p *program) check() error {
 	return nil
 }
 
-// restorer names the function that restores the variables, or "" where it
-// could be called with another file name than this package's: by a second
-// caller, or by a tensor that has a value without being fed.
+// restorer returns the name of the function that restores the variables, or ""
+// where it could be called with another file name than this package's: by a
+// second caller, or by a tensor that has a value without being fed.
 func (p *program) restorer() string {
 	var function string
 	var fed bool
@@ -97,20 +98,21 @@ func (p *program) restorer() string {
 // ops is a set of names of ops.
 type ops map[string]bool
 
-// check refuses other ops among the nodes of a place. files is the tensor
-// there that holds the name of the variables' files, or "".
-func (known ops) check(place string, nodes []*nodepb.NodeDef, files string) error {
+// check refuses other ops among the nodes of a graph or function, which where
+// names. files is the tensor there that holds the name of the variables' files,
+// or "".
+func (known ops) check(where string, nodes []*nodepb.NodeDef, files string) error {
 	for _, n := range nodes {
 		op := n.GetOp()
 		restores := op == "RestoreV2" && files != "" && first(n.GetInput()) == files
 		if !known[op] && !restores {
-			return fmt.Errorf("node %q in %s is a %q, which is not among the ops that a network computes with and may reach files, processes or connections: "+refused, n.GetName(), place, op)
+			return fmt.Errorf("node %q in %s is a %q, which is not among the ops that a network computes with and may reach files, processes or connections: "+refused, n.GetName(), where, op)
 		}
 	}
 	return nil
 }
 
-// first is the first of the strings, or "".
+// first returns the first of the strings, or "".
 func first(s []string) string {
 	if len(s) == 0 {
 		return ""

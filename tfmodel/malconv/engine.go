@@ -1,3 +1,33 @@
+// Package malconv runs MalConv (Raff et al. 2017, "Malware Detection by Eating a
+// Whole EXE") on a CPU, with its embedding and both convolutions as one table.
+//
+// MalConv embeds every symbol of a file, E: V×d, and convolves windows of W
+// symbols that do not overlap, K: W×d×2F, F linear and F gate channels. Both
+// steps are linear in the one-hot symbols s_0 ... s_{W-1} of a window, so
+// together they are a sum of W rows of a table that is computed once:
+//
+//	out = b + Σ_t T[t][s_t]     T[t][s] = Σ_c E[s][c]·K[t][c]
+//
+// which is d times fewer operations than the matrix product and is bound by how
+// fast the rows come out of the second-level cache. Taking the row of symbol 0
+// out of the table and into the bias,
+//
+//	T'[t][s] = T[t][s] − T[t][0]     b' = b + Σ_t T[t][0]
+//
+// leaves nothing to add for a zero byte, the commonest byte of a program.
+//
+// The window's activation is merge(conv(out_linear)·σ(out_gate)), and layer7 is
+// its maximum over the windows of the file. A maximum depends on the set of
+// windows alone: a window that was seen before, in this file or an earlier one,
+// is recognised by its bytes and costs no sum, and all padding of a short file is
+// one window. layer8 = dense(layer7), logits = layer8·L + l.
+//
+// The table holds float32, or 16-bit numbers ([Int16]), which are half as many
+// bytes to read and less exact.
+//
+// The rows of a window are always added in the order of its positions, so that
+// outputs do not depend, to the last bit, on the batch, on the number of threads,
+// on which windows are kept or on the instruction set.
 package malconv
 
 import (
@@ -11,42 +41,42 @@ import (
 	"driftbench/tfmodel/windows"
 )
 
-// Revision counts the changes of the engine that changed a bit of its outputs.
+// Revision is the number of the engine's arithmetic. It goes up with every change
+// that changes a bit of the outputs.
 const Revision = 1
 
-// passWindows is how many windows are computed at once, their lists ready: 1.3 KB
-// each. It is a few times unitWindows, so that what is left over for the last
-// unit is a fair part.
+// passWindows is the number of windows that are computed at once, with 1.3 KB of
+// row lists each. It is a multiple of unitWindows, so that units are of like size.
 const passWindows = 3 * unitWindows
 
-// defaultCacheBytes holds some 125,000 windows of the usual shape, those of the
-// last thousand programs or so. Twice as many found no more again.
+// defaultCacheBytes is enough for some 125,000 windows of the usual shape, those of
+// about a thousand programs. Twice as much found no more windows again.
 const defaultCacheBytes = 128 << 20
 
-// Options are an engine's settings; the zero value is useful.
+// Options are the settings of an engine. The zero value is useful.
 type Options struct {
-	Threads int    // 0: as many as Go may run at once
-	Kernel  string // one of Kernels; "": the first
+	Threads int    // number of threads; 0 is runtime.GOMAXPROCS
+	Kernel  string // one of Kernels; "" is the first
 	// Precision is Float32 or, faster and less exact, Int16.
 	Precision Precision
-	// CacheBytes bounds the memory of the windows that are kept. 0 means 128 MB;
-	// below zero none is kept from one pass to the next. The windows of two
-	// passes, 52 MB for the usual shape, are held in any case. All of it is taken at
-	// once: pages that come one by one would slow the first files down.
+	// CacheBytes bounds the memory of the windows that are kept between passes.
+	// 0 is 128 MB; below zero none are kept. The windows of two passes, 52 MB for
+	// the usual shape, take their memory in any case. All memory is allocated at
+	// once: page by page it would slow the first files down.
 	CacheBytes int
 
 	passWindows int // for tests; 0: passWindows
 }
 
-// Outputs are the features of n files, row-major.
+// Outputs are the outputs of n files, row-major.
 type Outputs struct {
-	Layer7 []float32 // n×F, the maximum over the windows
-	Layer8 []float32 // n×H, the dense layer
-	Logits []float32 // n×C, before the softmax or sigmoid
+	Layer7 []float32 // n×F, the maxima over the windows
+	Layer8 []float32 // n×H, the outputs of the dense layer
+	Logits []float32 // n×C, the inputs of the softmax or sigmoid
 }
 
-// Engine computes a MalConv's features. Its methods may be called from several
-// goroutines; one Run works at a time and uses all threads.
+// Engine computes the outputs of a MalConv. It is safe for concurrent use; one Run
+// computes at a time, with all threads.
 type Engine struct {
 	mu      sync.Mutex
 	w       Weights // without EmbeddingTable and ConvKernel
@@ -57,20 +87,22 @@ type Engine struct {
 	kernel  *kernel
 	store   store
 
-	// The pass at hand: references of files to windows of the store.
-	pending int
+	// The current pass: which windows of the store each file has.
+	pending int // windows that are still to be computed
 	slots   []int32
 	rows    []span
 	layer7  []float32 // n×filters, filters rounded up
 }
 
-// span says that the slots from the end of the span before it up to end are a file's.
+// span is the slots of a file: from the end of the span before to below end.
 type span struct{ file, end int }
 
-// New builds the table from the weights, which it does not keep.
+// New builds the table from the weights, which it does not keep. Weights whose
+// sizes do not agree or that are not finite, an option out of range, and too
+// little memory are errors.
 func New(w Weights, o Options) (*Engine, error) {
 	if err := w.check(); err != nil {
-		return nil, fmt.Errorf("table: checking the weights: %w", err)
+		return nil, fmt.Errorf("malconv: checking the weights: %w", err)
 	}
 	if o.Threads <= 0 {
 		o.Threads = runtime.GOMAXPROCS(0)
@@ -93,7 +125,7 @@ func New(w Weights, o Options) (*Engine, error) {
 	}
 	if err := e.build(&w); err != nil {
 		e.arena.free()
-		return nil, fmt.Errorf("table: building the table: %w", err)
+		return nil, fmt.Errorf("malconv: building the table: %w", err)
 	}
 	e.w.EmbeddingTable, e.w.ConvKernel = nil, nil
 	runtime.AddCleanup(e, (*arena).free, e.arena) // a backstop for a missing Close
@@ -119,11 +151,8 @@ func (e *Engine) build(w *Weights) (err error) {
 	return nil
 }
 
-// Kernel returns the name of the kernel in use.
-func (e *Engine) Kernel() string { return e.options.Kernel }
-
-// Forget drops the windows that are kept, as in a new engine. Whoever times
-// passes over the same files calls it, or all but the first pass is lookups.
+// Forget drops the windows that are kept, so that the next Run takes as long as a
+// new engine's. It is for benchmarks that run over the same files again.
 func (e *Engine) Forget() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -132,7 +161,7 @@ func (e *Engine) Forget() {
 	}
 }
 
-// Close returns the engine's memory. Run fails after it; closing twice is fine.
+// Close frees the engine's memory. A later Run is an error, a second Close is not.
 func (e *Engine) Close() error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -143,19 +172,19 @@ func (e *Engine) Close() error {
 	return nil
 }
 
-// Run sets dst to the features of the files, which are their bytes, MaxLen at
-// most, without padding. dst's slices are reused where they are large enough.
-// Many files a call are faster, as the table is read from memory once for some
-// 8,192 windows that are new; 64 to 256 files do.
+// Run sets dst to the outputs of n files. A file is its bytes without padding; one
+// of more than MaxLen bytes is an error. The slices of dst are reused where they
+// are large enough. The table is read from memory once for about 8,192 new
+// windows, so 64 to 256 files a call are faster than few.
 func (e *Engine) Run(dst *Outputs, files [][]byte) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.arena == nil {
-		return errors.New("table: running: the engine is closed")
+		return errors.New("malconv: running: the engine is closed")
 	}
 	for i, f := range files {
 		if len(f) > e.w.MaxLen {
-			return fmt.Errorf("table: running: file %d has %d bytes, at most %d are taken", i, len(f), e.w.MaxLen)
+			return fmt.Errorf("malconv: running: file %d has %d bytes, at most %d are taken", i, len(f), e.w.MaxLen)
 		}
 	}
 	e.maxima(files)
@@ -163,7 +192,7 @@ func (e *Engine) Run(dst *Outputs, files [][]byte) error {
 	return nil
 }
 
-// maxima sets layer7 to the maxima over each file's windows.
+// maxima sets e.layer7 to the maxima over the windows of each file.
 func (e *Engine) maxima(files [][]byte) {
 	filters := int(e.kernel.shape.filters)
 	e.layer7 = resize(e.layer7, len(files)*filters)
@@ -173,7 +202,7 @@ func (e *Engine) maxima(files [][]byte) {
 	pass := e.passSize(files)
 	for i, file := range files {
 		for w := 0; w < e.w.Windows; w = e.cutter.Next(file, w) {
-			if e.pending == pass || e.store.young.room() == 0 {
+			if e.pending == pass || e.store.young.free() == 0 {
 				e.rows = append(e.rows, span{i, len(e.slots)})
 				e.flush()
 			}
@@ -190,8 +219,8 @@ func (e *Engine) maxima(files [][]byte) {
 	e.flush()
 }
 
-// passSize is how many windows to compute at once, so that no pass is left with
-// a few, which would read the table for them alone.
+// passSize returns the number of windows to compute at once, such that no pass
+// reads the table for a few windows alone.
 func (e *Engine) passSize(files [][]byte) int {
 	most := 1 // windows, if all are new
 	for _, file := range files {
@@ -201,8 +230,8 @@ func (e *Engine) passSize(files [][]byte) int {
 	return (most + passes - 1) / passes
 }
 
-// flush computes the pending windows, folds all that are referred to into their
-// files' rows, and makes room for another pass.
+// flush computes the pending windows, sets e.layer7 to its maximum with the windows
+// of the pass, and frees slots for the next one.
 func (e *Engine) flush() {
 	young := &e.store.young
 	e.kernel.run(young.keys, young.stride, young.activations, e.pending)
@@ -217,12 +246,12 @@ func (e *Engine) flush() {
 	e.pending, e.slots, e.rows = 0, e.slots[:0], e.rows[:0]
 	if e.options.CacheBytes < 0 {
 		young.clear()
-	} else if young.room() < e.options.passWindows {
+	} else if young.free() < e.options.passWindows {
 		e.store.rotate()
 	}
 }
 
-// finish sets dst from layer7.
+// finish sets dst to e.layer7 and to the dense layers of it.
 func (e *Engine) finish(dst *Outputs, n int) {
 	filters, hidden, classes := e.w.Filters, len(e.w.DenseBias), len(e.w.LogitsBias)
 	dst.Layer7 = resize(dst.Layer7, n*filters)
@@ -244,4 +273,39 @@ func resize(s []float32, n int) []float32 {
 		return make([]float32, n)
 	}
 	return s[:n]
+}
+
+// activation returns an activation by its Keras name, or nil.
+func activation(name string) func(float64) float64 {
+	switch name {
+	case "linear":
+		return func(x float64) float64 { return x }
+	case "relu":
+		return func(x float64) float64 { return max(x, 0) }
+	case "sigmoid":
+		return func(x float64) float64 { return 1 / (1 + math.Exp(-x)) }
+	case "tanh":
+		return math.Tanh
+	}
+	return nil
+}
+
+// dense sets dst = f(x·kernel + bias) for one row x; kernel is
+// len(x)×len(dst). The sums are float64, which costs nothing: a file has one such
+// row and hundreds of windows.
+func dense(dst, x, kernel, bias []float32, f func(float64) float64) {
+	sum := make([]float64, len(dst))
+	for j, b := range bias {
+		sum[j] = float64(b)
+	}
+	for i, v := range x {
+		for j, k := range kernel[i*len(dst) : (i+1)*len(dst)] {
+			// The product of two float32 is exact in float64, so a fused
+			// multiply-add gives the same sum.
+			sum[j] += float64(v) * float64(k)
+		}
+	}
+	for j, s := range sum {
+		dst[j] = float32(f(s))
+	}
 }

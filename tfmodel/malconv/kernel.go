@@ -18,6 +18,7 @@ import "C"
 import (
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"unsafe"
 )
 
@@ -28,7 +29,8 @@ const (
 	listRows       = C.LIST
 )
 
-// Kernels names the kernels that this processor runs, the fastest first.
+// Kernels returns the names of the kernels that this processor can run, the
+// fastest first.
 func Kernels() []string {
 	var names []string
 	for _, name := range []string{"avx512", "avx2", "portable"} {
@@ -45,10 +47,10 @@ func kernelNamed(name string) *C.struct_table_kernel {
 	return C.table_kernel(c)
 }
 
-// arena is all the memory outside the Go heap, on huge pages where the system
-// has them: what is large here would otherwise let the garbage collector wait
-// for as much garbage again, and a table on small pages is 32,000 translations.
-// C's allocator serves it, so that sanitizers know its bounds.
+// arena is the memory outside of the Go heap, on huge pages where the system has
+// them. In the heap, 200 MB would let the garbage collector wait for as much
+// garbage again, and on small pages a table takes 32,000 address translations.
+// It is C's allocator's, so that sanitizers know its bounds.
 type arena struct {
 	blocks []block
 	err    error // the first failure
@@ -76,9 +78,9 @@ func alloc[T uint8 | uint16 | int32 | uint64 | float32](a *arena, n int) []T {
 	return unsafe.Slice((*T)(p), n)
 }
 
-// populate fetches pages in the background. Clearing 200 MB of them takes tenths
-// of a second, which the first files would wait for one page at a time, while
-// an engine that was just built has its probe before it, on one core.
+// populate has the system supply the pages in the background. It clears 200 MB of
+// them, which takes tenths of a second. Without it the first files would wait for
+// each page; an engine that was just built is probed on one core meanwhile.
 func (a *arena) populate() {
 	blocks := a.blocks
 	a.populating.Go(func() {
@@ -97,20 +99,20 @@ func (a *arena) free() {
 	a.blocks = nil
 }
 
-// Precision is how the table is kept.
+// Precision is the type of the table's entries.
 type Precision int
 
 const (
 	Float32 Precision = C.TABLE_FLOAT32
-	// Int16 keeps each entry as a multiple of its channel's largest over 32767,
-	// rounded to the nearest, and adds these whole numbers without error. A sum is
-	// off by W/2 such steps at most and by about sqrt(W/12), 6.5 for W = 500, since
-	// the errors are independent: the features by some 5e-5 of their scale. With
-	// AVX-512 it is 1.5 times as fast as Float32, with less the gain is less.
+	// Int16 stores each entry as a multiple of a step, the largest entry of its
+	// channel over 32767, rounded to the nearest, and adds these integers without
+	// error. A sum is off by at most W/2 steps, and by about sqrt(W/12) of them, 6.5
+	// for W = 500, as the errors are independent. That is some 5e-5 of the scale of
+	// the outputs. With AVX-512 it is 1.5 times as fast as Float32, else less.
 	Int16 Precision = C.TABLE_INT16
 )
 
-// kernel is the model in C's hands. A group is 16 filters, linear and gate.
+// kernel is the model as the C code has it. A group is 16 filters, linear and gate.
 type kernel struct {
 	functions *C.struct_table_kernel
 	shape     C.struct_table_shape
@@ -125,13 +127,13 @@ type kernel struct {
 	sums      [][]float32 // for each thread, of float32 or uint32
 }
 
-// unitWindows is about how many windows a thread sums at a time, at most half as
-// many more. Their sums, 128 bytes each, are to stay in the second-level cache
-// beside two blocks of the table: twice as many are slower by a tenth. But each
-// unit reads its group's table anew: half as many are slower too.
+// unitWindows is about the number of windows that a thread sums at a time, at most
+// half as many more. Their sums, 128 bytes each, are to stay in the second-level
+// cache beside two blocks of the table: with twice as many it takes a tenth longer.
+// Each unit reads the table of its group, so with half as many it takes longer too.
 const unitWindows = 8192
 
-// newKernel builds the table. windows is the most that a pass may hold.
+// newKernel builds the table. windows is the largest number of windows of a pass.
 func newKernel(a *arena, name string, precision Precision, w *Weights, threads, windows int) (*kernel, error) {
 	groups := (w.Filters + lanes - 1) / lanes
 	k := &kernel{
@@ -220,8 +222,8 @@ func (k *kernel) run(keys []byte, stride int, activations []float32, windows int
 		C.expand(k.functions, &k.shape, &p, C.int32_t(i*chunk), C.int32_t(min((i+1)*chunk, windows)))
 	})
 
-	// A unit is one group over a part of the windows, and enough units keep all
-	// threads at work.
+	// A unit is one group over a part of the windows. There are enough of them to
+	// keep all threads busy.
 	parts := max(1, (windows+unitWindows/2)/unitWindows)
 	for parts < windows && k.groups*parts%threads != 0 && k.groups*parts < 4*threads {
 		parts++
@@ -245,4 +247,18 @@ func truth(b bool) C.int32_t {
 		return 1
 	}
 	return 0
+}
+
+// parallel calls f(thread, i) for every i below n, from up to that many threads.
+func parallel(threads, n int, f func(thread, i int)) {
+	var next atomic.Int64
+	var wait sync.WaitGroup
+	for thread := range min(threads, n) {
+		wait.Go(func() {
+			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
+				f(thread, i)
+			}
+		})
+	}
+	wait.Wait()
 }

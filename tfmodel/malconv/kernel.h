@@ -1,4 +1,4 @@
-// The C half of the table engine. Go holds every pointer; C keeps none.
+// The C half of the engine. Go holds every pointer; C keeps none.
 #ifndef TABLE_KERNEL_H
 #define TABLE_KERNEL_H
 
@@ -19,7 +19,7 @@ enum {
 	LIST = POSITIONS + UNROLL,
 };
 
-// Everything a kernel knows of the model.
+// The shape of the model.
 struct table_shape {
 	int32_t window;  // positions of a window
 	int32_t symbols; // rows of a position: the vocabulary, and void after it
@@ -31,9 +31,9 @@ struct table_shape {
 // Windows that are computed together.
 struct table_pass {
 	int32_t windows;
-	const uint8_t *keys; // windows as bytes followed by their bounds, see cutter in windows.go
+	const uint8_t *keys; // windows as bytes followed by their bounds, see Cutter in package windows
 	size_t key_stride;
-	const int32_t *slots; // [windows] where a window stands in keys and activations
+	const int32_t *slots; // [windows] the index of a window in keys and activations
 	uint16_t *entries;    // [blocks][windows][LIST] rows to add
 	uint8_t *counts;      // [blocks][windows] how many
 	float *activations;   // [slots][filters]

@@ -7,9 +7,9 @@ import (
 )
 
 // store keeps windows and their activations in two generations of equal, fixed
-// size. All windows in use stand in the young one; when that is full it becomes
-// the old one, and the windows of the old one that were not met again in the
-// meantime are forgotten.
+// size. All windows of the current pass are in the young one. When that is full it
+// becomes the old one, and what the old one held is dropped, except for the
+// windows that were found again and copied in the meantime.
 type store struct {
 	seed       maphash.Seed // random, so that no file can be made to collide
 	young, old generation
@@ -24,7 +24,7 @@ type generation struct {
 	index           []uint64  // upper half of the hash, and slot+1; 0 is free
 }
 
-// slotBytes bounds the memory of a slot, index included.
+// slotBytes returns an upper bound of the memory of a slot and its index.
 func slotBytes(stride, filters int) int { return stride + 4*filters + 4*8 }
 
 func newGeneration(a *arena, stride, filters, capacity int) generation {
@@ -44,14 +44,15 @@ func (g *generation) activation(slot int) []float32 {
 	return g.activations[slot*g.filters : (slot+1)*g.filters]
 }
 
-func (g *generation) room() int { return len(g.keys)/g.stride - g.n }
+// free returns the number of free slots.
+func (g *generation) free() int { return len(g.keys)/g.stride - g.n }
 
 func (g *generation) clear() {
 	clear(g.index)
 	g.n = 0
 }
 
-// find returns the slot of a window or, with false, its free place in the index.
+// find returns the slot of a window or, with false, where in the index to put it.
 func (g *generation) find(hash uint64, key []byte) (int, bool) {
 	mask := uint64(len(g.index) - 1)
 	for i := hash & mask; ; i = (i + 1) & mask {
@@ -65,12 +66,12 @@ func (g *generation) find(hash uint64, key []byte) (int, bool) {
 	}
 }
 
-// candidate returns where to write the key that intern takes.
+// candidate returns the memory of the key that intern is to find or to add.
 func (s *store) candidate() []byte { return s.young.key(s.young.n) }
 
-// intern returns the slot, in the young generation, of the candidate window, and
-// whether its activation is still to be computed. A window that is new to the
-// young generation takes one slot of its room.
+// intern returns the slot of the candidate window in the young generation, and
+// whether its activation is still to be computed. A window that is not there yet
+// takes a free slot.
 func (s *store) intern() (slot int, fresh bool) {
 	key := s.candidate()
 	hash := maphash.Bytes(s.seed, key)
@@ -90,7 +91,7 @@ func (s *store) intern() (slot int, fresh bool) {
 	return slot, true
 }
 
-// rotate makes room: the young generation becomes the old one.
+// rotate makes the young generation the old one, and an empty one the young.
 func (s *store) rotate() {
 	s.young, s.old = s.old, s.young
 	s.young.clear()

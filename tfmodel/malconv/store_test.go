@@ -45,7 +45,7 @@ func TestEqualHashes(t *testing.T) {
 func TestStoreForgets(t *testing.T) {
 	s := newStore(t, 4)
 	meet := func(window byte) (int, bool) {
-		if s.young.room() == 0 {
+		if s.young.free() == 0 {
 			s.rotate()
 		}
 		key := s.candidate()

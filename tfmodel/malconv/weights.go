@@ -5,11 +5,11 @@ import (
 	"math"
 )
 
-// Weights is a MalConv: its shape, its activations and its parameters, float32
-// and row-major. Vocabulary symbols are the 256 byte values and, where Pad is
-// 256 or above, symbols that no byte has.
+// Weights is a MalConv: its shape, its activations and its parameters, which are
+// row-major. Its symbols are the 256 byte values and, where the vocabulary is
+// larger, others that stand for no byte, such as padding.
 type Weights struct {
-	MaxLen     int // symbols of a file; shorter files are completed with Pad
+	MaxLen     int // symbols of a file; shorter files are padded with Pad
 	Vocabulary int // V, at least 256
 	Pad        int // the symbol after a file's last byte
 	Embedding  int // d
@@ -31,8 +31,7 @@ type Weights struct {
 	LogitsBias     []float32 // C
 }
 
-// The window's bounds are kept as 16-bit numbers beside its bytes, and a row of
-// a block of positions is named by a 16-bit number.
+// The bounds of a window, and the rows of a block of positions, are 16-bit numbers.
 const (
 	maxWindow     = math.MaxUint16
 	maxVocabulary = (math.MaxUint16+1)/blockPositions - 1
@@ -92,4 +91,48 @@ func (w *Weights) check() error {
 		return fmt.Errorf("DenseActivation %q is not one of linear, relu, sigmoid, tanh", w.DenseActivation)
 	}
 	return nil
+}
+
+// differences returns the embedding of each symbol less that of symbol 0, (V+1)×d:
+// E[s] − E[0], and in the last row, for void, 0 − E[0].
+func differences(w *Weights) []float32 {
+	d := w.Embedding
+	out := make([]float32, (w.Vocabulary+1)*d)
+	copy(out, w.EmbeddingTable)
+	for i := range out {
+		out[i] -= w.EmbeddingTable[i%d]
+	}
+	return out
+}
+
+// groupKernel returns the convolution kernels of a group of filters, W×d×32: 16
+// linear channels and their 16 gates, zero beyond the last filter.
+func groupKernel(w *Weights, group int) []float32 {
+	first, last := group*lanes, min((group+1)*lanes, w.Filters)
+	out := make([]float32, w.Window*w.Embedding*rowEntries)
+	for i := range w.Window * w.Embedding {
+		in, to := w.ConvKernel[i*2*w.Filters:], out[i*rowEntries:]
+		copy(to, in[first:last])
+		copy(to[lanes:], in[w.Filters+first:w.Filters+last])
+	}
+	return out
+}
+
+// groupBias sets dst to the bias of a group plus the output for a window of symbol
+// 0 alone: b + Σ_t Σ_c E[0][c]·K[t][c].
+func groupBias(dst []float32, w *Weights, group int, kernel []float32) {
+	var sum [rowEntries]float64
+	for i := range min(lanes, w.Filters-group*lanes) {
+		sum[i] = float64(w.ConvBias[group*lanes+i])
+		sum[lanes+i] = float64(w.ConvBias[w.Filters+group*lanes+i])
+	}
+	for i := range w.Window * w.Embedding {
+		e := float64(w.EmbeddingTable[i%w.Embedding])
+		for j, v := range kernel[i*rowEntries : (i+1)*rowEntries] {
+			sum[j] += e * float64(v)
+		}
+	}
+	for j, v := range sum {
+		dst[j] = float32(v)
+	}
 }

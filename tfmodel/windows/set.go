@@ -1,16 +1,17 @@
 package windows
 
-// Set holds the distinct windows of a batch of files, m of them, and which of
-// them each file has, k pairs.
+// Set holds the m distinct windows of a batch of files, and k pairs of a file and
+// a window that it has. All slices are what the windows signature of a model
+// takes, row-major.
 type Set struct {
-	Bytes  []byte  // m×W
-	Lead   []int32 // m: void positions before the bytes
-	Length []int32 // m: positions that are bytes
-	End    []int32 // m: where the pad symbols after them end
+	Bytes  []byte  // m×W: the bytes of each window, zero where it has none
+	Lead   []int32 // m: number of void positions before the bytes
+	Length []int32 // m: number of positions that are bytes
+	End    []int32 // m: position where the pad symbols after the bytes end
 
-	Index   []int32 // k: rows of the above, each once a file
+	Index   []int32 // k: number of the window, at most once for each file
 	Segment []int32 // k: number of the file, ascending
-	Files   int
+	Files   int     // number of files
 
 	cutter Cutter
 	key    []byte
@@ -20,7 +21,7 @@ type Set struct {
 	last []int32 // m: the last file that has the window
 }
 
-// NewSet returns the windows of files, which have MaxLen bytes at most.
+// NewSet returns the distinct windows of files of at most MaxLen bytes.
 func NewSet(c Cutter, files [][]byte) *Set {
 	var most int // windows, if no two were alike
 	for _, f := range files {
@@ -56,7 +57,7 @@ func (s *Set) add(file []byte, number int32) {
 	}
 }
 
-// insert makes a row of the window at hand.
+// insert adds the window whose key is s.key and returns its number.
 func (s *Set) insert() int32 {
 	row := int32(len(s.Lead))
 	s.rows[string(s.key)] = row

@@ -1,13 +1,14 @@
-// Package windows takes files for what a MalConv sees in them: sets of windows.
+// Package windows cuts files into the windows that a MalConv convolves, and finds
+// the distinct ones.
 //
 // MalConv convolves windows of W symbols that do not overlap and keeps the
 // largest activation of every filter over a file,
 //
 //	layer7 = max over windows w of a(w)
 //
-// so neither the order of the windows nor how often one occurs counts. Padding
-// of a short file is one window, and so is all that programs share: of a batch
-// of them less than half of the windows are distinct.
+// so a file is the set of its windows: neither their order nor how often one
+// occurs changes layer7. All padding of a short file is one window, and programs
+// share many: less than half of the windows of a batch of programs are distinct.
 package windows
 
 import (
@@ -15,29 +16,29 @@ import (
 	"math"
 )
 
-// MaxWindow is the largest window whose bounds fit into a key.
+// MaxWindow is the largest Cutter.Window: bounds have 16 bits in a key.
 const MaxWindow = math.MaxUint16
 
-// boundsBytes is the room of a key's three bounds.
+// boundsBytes is the size of a key's three bounds.
 const boundsBytes = 6
 
-// Cutter cuts files into windows. All of its numbers are positions or counts
-// of positions; a position is a symbol or, outside of the MaxLen positions
-// that the model sees, void.
+// Cutter cuts files into windows of positions. A position is a symbol (a byte, or
+// Pad past the file's end) or void, outside of the MaxLen symbols that the model
+// sees.
 type Cutter struct {
 	MaxLen  int // bytes of a file that the model sees
-	Window  int // positions of a window, at most MaxWindow
+	Window  int // positions of a window, W, at most MaxWindow
 	Windows int // windows of a file
 	Lead    int // void positions before the first byte
 	Pad     int // symbol past the file's end; below 256 it is a byte like others
 }
 
-// Stride is the size of a key, a multiple of 8.
+// Stride returns the size of a key in bytes, a multiple of 8.
 func (c *Cutter) Stride() int { return (c.Window + boundsBytes + 7) &^ 7 }
 
-// Cut writes the key of window i of a file, which has MaxLen bytes at most. A
-// key tells its window from all others: W bytes, then three bounds, see Bounds.
-// Where there is no byte it has zeros.
+// Cut sets key, Stride bytes, to the key of window i of a file of at most MaxLen
+// bytes. Windows have the same key only if they are the same. A key is the W
+// bytes of the window, zero where it has none, then its three bounds, see [Cutter.Bounds].
 func (c *Cutter) Cut(key, file []byte, i int) {
 	start := i*c.Window - c.Lead
 	from := max(-start, 0)
@@ -60,16 +61,16 @@ func (c *Cutter) Cut(key, file []byte, i int) {
 	}
 }
 
-// Bounds returns what the positions of a key's window are: void before from,
-// bytes up to bytes, the pad symbol up to end, and void again.
+// Bounds returns the bounds of a key's window: its positions are void below from,
+// bytes from there to below bytes, Pad to below end, and void again.
 func (c *Cutter) Bounds(key []byte) (from, bytes, end int) {
 	bound := func(j int) int { return int(binary.NativeEndian.Uint16(key[c.Window+2*j:])) }
 	return bound(0), bound(1), bound(2)
 }
 
-// Next returns the window after i that may differ from it. Whole windows of
-// padding are all alike: of those the first one does, and the last window,
-// which may end in void.
+// Next returns the number of the next window after i that may differ from it. It
+// skips windows of padding alone, which are all the same, but for the first of
+// them and the last of the file, which may end in void.
 func (c *Cutter) Next(file []byte, i int) int {
 	start := i*c.Window - c.Lead
 	if start >= 0 && start >= len(file) && start+c.Window <= c.MaxLen {
