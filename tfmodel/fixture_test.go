@@ -46,13 +46,17 @@ func (g *golden) files(maxLen int) [][]byte {
 	return files
 }
 
-// engines are the options to open a model in every engine, and in TensorFlow
-// with whole files too.
-var engines = map[string]tfmodel.Options{
-	"tensorflow": {Engine: "tensorflow", Device: tfmodel.CPU},
-	"dense":      tfmodel.WholeFiles(tfmodel.Options{Engine: "tensorflow", Device: tfmodel.CPU}),
-	"table":      {Engine: "table"},
-}
+// engines are the options to open a model in every engine of the table, and in
+// TensorFlow with whole files too.
+var engines = func() map[string]tfmodel.Options {
+	all := map[string]tfmodel.Options{
+		"dense": tfmodel.WholeFiles(tfmodel.Options{Engine: "tensorflow", Device: tfmodel.CPU}),
+	}
+	for _, name := range tfmodel.EngineNames() {
+		all[name] = tfmodel.Options{Engine: name, Device: tfmodel.CPU}
+	}
+	return all
+}()
 
 // open opens a model of testdata for the length of a test.
 func open(t testing.TB, dir, name string) (*tfmodel.Model, tfmodel.Engine) {
