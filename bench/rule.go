@@ -74,10 +74,10 @@ func (r Rule) check(a available) error {
 }
 
 // decide applies the rule to results.
-func (r Rule) decide(res report.Results) report.Check {
+func (r Rule) decide(res report.Results) report.RuleOutcome {
 	value, why := r.value(res)
 	if !value.Lo.OK() || !value.Hi.OK() {
-		return report.Check{Rule: r.text, Failed: true, Reason: "it could not be computed: " + cmp.Or(why, "too few files")}
+		return report.RuleOutcome{Rule: r.text, Failed: true, Reason: "it could not be computed: " + cmp.Or(why, "too few files")}
 	}
 	end, is, failed := "lower", "above", float64(value.Lo) > r.bound
 	if !r.above {
@@ -86,7 +86,7 @@ func (r Rule) decide(res report.Results) report.Check {
 	if !failed {
 		is = "not " + is
 	}
-	return report.Check{Rule: r.text, Failed: failed, Reason: fmt.Sprintf("the %s end of %v is %s %v",
+	return report.RuleOutcome{Rule: r.text, Failed: failed, Reason: fmt.Sprintf("the %s end of %v is %s %v",
 		end, stats.Interval{Value: float64(value.Value), Lo: float64(value.Lo), Hi: float64(value.Hi)}, is, r.bound)}
 }
 
@@ -116,8 +116,8 @@ func (r Rule) value(res report.Results) (v report.Interval, why string) {
 }
 
 // Decide applies rules to results. The order is that of the rules.
-func Decide(rules []Rule, r report.Results) []report.Check {
-	var checks []report.Check
+func Decide(rules []Rule, r report.Results) []report.RuleOutcome {
+	var checks []report.RuleOutcome
 	for _, rule := range rules {
 		checks = append(checks, rule.decide(r))
 	}
@@ -126,7 +126,7 @@ func Decide(rules []Rule, r report.Results) []report.Check {
 
 // writeSummary writes the summary for CI in the format that the name of the
 // file asks for.
-func writeSummary(path string, r report.Results, checks []report.Check) error {
+func writeSummary(path string, r report.Results, checks []report.RuleOutcome) error {
 	err := atomicfile.Write(path, func(w io.Writer) error {
 		if filepath.Ext(path) == ".xml" {
 			return report.JUnit(w, checks)

@@ -62,7 +62,7 @@ func TestRuleDecides(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		want := report.Check{Rule: tc.rule, Failed: tc.failed, Reason: tc.reason}
+		want := report.RuleOutcome{Rule: tc.rule, Failed: tc.failed, Reason: tc.reason}
 		if got := r.decide(res); got != want {
 			t.Errorf("%+v, want %+v", got, want)
 		}

@@ -112,7 +112,7 @@ func (s *stream) deliver(at []position, keys []cache.Key, sizes []int64, outputs
 func (s *stream) set(at position, sum [32]byte, size int64, outputs [][]float32, i int) {
 	p, r := s.allocate(at.part), s.row(at)
 	p.open--
-	p.Rows[at.row] = features.Row{Name: r.Name, Label: r.Label, FirstSeen: r.FirstSeen, SHA256: hex.EncodeToString(sum[:]), Size: size}
+	p.Rows[at.row] = features.Row{Name: r.Name, Label: r.Label, FirstSeen: r.FirstSeen, Group: r.Group, SHA256: hex.EncodeToString(sum[:]), Size: size}
 	for j, l := range p.Layers {
 		copy(l.Data[at.row*l.Width:(at.row+1)*l.Width], outputs[j][i*l.Width:])
 	}

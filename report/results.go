@@ -40,6 +40,52 @@ type Results struct {
 	// Classifier is nil if the model's classes are not the corpus's labels.
 	Classifier *Classifier `json:"classifier,omitempty"`
 	Warnings   []string    `json:"warnings,omitempty"`
+
+	// Verdict is nil in the results of versions that gave none.
+	Verdict *Verdict `json:"verdict,omitempty"`
+	Checks  []Check  `json:"checks,omitempty"`
+	// Regroupings say what the intervals would be if files formed groups that the
+	// index does not name.
+	Regroupings []Regrouping `json:"regroupings,omitempty"`
+}
+
+// Verdict is the answer to whether the classifier has drifted, and what to do.
+type Verdict struct {
+	Drift    string   `json:"drift"`              // "yes", "no", or "unknown": too few files, or a check that blocks
+	Since    string   `json:"since,omitempty"`    // first Out split of lasting drift
+	Action   string   `json:"action"`             // "keep", "label", "retrain", "inspect", "collect", or "none": withheld
+	Because  string   `json:"because"`            // a sentence with the numbers, or the check that withholds the verdict
+	Detector string   `json:"detector,omitempty"` // that the answer is taken from
+	Split    string   `json:"split,omitempty"`    // the last Out split
+	AUROC    Interval `json:"auroc"`              // of Detector on Split
+}
+
+// Status is the outcome of a check.
+type Status string
+
+const (
+	Pass  Status = "pass"
+	Warn  Status = "warn"  // the verdict holds with the reservation that Detail gives
+	Block Status = "block" // the verdict is withheld
+)
+
+// Check says whether the numbers of a run can mean what the verdict says.
+type Check struct {
+	Name    string         `json:"name"` // such as "the files are programs"
+	Status  Status         `json:"status"`
+	Detail  string         `json:"detail"`         // what was found, in a sentence with its numbers
+	Todo    string         `json:"todo,omitempty"` // what to do about it
+	Numbers map[string]Num `json:"numbers,omitempty"`
+}
+
+// Regrouping is the effect of one way to group files on the AUROC of an Out
+// split by the preferred detector.
+type Regrouping struct {
+	By           string   `json:"by"` // such as "PE timestamps"
+	Split        string   `json:"split"`
+	Groups       int      `json:"groups"` // of In and Out together
+	DesignEffect Num      `json:"design_effect"`
+	AUROC        Interval `json:"auroc"`
 }
 
 // Role is the purpose of a split.
@@ -63,6 +109,31 @@ type Split struct {
 	// SeenInFit is the number of In or Out files with the bytes of a fit file.
 	SeenInFit int          `json:"seen_in_fit"`
 	Classes   []ClassCount `json:"classes"` // in the order of Results.Labels
+
+	// Excluded is the number of In rows left out because their bytes are those
+	// of a fit file. They are not among Files.
+	Excluded int `json:"excluded,omitempty"`
+	// Groups is the number of groups of files; 0 in the results of versions
+	// that knew none. LargestGroup is the number of files of the largest.
+	Groups       int `json:"groups,omitempty"`
+	LargestGroup int `json:"largest_group,omitempty"`
+	// GroupMates and NearCopies are the numbers of In or Out files that share a
+	// group, or most of their distinct windows, with a fit file. NearCopies is
+	// null if the features do not tell.
+	GroupMates int `json:"group_mates,omitempty"`
+	NearCopies Num `json:"near_copies"`
+	// Unlabelled counts the Out files without a label, NewFamilies those of each
+	// label that is not among Results.Labels. They are among Files and have no
+	// part in accuracy or class-balanced numbers.
+	Unlabelled  int          `json:"unlabelled,omitempty"`
+	NewFamilies []ClassCount `json:"new_families,omitempty"`
+	Kinds       []KindCount  `json:"kinds,omitempty"` // of the files, the commonest first
+}
+
+// KindCount is the number of files of one kind, such as "PE" or "gzip".
+type KindCount struct {
+	Kind  string `json:"kind"`
+	Files int    `json:"files"`
 }
 
 // ClassCount is the number of files of one class.
@@ -88,6 +159,8 @@ type Detector struct {
 	// numbers are optimistic.
 	UsesOutLabels bool   `json:"uses_out_labels,omitempty"`
 	Skipped       string `json:"skipped,omitempty"` // why there are no numbers
+	// Neighbour is the k of a detector that scores by the k-th nearest neighbour.
+	Neighbour int `json:"neighbour,omitempty"`
 
 	// Threshold is the score that 95% of the In files reach or exceed.
 	Threshold Num `json:"threshold"`
@@ -124,6 +197,21 @@ type DetectorSplit struct {
 	Metrics  []Metric     `json:"metrics,omitempty"`
 	Classes  []ClassAUROC `json:"classes,omitempty"`
 
+	// GroupsIn and GroupsOut are the numbers of groups, EffectiveIn and
+	// EffectiveOut the numbers of independent files that would have the same
+	// variance. DesignEffect is the variance divided by that of independent
+	// files. FewGroups says that a side has fewer than five groups: the interval
+	// of three or four covers about 92%, and of fewer there is none.
+	GroupsIn     int  `json:"groups_in,omitempty"`
+	GroupsOut    int  `json:"groups_out,omitempty"`
+	EffectiveIn  Num  `json:"effective_in"`
+	EffectiveOut Num  `json:"effective_out"`
+	DesignEffect Num  `json:"design_effect"`
+	FewGroups    bool `json:"few_groups,omitempty"`
+	// Families holds the AUROC of all In files against the Out files of each new
+	// family and, under the empty label, those without a label.
+	Families []ClassAUROC `json:"families,omitempty"`
+
 	Rejected  Num      `json:"rejected"`            // share of Out files below Detector.Threshold
 	ROC       [][2]Num `json:"roc,omitempty"`       // points of false and true positive rate
 	Histogram []Num    `json:"histogram,omitempty"` // share of Out files per bin of Detector.Edges
@@ -133,6 +221,7 @@ type DetectorSplit struct {
 type DetectorMonth struct {
 	Month   string `json:"month"` // YYYY-MM
 	Out     int    `json:"out"`
+	Groups  int    `json:"groups,omitempty"` // of the Out files
 	AUROC   Num    `json:"auroc"`
 	AUROCLo Num    `json:"auroc_lo"`
 	AUROCHi Num    `json:"auroc_hi"`
@@ -179,6 +268,54 @@ type Classifier struct {
 	Months    []Accuracy  `json:"months,omitempty"`
 	AUT       []Metric    `json:"aut,omitempty"` // area under time (TESSERACT), per metric
 	Rejection []Rejection `json:"rejection,omitempty"`
+
+	// MissingMonths are those between the first and the last Out month that have
+	// no labelled files, which AUT passes over. AUTCalendar weights each month by
+	// its distance to the next instead.
+	MissingMonths []string      `json:"missing_months,omitempty"`
+	AUTCalendar   []Metric      `json:"aut_calendar,omitempty"`
+	Calibration   []Calibration `json:"calibration,omitempty"` // In, then the Out splits
+	// Operation is what an operator who rejects the files below Threshold of the
+	// preferred detector would have seen by month.
+	Operation *Operation `json:"operation,omitempty"`
+}
+
+// Calibration compares the model's confidence with its accuracy.
+type Calibration struct {
+	Name string `json:"name"` // split
+	// ECE is the expected calibration error: the mean over the files of the
+	// distance between confidence and accuracy within a bin (Naeini et al. 2015).
+	ECE  Num              `json:"ece"`
+	Bins []CalibrationBin `json:"bins"` // of equal width over 0 to 1
+}
+
+// CalibrationBin holds the files whose highest class probability falls in one bin.
+type CalibrationBin struct {
+	Files      int `json:"files"`
+	Confidence Num `json:"confidence"` // mean of the highest class probability
+	Accuracy   Num `json:"accuracy"`
+}
+
+// Operation is the operation of a detector's threshold over the months (Aurora,
+// Herzog et al. 2025).
+type Operation struct {
+	Detector string           `json:"detector"`
+	Months   []OperationMonth `json:"months"`
+	// The standard deviations over the months.
+	RejectedSD  Num `json:"rejected_sd"`
+	ErrorKeptSD Num `json:"error_kept_sd"`
+	AURCSD      Num `json:"aurc_sd"`
+	ECESD       Num `json:"ece_sd"`
+}
+
+// OperationMonth is the operation of a threshold in one month.
+type OperationMonth struct {
+	Month     string   `json:"month"` // YYYY-MM
+	Files     int      `json:"files"`
+	Rejected  Interval `json:"rejected"`   // share of the files below the threshold
+	ErrorKept Interval `json:"error_kept"` // share of the others that are misclassified
+	AURC      Num      `json:"aurc"`
+	ECE       Num      `json:"ece"`
 }
 
 // Accuracy is the classification quality on the files of a split or month.

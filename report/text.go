@@ -309,16 +309,16 @@ func crop(s string, width int) string {
 	return s
 }
 
-// Check is the outcome of one rule that a run is tested against.
-type Check struct {
+// RuleOutcome is the outcome of one rule that a run is tested against.
+type RuleOutcome struct {
 	Rule   string // as the user wrote it
 	Failed bool
 	Reason string // the number that decided it
 }
 
-// Markdown writes a summary for the page of a CI job: the headline, the checks,
+// Markdown writes a summary for the page of a CI job: the headline, the rules,
 // and the table of AUROCs.
-func Markdown(w io.Writer, r Results, checks []Check) error {
+func Markdown(w io.Writer, r Results, outcomes []RuleOutcome) error {
 	v := newView(r)
 	var b strings.Builder
 	lines := headline(v)
@@ -326,9 +326,9 @@ func Markdown(w io.Writer, r Results, checks []Check) error {
 	for _, line := range lines[1:] {
 		fmt.Fprintf(&b, "\n%s\n", markdown(line))
 	}
-	if len(checks) > 0 {
+	if len(outcomes) > 0 {
 		b.WriteString("\n| Rule | Outcome | Why |\n| --- | --- | --- |\n")
-		for _, c := range checks {
+		for _, c := range outcomes {
 			outcome := "passed"
 			if c.Failed {
 				outcome = "**failed**"
@@ -381,7 +381,7 @@ func markdown(s string) string {
 }
 
 // JUnit writes the checks as a JUnit test suite with one test case per rule.
-func JUnit(w io.Writer, checks []Check) error {
+func JUnit(w io.Writer, outcomes []RuleOutcome) error {
 	type failure struct {
 		Message string `xml:"message,attr"`
 	}
@@ -397,8 +397,8 @@ func JUnit(w io.Writer, checks []Check) error {
 		Tests    int        `xml:"tests,attr"`
 		Failures int        `xml:"failures,attr"`
 		Cases    []testcase `xml:"testcase"`
-	}{Name: "driftbench", Tests: len(checks)}
-	for _, c := range checks {
+	}{Name: "driftbench", Tests: len(outcomes)}
+	for _, c := range outcomes {
 		tc := testcase{Name: clean(c.Rule), Classname: "driftbench"}
 		if c.Failed {
 			suite.Failures++

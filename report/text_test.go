@@ -279,8 +279,8 @@ func TestTableFits(t *testing.T) {
 	}
 }
 
-func someChecks() []Check {
-	return []Check{
+func someChecks() []RuleOutcome {
+	return []RuleOutcome{
 		{Rule: "auroc(2019, mahalanobis/ensemble) > 0.75", Reason: "lower end 0.749"},
 		{Rule: "auroc(2019, mahalanobis/ensemble) > 0.7", Failed: true, Reason: "lower end 0.749"},
 	}
@@ -297,7 +297,7 @@ func TestMarkdownGolden(t *testing.T) {
 // A name can neither end a table's cell or line nor bring in HTML.
 func TestMarkdownEscapes(t *testing.T) {
 	var b bytes.Buffer
-	if err := Markdown(&b, degenerates()["hostile names"].Results, []Check{{Rule: hostile, Reason: "a|b"}}); err != nil {
+	if err := Markdown(&b, degenerates()["hostile names"].Results, []RuleOutcome{{Rule: hostile, Reason: "a|b"}}); err != nil {
 		t.Fatal(err)
 	}
 	bars := -1
@@ -337,7 +337,7 @@ func TestMarkdownLinks(t *testing.T) {
 
 func TestJUnit(t *testing.T) {
 	var b bytes.Buffer
-	if err := JUnit(&b, append(someChecks(), Check{Rule: hostile, Failed: true, Reason: hostile})); err != nil {
+	if err := JUnit(&b, append(someChecks(), RuleOutcome{Rule: hostile, Failed: true, Reason: hostile})); err != nil {
 		t.Fatal(err)
 	}
 	var suite struct {
@@ -365,7 +365,7 @@ func TestJUnit(t *testing.T) {
 }
 
 func ExampleJUnit() {
-	JUnit(os.Stdout, []Check{{Rule: "auroc(2019, msp) > 0.75", Failed: true, Reason: "0.81 is above 0.75"}})
+	JUnit(os.Stdout, []RuleOutcome{{Rule: "auroc(2019, msp) > 0.75", Failed: true, Reason: "0.81 is above 0.75"}})
 	// Output:
 	// <?xml version="1.0" encoding="UTF-8"?>
 	// <testsuite name="driftbench" tests="1" failures="1">

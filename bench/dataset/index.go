@@ -18,6 +18,7 @@ type Row struct {
 	Label     string
 	FirstSeen string // as in the index; begins YYYY-MM
 	Month     Month  // of FirstSeen
+	Group     string // release, campaign or build; "" where the index gives none
 	Class     int    // index of Label in Config.Labels
 	Line      int    // of the index
 }

@@ -57,7 +57,7 @@ func (a *app) printResults(o bench.Options, r report.Results) error {
 			}
 		}
 	}
-	if slices.ContainsFunc(checks, func(c report.Check) bool { return c.Failed }) {
+	if slices.ContainsFunc(checks, func(c report.RuleOutcome) bool { return c.Failed }) {
 		err = errRule
 	}
 	return err

@@ -2,7 +2,7 @@
 // model said of each file. A split has one table of its files and one matrix
 // per layer:
 //
-//	<split>.csv          name,label,first_seen,sha256,size: one line a row
+//	<split>.csv          name,label,first_seen,group,sha256,size,kind,linked,near_fit: one line a row
 //	<split>.<layer>.npy  float32, C order, [rows, width]
 //
 // The matrices open with numpy.load. Each file appears whole or not at all;
@@ -29,11 +29,16 @@ import (
 	"driftbench/internal/regular"
 )
 
-// Row is one file of a split.
+// Row is one file of a split. Features written by earlier versions have no
+// group, kind, link time and near-copies.
 type Row struct {
-	Name, Label, FirstSeen string
+	Name, Label, FirstSeen string // as in the index
+	Group                  string // as in the index; "" is none
 	SHA256                 string // of the bytes the model sees, hexadecimal
 	Size                   int64  // of the whole file, bytes
+	Kind                   string // of the content, such as "PE"; "" is not known
+	Linked                 uint32 // TimeDateStamp of a PE file, seconds since 1970; 0 is none
+	NearFit                string // "yes" if most distinct windows are those of a fit file, "no" if not; "" is not known
 }
 
 // Layer is one output of the model for every row of a split.
@@ -50,7 +55,12 @@ type Split struct {
 	Layers []Layer
 }
 
-var header = []string{"name", "label", "first_seen", "sha256", "size"}
+// header has the columns that are written. Those of required must be there to
+// be read, and columns that are not known are ignored.
+var (
+	header   = []string{"name", "label", "first_seen", "group", "sha256", "size", "kind", "linked", "near_fit"}
+	required = []string{"name", "label", "first_seen", "sha256", "size"}
+)
 
 // Write writes s into dir. It panics when a layer's length is not
 // len(s.Rows)·Width.
@@ -82,7 +92,11 @@ func Write(dir string, s Split) error {
 		c := csv.NewWriter(w)
 		c.Write(header)
 		for _, r := range s.Rows {
-			c.Write([]string{r.Name, r.Label, r.FirstSeen, r.SHA256, strconv.FormatInt(r.Size, 10)})
+			linked := ""
+			if r.Linked != 0 {
+				linked = strconv.FormatUint(uint64(r.Linked), 10)
+			}
+			c.Write([]string{r.Name, r.Label, r.FirstSeen, r.Group, r.SHA256, strconv.FormatInt(r.Size, 10), r.Kind, linked, r.NearFit})
 		}
 		c.Flush()
 		return c.Error()
@@ -166,8 +180,17 @@ func readRows(r io.Reader, path string) ([]Row, error) {
 	if err != nil && err != io.EOF {
 		return nil, fmt.Errorf("features: %w", err)
 	}
-	if !slices.Equal(first, header) {
-		return nil, fmt.Errorf("features: %s:1: want the columns %s: extract the features again", path, strings.Join(header, ","))
+	at := map[string]int{} // column by name
+	for i, name := range first {
+		if _, twice := at[name]; twice {
+			return nil, fmt.Errorf("features: %s:1: the column %.80q is there twice: extract the features again", path, name)
+		}
+		at[strings.Clone(name)] = i
+	}
+	for _, name := range required {
+		if _, ok := at[name]; !ok {
+			return nil, fmt.Errorf("features: %s:1: want the columns %s: extract the features again", path, strings.Join(required, ","))
+		}
 	}
 	var rows []Row
 	for {
@@ -178,14 +201,30 @@ func readRows(r io.Reader, path string) ([]Row, error) {
 		if err != nil {
 			return nil, fmt.Errorf("features: %w", err)
 		}
-		size, err := strconv.ParseInt(rec[4], 10, 64)
-		if err != nil || size < 0 {
-			return nil, fmt.Errorf("features: %w", t.Errorf("size %.80q is no number of bytes", rec[4]))
-		}
 		if slices.ContainsFunc(rec, func(field string) bool { return strings.Contains(field, "\r\n") }) {
 			return nil, fmt.Errorf("features: %w", t.Errorf("a field holds a CRLF, which CSV cannot carry: rename the file"))
 		}
-		rows = append(rows, Row{rec[0], rec[1], rec[2], rec[3], size})
+		field := func(name string) string {
+			if i, ok := at[name]; ok {
+				return rec[i]
+			}
+			return ""
+		}
+		r := Row{
+			Name: field("name"), Label: field("label"), FirstSeen: field("first_seen"), Group: field("group"),
+			SHA256: field("sha256"), Kind: field("kind"), NearFit: field("near_fit"),
+		}
+		if r.Size, err = strconv.ParseInt(field("size"), 10, 64); err != nil || r.Size < 0 {
+			return nil, fmt.Errorf("features: %w", t.Errorf("size %.80q is no number of bytes", field("size")))
+		}
+		if linked := field("linked"); linked != "" {
+			v, err := strconv.ParseUint(linked, 10, 32)
+			if err != nil {
+				return nil, fmt.Errorf("features: %w", t.Errorf("linked %.80q is no time in seconds since 1970", linked))
+			}
+			r.Linked = uint32(v)
+		}
+		rows = append(rows, r)
 	}
 }
 

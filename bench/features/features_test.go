@@ -19,8 +19,8 @@ func sample() Split {
 	return Split{
 		Name: "2017-val",
 		Rows: []Row{
-			{"trojan/a.exe", "trojan", "2017-03-04", strings.Repeat("0a", 32), 12},
-			{"new\nline, \"quote\".exe", "worm", "2017-04", strings.Repeat("0b", 32), 1 << 40},
+			{"trojan/a.exe", "trojan", "2017-03-04", "v1, \"win\"", strings.Repeat("0a", 32), 12, "PE", 1<<32 - 1, "no"},
+			{"new\nline, \"quote\".exe", "worm", "2017-04", "", strings.Repeat("0b", 32), 1 << 40, "", 0, ""},
 		},
 		Layers: []Layer{
 			{"layer7", 3, []float32{1, -2, 3.5, 0, float32(math.Inf(1)), math.MaxFloat32}},
@@ -45,6 +45,25 @@ func TestRoundTrip(t *testing.T) {
 	names, err := List(dir)
 	if err != nil || !slices.Equal(names, []string{"2017-val"}) {
 		t.Errorf("List = %v, %v", names, err)
+	}
+}
+
+// Tables of earlier versions have fewer columns, and those of later ones may
+// have more.
+func TestReadOtherColumns(t *testing.T) {
+	dir := t.TempDir()
+	want := Row{Name: "a", Label: "worm", FirstSeen: "2017-01", SHA256: "0a", Size: 7}
+	for table, group := range map[string]string{
+		"name,label,first_seen,sha256,size\na,worm,2017-01,0a,7\n":               "",
+		"size,name,new,label,group,first_seen,sha256\n7,a,x,worm,g,2017-01,0a\n": "g",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, "2017-val.csv"), []byte(table), 0o666); err != nil {
+			t.Fatal(err)
+		}
+		want.Group = group
+		if got, err := Read(dir, "2017-val"); err != nil || len(got.Rows) != 1 || got.Rows[0] != want {
+			t.Errorf("%q: %+v, %v, want %+v", table, got.Rows, err, want)
+		}
 	}
 }
 
@@ -98,7 +117,7 @@ func TestReadRefuses(t *testing.T) {
 			return bytes.Replace(b, []byte("(2, 3), }   "), []byte("(99999, 3), }"[:12]), 1)
 		}), ""},
 		"wrong columns": {damage(table, func(b []byte) []byte { return bytes.Replace(b, []byte("name"), []byte("file"), 1) }), ":1: want the columns"},
-		"negative size": {damage(table, func(b []byte) []byte { return bytes.Replace(b, []byte(",12\n"), []byte(",-12\n"), 1) }), ":2: size"},
+		"negative size": {damage(table, func(b []byte) []byte { return bytes.Replace(b, []byte(",12,"), []byte(",-12,"), 1) }), ":2: size"},
 		"layer that cannot be printed": {func(dir string) {
 			os.WriteFile(filepath.Join(dir, "2017-val.\x1b[2J\n.npy"), nil, 0o666)
 		}, `"2017-val.\x1b[2J\n.npy" cannot name a layer`},
@@ -121,7 +140,9 @@ func TestReadRefuses(t *testing.T) {
 			os.Remove(filepath.Join(dir, npy))
 			os.Symlink("/dev/zero", filepath.Join(dir, npy))
 		}, "is a device"},
-		"bad size":   {damage(table, func(b []byte) []byte { return bytes.Replace(b, []byte(",12\n"), []byte(",x\n"), 1) }), ":2: size"},
+		"bad size":   {damage(table, func(b []byte) []byte { return bytes.Replace(b, []byte(",12,"), []byte(",x,"), 1) }), ":2: size"},
+		"bad time":   {damage(table, func(b []byte) []byte { return bytes.Replace(b, []byte(",4294967295,"), []byte(",4294967296,"), 1) }), ":2: linked"},
+		"twice":      {damage(table, func(b []byte) []byte { return bytes.Replace(b, []byte("group"), []byte("size"), 1) }), ":1: the column \"size\" is there twice"},
 		"other rows": {damage(table, func(b []byte) []byte { return b[:bytes.LastIndex(b, []byte("\"new"))] }), "has 2 rows, the split's table 1"},
 	} {
 		t.Run(name, func(t *testing.T) {
