@@ -39,10 +39,13 @@ MODEL := $(if $(filter wheels,$(CORPUS)),$(WHEELS_MODEL)/saved_model.pb,$(SYNTH_
 bench: build $(CORPORA)/$(CORPUS)/dataset.csv $(MODEL) $(OUT)/bench.txt ## corpus, features, scores, drift report, throughput
 	$(BIN) run --model $(dir $(MODEL)) --corpus $(CORPORA)/$(CORPUS) --out $(OUT)
 
-test: env python ## every check: format, vet, Go, Python, clean tree
+test: env python ## every check: format, vet, staticcheck, Go, Python, clean tree
 	@scripts/test.sh $(PY)
 
-## Checks beyond `make test`
+## Other checks
+
+check: env ## the quick loop: format, vet, staticcheck, short Go tests
+	@scripts/check.sh -short
 
 race: env ## every Go test under the race detector
 	$(GO) test -race -count=1 -timeout 60m ./...
@@ -137,4 +140,4 @@ $(WHEELS_MODEL).keras: $(CORPORA)/wheels/dataset.csv scripts/train_malconv.py sc
 $(WHEELS_MODEL)/saved_model.pb: $(WHEELS_MODEL).keras scripts/convert_savedmodel.py | python
 	$(PY) scripts/convert_savedmodel.py $< $(WHEELS_MODEL)
 
-.PHONY: bench test race soak audit sanitize build peers model doctor deps clean help python env
+.PHONY: bench test check race soak audit sanitize build peers model doctor deps clean help python env

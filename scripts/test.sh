@@ -12,15 +12,7 @@ say() { printf '\n== %s\n' "$*"; }
 tree() { git status --porcelain --untracked-files=all; git diff HEAD | sha256sum; }
 before=$(tree)
 
-say gofmt
-unformatted=$(git ls-files -co --exclude-standard '*.go' | xargs gofmt -l)
-[ -z "$unformatted" ] || { echo "run gofmt -w on: $unformatted" >&2; exit 1; }
-
-say go vet
-go vet ./...
-
-say go test
-go test ./...
+scripts/check.sh
 
 # The packages in which goroutines share memory; `make race` runs all.
 say go test -race

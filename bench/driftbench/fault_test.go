@@ -131,6 +131,7 @@ func same(t *testing.T, when string, got, want map[string]string, complete bool)
 // A run that is killed at any moment, again and again, leaves only whole files
 // under their names, and the run that is let alone ends as if nothing had been.
 func TestRunIsKilled(t *testing.T) {
+	slow(t)
 	kills, chain := 12, 3 // a chain of kills, then a run that is let alone
 	if soak {
 		kills, chain = 100, 2
@@ -212,6 +213,7 @@ func TestRunIsKilled(t *testing.T) {
 // Making a corpus, killed, leaves no corpus, and what it leaves instead is
 // gone after the next.
 func TestSynthIsKilled(t *testing.T) {
+	slow(t)
 	fault := injector(t)
 	dir, count := t.TempDir(), filepath.Join(t.TempDir(), "count")
 	out := filepath.Join(dir, "corpus")
@@ -238,6 +240,7 @@ func TestSynthIsKilled(t *testing.T) {
 // file. No half of a file gets its name, no temporary one stays, and the same
 // command with room makes what it would have made.
 func TestDiskIsFull(t *testing.T) {
+	slow(t)
 	fault := injector(t)
 	for name, tc := range map[string]struct {
 		args []string
@@ -322,6 +325,7 @@ func TestDiskIsFull(t *testing.T) {
 // A file of the corpus that the disk does not give back is dropped like one
 // that is missing. What a command cannot do without ends it in one line.
 func TestReadErrors(t *testing.T) {
+	slow(t)
 	fault := injector(t)
 	dir := edited(t, func(index string) string { return index })
 	copyTree(t, filepath.Join(dir, "run"), extracted(), func(path string) bool { return !strings.HasPrefix(path, "report/") })
@@ -375,6 +379,7 @@ func TestReadErrors(t *testing.T) {
 // What the user may not write is told before any work, except that a cache
 // which cannot be written to is only a warning.
 func TestNotPermitted(t *testing.T) {
+	slow(t)
 	dir := t.TempDir()
 	var before []string
 	if os.Geteuid() == 0 { // the injector takes root's privileges away

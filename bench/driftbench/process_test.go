@@ -15,6 +15,14 @@ import (
 	"testing"
 )
 
+// slow skips a test that takes seconds where the tests are to be quick.
+func slow(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("slow")
+	}
+}
+
 // subprocess is a command line of driftbench in a process of its own, which is
 // this binary: see TestMain. The command in before runs it, such as sh.
 func subprocess(before []string, args ...string) *exec.Cmd {
@@ -102,6 +110,7 @@ func complains(t *testing.T, when string, e ended, want ...string) {
 
 // TensorFlow says nothing of its own unless it is asked to.
 func TestTensorFlowIsQuiet(t *testing.T) {
+	slow(t)
 	for _, tc := range []struct {
 		level string
 		loud  bool
@@ -123,6 +132,7 @@ func TestTensorFlowIsQuiet(t *testing.T) {
 
 // An interruption ends a run with a message and status 130.
 func TestInterrupted(t *testing.T) {
+	slow(t)
 	const running = "the covariance of layer8" // the last that is logged
 	heard := make(chan os.Signal, 1)           // or children ignore what this process was made to ignore, as by nohup
 	signal.Notify(heard, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
@@ -153,6 +163,7 @@ func TestInterrupted(t *testing.T) {
 // Output that cannot be written is a failure. No file of a library or of the
 // run gets the number of a closed descriptor.
 func TestDescriptors(t *testing.T) {
+	slow(t)
 	r, w, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)

@@ -70,6 +70,7 @@ func anonymousMB(t *testing.T) float64 {
 // closes reader, engine and cache each time, and leaves nothing of them behind:
 // what is held after a tenth of the batches is held after all.
 func TestSoak(t *testing.T) {
+	slow(t)
 	batches := 200
 	if soak {
 		batches = 10_000
