@@ -1,5 +1,5 @@
-// Package csvfile reads CSV files that may come from elsewhere. No record takes
-// more than [MaxRecord] bytes: encoding/csv alone collects a line that never
+// Package csvfile is a reader of CSV files that are not trusted. It bounds a
+// record to [MaxRecord] bytes: encoding/csv alone collects a line that never
 // ends, or a quote that is never closed, until memory is full.
 package csvfile
 
@@ -16,7 +16,18 @@ import (
 // MaxRecord is the most bytes of a record, line end included.
 const MaxRecord = 1 << 20
 
-// Reader reads one table, a record at a time.
+// SyntaxError is an error in a record of a file.
+type SyntaxError struct {
+	File string
+	Line int // the first of the record, counted from 1
+	Err  error
+}
+
+func (e *SyntaxError) Error() string { return fmt.Sprintf("%s:%d: %v", e.File, e.Line, e.Err) }
+
+func (e *SyntaxError) Unwrap() error { return e.Err }
+
+// Reader reads a CSV file, a record at a time.
 type Reader struct {
 	csv  *csv.Reader
 	in   *bounded
@@ -24,8 +35,8 @@ type Reader struct {
 	line int // of the record
 }
 
-// NewReader reads the table in r, which path names in errors. A byte order
-// mark and CRLF line ends are fine.
+// NewReader returns a reader of r, which path names in errors. It skips a byte
+// order mark and takes CRLF line ends.
 func NewReader(r io.Reader, path string) *Reader {
 	in := bufio.NewReader(r)
 	if bom, _ := in.Peek(3); bytes.Equal(bom, []byte("\xef\xbb\xbf")) {
@@ -38,7 +49,8 @@ func NewReader(r io.Reader, path string) *Reader {
 }
 
 // Read returns the next record, which is valid until the next call, or io.EOF.
-// All have as many fields as the first. Any other error begins path:line.
+// A record that is malformed, too long, or of another number of fields than the
+// first is a *SyntaxError; an error of the underlying reader names the path.
 func (t *Reader) Read() ([]string, error) {
 	t.line, t.in.left = t.in.lines+1, MaxRecord
 	record, err := t.csv.Read()
@@ -51,12 +63,12 @@ func (t *Reader) Read() ([]string, error) {
 		if bad.Err == csv.ErrFieldCount {
 			return nil, t.Errorf("another number of fields than the header: quote names that hold a comma")
 		}
-		return nil, t.Errorf("%w", bad.Err)
+		return nil, &SyntaxError{t.path, t.line, bad.Err}
 	case err == io.EOF:
 		return nil, err
 	case err != nil:
 		if bad, ok := errors.AsType[*fs.PathError](err); ok {
-			err = bad.Err // the path is said already
+			err = bad.Err // the message has the path already
 		}
 		return nil, fmt.Errorf("reading %s: %w", t.path, err)
 	}
@@ -64,19 +76,19 @@ func (t *Reader) Read() ([]string, error) {
 	return record, nil
 }
 
-// Line is that of the record that was read last: its first, counted from 1.
+// Line returns the first line of the record that was read last, counted from 1.
 func (t *Reader) Line() int { return t.line }
 
-// Errorf is an error in the record that was read last.
+// Errorf returns a *SyntaxError for the record that was read last.
 func (t *Reader) Errorf(format string, args ...any) error {
-	return fmt.Errorf("%s:%d: "+format, append([]any{t.path, t.line}, args...)...)
+	return &SyntaxError{t.path, t.line, fmt.Errorf(format, args...)}
 }
 
-// bounded hands on no byte beyond the end of a line, so that csv.Reader has
-// read nothing ahead when a record begins, and no more than left.
+// bounded returns at most one line from a Read, so that csv.Reader has read
+// nothing ahead when a record begins, and in all no more than left bytes.
 type bounded struct {
 	in      *bufio.Reader
-	lines   int // handed on whole
+	lines   int // ends of lines returned
 	left    int
 	tooLong bool
 }

@@ -64,13 +64,19 @@ func TestReadsLikeCSV(t *testing.T) {
 }
 
 func TestErrors(t *testing.T) {
-	for in, want := range map[string]string{
-		"a,b\n\nc\n":         "t.csv:3: another number of fields than the header: quote names that hold a comma",
-		"a,b\n\"c\n\n":       `t.csv:2: extraneous or missing " in quoted-field`,
-		"a,b\n\"c\nd\",e\"f": `t.csv:2: bare " in non-quoted-field`,
+	for in, want := range map[string]struct {
+		line    int
+		message string
+		is      error
+	}{
+		"a,b\n\nc\n":         {3, "t.csv:3: another number of fields than the header: quote names that hold a comma", nil},
+		"a,b\n\"c\n\n":       {2, `t.csv:2: extraneous or missing " in quoted-field`, csv.ErrQuote},
+		"a,b\n\"c\nd\",e\"f": {2, `t.csv:2: bare " in non-quoted-field`, csv.ErrBareQuote},
 	} {
-		if _, _, err := readAll(strings.NewReader(in)); err == nil || err.Error() != want {
-			t.Errorf("%q: error %v, want %s", in, err, want)
+		_, _, err := readAll(strings.NewReader(in))
+		bad, ok := errors.AsType[*SyntaxError](err)
+		if !ok || bad.File != "t.csv" || bad.Line != want.line || err.Error() != want.message || want.is != nil && !errors.Is(err, want.is) {
+			t.Errorf("%q: error %#v, want %+v", in, err, want)
 		}
 	}
 	broken := &fs.PathError{Op: "read", Path: "t.csv", Err: errors.New("broken")}
