@@ -17,17 +17,17 @@ import (
 
 // Dropped is a row whose file is left out, together with its label.
 type Dropped struct {
-	Number int // of the row among those that were read or checked
+	Number int // the row's index in what was read or checked
 	Row    Row
-	Reason string // such as "is missing"; reads on after the name
+	Reason string // follows the name in a message, such as "is missing"
 }
 
-// String names the row safely for a terminal: name "x.exe" (line 7) is missing.
+// String returns the message for a terminal: name "x.exe" (line 7) is missing.
 func (d Dropped) String() string {
 	return fmt.Sprintf("name %s (line %d) %s", text.Quote(d.Row.Name), d.Row.Line, d.Reason)
 }
 
-// refusal is why one file is dropped; it is no failure of the run.
+// refusal is the reason for which one file is dropped; the run goes on.
 type refusal string
 
 func (r refusal) Error() string { return string(r) }
@@ -71,7 +71,7 @@ func (r *root) close() {
 	}
 }
 
-// path is where the file of a name lies.
+// path returns the path of the file of that name.
 func (r *root) path(name string) string {
 	if filepath.IsAbs(name) {
 		return name
@@ -124,8 +124,8 @@ func (r *root) readHead(buf []byte, name string) (n int, size int64, v regular.V
 	return n, after.Size(), r.fileSystem.VersionRead(before, after, start), nil
 }
 
-// readUnchanged reads the first bytes of a file that was as before says. A
-// file that has changed is refused: its bytes would be of no one version.
+// readUnchanged reads the first bytes of a file, and refuses one that has
+// changed since before was taken: its bytes may be of two versions.
 func readUnchanged(buf []byte, f *os.File, before os.FileInfo) (n int, after os.FileInfo, err error) {
 	n, err = io.ReadFull(f, buf)
 	if err != nil && err != io.ErrUnexpectedEOF && err != io.EOF {

@@ -12,7 +12,7 @@ import (
 	"driftbench/internal/regular"
 )
 
-// ReadOptions is how files are read.
+// ReadOptions are the options of a Reader.
 type ReadOptions struct {
 	MaxLen  int // most bytes of a file, the input length of the model
 	Batch   int // most files in a batch
@@ -20,9 +20,9 @@ type ReadOptions struct {
 	Readers int // files read at a time; 0 means 4
 }
 
-// Batch is some rows, in order, with the first bytes of their files. Rows that
-// were dropped are not in it, so it can be shorter than ReadOptions.Batch
-// anywhere; it is never empty.
+// Batch holds successive rows with the first bytes of their files. Dropped rows
+// are left out, so any batch can be shorter than ReadOptions.Batch; none is
+// empty.
 type Batch struct {
 	Rows    []int               // row numbers in what the Reader was given, ascending
 	Files   [][]byte            // the first MaxLen bytes of each file, not padded
@@ -39,7 +39,7 @@ type Batch struct {
 	inUse   bool
 }
 
-// slot is what became of one row of a batch.
+// slot is the result of reading one row of a batch.
 type slot struct {
 	data    []byte
 	sum     [sha256.Size]byte
@@ -80,8 +80,9 @@ type task struct {
 	slot  int
 }
 
-// NewReader begins to read the files of rows. Options without MaxLen or Batch,
-// or below zero, panic. The reader stops when ctx is done; it must be closed.
+// NewReader starts to read the files of rows. It panics if MaxLen or Batch is
+// not positive or another option is negative. The reader stops when ctx is done;
+// it must be closed.
 func NewReader(ctx context.Context, cfg Config, rows []Row, opt ReadOptions) (*Reader, error) {
 	if opt.MaxLen <= 0 || opt.Batch <= 0 || opt.Ahead < 0 || opt.Readers < 0 {
 		panic(fmt.Sprintf("dataset: reader options %+v", opt))
@@ -124,8 +125,8 @@ func NewReader(ctx context.Context, cfg Config, rows []Row, opt ReadOptions) (*R
 	return r, nil
 }
 
-// schedule deals the rows out in order. It waits for released batches, so no
-// more than Ahead+1 are ever under way.
+// schedule hands out the rows in order. It waits for released batches, so at
+// most Ahead+1 are in use at a time.
 func (r *Reader) schedule(tasks chan<- task) {
 	defer close(tasks)
 	for first := 0; first < len(r.rows); {
@@ -139,7 +140,7 @@ func (r *Reader) schedule(tasks chan<- task) {
 		b.slots = b.slots[:min(cap(b.slots), len(r.rows)-first)]
 		b.pending.Store(int32(len(b.slots)))
 		first += len(b.slots)
-		r.ordered <- b // has room for every batch there is
+		r.ordered <- b // never blocks: its capacity is the number of batches
 		for i := range b.slots {
 			select {
 			case tasks <- task{b, i}:
@@ -164,8 +165,8 @@ func (r *Reader) read(t task, maxLen int) {
 	}
 }
 
-// Next returns the next batch, io.EOF after the last, or what stopped the
-// reader: the error of its context, or a failure that is not one file's.
+// Next returns the next batch, or io.EOF after the last. Any other error stops
+// the reader: that of its context, or one that is not of a single file.
 func (r *Reader) Next() (*Batch, error) {
 	for r.err == nil {
 		b, err := r.wait()
@@ -186,7 +187,7 @@ func (r *Reader) Next() (*Batch, error) {
 	return nil, r.err
 }
 
-// wait returns the next batch when all its files are read.
+// wait waits for the files of the next batch and returns it.
 func (r *Reader) wait() (*Batch, error) {
 	if err := r.ctx.Err(); err != nil {
 		return nil, err
@@ -227,7 +228,7 @@ func (r *Reader) fill(b *Batch) error {
 	return nil
 }
 
-// Dropped returns the rows that Next has passed over so far, in order.
+// Dropped returns the rows that Next has left out so far, in order.
 func (r *Reader) Dropped() []Dropped { return r.dropped }
 
 // Close stops the reader and waits for the files that are being read.
