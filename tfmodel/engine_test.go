@@ -10,6 +10,9 @@ import (
 )
 
 func TestCheck(t *testing.T) {
+	names := tfmodel.EngineNames()
+	last := len(names) - 1
+	wantNames := "auto, " + strings.Join(names[:last], ", ") + " or " + names[last]
 	for _, c := range []struct {
 		opt          tfmodel.Options
 		option, text string // "" where there is no error
@@ -19,7 +22,7 @@ func TestCheck(t *testing.T) {
 		{tfmodel.Options{Engine: "auto", Device: tfmodel.GPU}, "", ""},
 		{tfmodel.Options{Engine: "tensorflow", Device: tfmodel.GPU, Threads: 2}, "", ""},
 		{tfmodel.Options{Engine: "table16", Device: tfmodel.CPU}, "", ""},
-		{tfmodel.Options{Engine: "fast"}, "engine", `--engine "fast": want auto, tensorflow, table or table16`},
+		{tfmodel.Options{Engine: "fast"}, "engine", `--engine "fast": want ` + wantNames},
 		{tfmodel.Options{Device: "tpu"}, "device", `--device "tpu": want auto, cpu or gpu`},
 		{tfmodel.Options{Engine: "table16", Device: tfmodel.GPU}, "engine", `--engine table16 computes on the CPU: leave out --device gpu, or use --engine tensorflow`},
 		{tfmodel.Options{Threads: -2}, "threads", `--threads -2: want 0 or more`},
