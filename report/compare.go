@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/vg"
@@ -77,15 +78,13 @@ func (c comparison) headline() []string {
 	return []string{first + ".", c.nameA + ": " + c.a.brief(), c.nameB + ": " + c.b.brief()}
 }
 
-// brief returns the first conclusion of a run with its caveats.
+// brief returns the verdict of a run with what it depends on.
 func (v view) brief() string {
-	text := headline(v)[0]
-	if d := v.preferred(); d != nil {
-		if s := v.caveat(d.last().Split); s != "" {
-			text += " " + s
-		}
+	lines := []string{v.lead()}
+	if v.verdict.Action != actionNone {
+		lines = append(lines, v.caveats(v.verdict.Split)...)
 	}
-	return text
+	return strings.Join(lines, " ")
 }
 
 // numbers returns the numbers of one detector on one split, or nil.

@@ -434,11 +434,18 @@ func Preferred(names []string) string {
 // view is a Results with the lookups that several sections share.
 type view struct {
 	Results
-	styles map[string]style // by the name of the detector
+	verdict Verdict          // that of the Results, or of Judge where they have none
+	styles  map[string]style // by the name of the detector
 }
 
 func newView(r Results) view {
-	return view{Results: r, styles: detectorStyles(r.Detectors)}
+	v := view{Results: r, styles: detectorStyles(r.Detectors)}
+	if r.Verdict != nil {
+		v.verdict = *r.Verdict
+	} else {
+		v.verdict = v.judge()
+	}
+	return v
 }
 
 // find returns the first element of s for which ok is true, or nil.
@@ -552,6 +559,14 @@ func (v view) inFiles() int {
 	return 0
 }
 
+// splitNamed returns the named split, or one without files.
+func (v view) splitNamed(name string) Split {
+	if s := find(v.Splits, func(s Split) bool { return s.Name == name }); s != nil {
+		return *s
+	}
+	return Split{Name: name}
+}
+
 // outFiles returns the number of files of the named split.
 func (v view) outFiles(name string) int {
 	if s := find(v.Splits, func(s Split) bool { return s.Name == name }); s != nil {
@@ -602,7 +617,7 @@ func (d Detector) split(name string) *DetectorSplit {
 // last returns the numbers of d on the latest split that has an AUROC, or nil.
 func (d Detector) last() *DetectorSplit {
 	for i := len(d.Splits) - 1; i >= 0; i-- {
-		if d.Splits[i].AUROC.OK() {
+		if isShare(d.Splits[i].AUROC) {
 			return &d.Splits[i]
 		}
 	}

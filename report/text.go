@@ -108,6 +108,29 @@ func count(n int, noun string) string {
 	return fmt.Sprintf("%d %ss", n, noun)
 }
 
+// list joins names for a sentence, and counts those past the first few.
+func list(all []string) string {
+	const most = 6
+	var shown []string
+	for _, name := range all[:min(most, len(all))] {
+		shown = append(shown, short(name, 40))
+	}
+	text := strings.Join(shown, ", ")
+	if more := len(all) - most; more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return text
+}
+
+// names is list of the names of s.
+func names[T any](s []T, name func(T) string) string {
+	var all []string
+	for _, x := range s {
+		all = append(all, name(x))
+	}
+	return list(all)
+}
+
 // table is one table of the page and one CSV file.
 type table struct {
 	name    string // of its CSV file, without extension
@@ -273,7 +296,7 @@ func terminalCell(s *DetectorSplit) string {
 		return missing
 	}
 	shown := strings.NewReplacer("(", "[", ")", "]", " to ", ", ").Replace(interval(s.auroc(), auroc3))
-	if s.PHolm < level {
+	if at := s.position(); at == above || at == below {
 		shown += "*"
 	}
 	return shown

@@ -14,89 +14,6 @@ import (
 	"github.com/rivo/uniseg"
 )
 
-func TestHeadline(t *testing.T) {
-	nan := Num(math.NaN())
-	last := func(r *Results) *DetectorSplit { return &r.Detectors[2].Splits[2] }
-	for _, c := range []struct {
-		name   string
-		change func(*Results)
-		want   []string // each in the headline
-		not    string
-	}{
-		{"drifted and worse", func(*Results) {},
-			[]string{"2019 files are told from 2017 with AUROC 0.80 (0.75 to 0.86) by mahalanobis/ensemble", "accuracy fell from 97% on 2017-val to 71%", "By family, the intervals of backdoor, worm, virus, trojan are above 0.5; they overlap", "since 2018-late", "from 71% to 80%", "Recommendation: retrain."}, ""},
-		{"no drift", func(r *Results) {
-			for i := range r.Detectors[2].Splits {
-				s := &r.Detectors[2].Splits[i]
-				s.AUROC, s.AUROCLo, s.AUROCHi, s.PHolm = 0.51, 0.45, 0.57, 1
-			}
-			r.Classifier.Splits[4].Accuracy = Interval{0.96, 0.92, 0.98}
-		}, []string{"2019 files cannot be told from 2017: AUROC 0.51 (0.45 to 0.57)", "not above 0.5 at p < 0.05 (Holm over the splits) at the end", "Recommendation: keep the model."}, "family"},
-		{"inside the band, and told all the same", func(r *Results) {
-			s := last(r)
-			s.AUROC, s.AUROCLo, s.AUROCHi, s.NullLo, s.NullHi, s.PHolm = 0.58, 0.53, 0.63, 0.45, 0.55, 0.002
-		}, []string{"2019 files are told from 2017 with AUROC 0.58 (0.53 to 0.63) by mahalanobis/ensemble, p 0.002"}, "cannot be told"},
-		{"two files, both apart", func(r *Results) {
-			s := last(r)
-			s.AUROC, s.AUROCLo, s.AUROCHi, s.PHolm = 1, 0.16, 1, 0.0004
-		}, []string{"2019 files are told from 2017 with AUROC 1.00 (0.16 to 1.00)", "p <0.001"}, "cannot be told"},
-		{"no drift, accuracy fell", func(r *Results) { last(r).PHolm = 0.2 },
-			[]string{"cannot be told from 2017", "accuracy fell from 97% on 2017-val to 71%", "Recommendation: label a sample"}, "keep the model."},
-		{"drift, accuracy holds", func(r *Results) { r.Classifier.Splits[4].Accuracy = Interval{0.96, 0.92, 0.98} },
-			[]string{"accuracy is 96%, against 97% on 2017-val", "Recommendation: keep the model for now, and label a sample"}, "retrain."},
-		{"drift, accuracy unknown", func(r *Results) { r.Classifier = nil },
-			[]string{"Recommendation: label a sample", "not known here"}, "accuracy fell"},
-		{"too few files", func(r *Results) { last(r).AUROCLo, last(r).AUROCHi, last(r).PHolm = 0, 1, nan },
-			[]string{"too few of them for a test", "Recommendation: collect more files"}, "retrain."},
-		{"scores above", func(r *Results) { last(r).AUROC, last(r).AUROCLo, last(r).AUROCHi = 0.3, 0.25, 0.35 },
-			[]string{"2019 files score above those of 2017", "Recommendation: look at the data"}, "told from"},
-		{"one family clear of all others", func(r *Results) {
-			for i := range last(r).Classes {
-				last(r).Classes[i].Interval = Interval{0.6, 0.5, 0.7}
-			}
-			last(r).Classes[1].Interval = Interval{0.8, 0.71, 0.9}
-		}, []string{"Of the families, virus has drifted furthest, with AUROC 0.80 (0.71 to 0.90)"}, "ranked"},
-		{"the highest family overlaps a small one", func(r *Results) {
-			for i := range last(r).Classes {
-				last(r).Classes[i].Interval = Interval{0.6, 0.4, 0.7}
-			}
-			last(r).Classes[1].Interval = Interval{0.8, 0.71, 0.9}
-			last(r).Classes[2].Interval = Interval{0.5, 0, 1}
-		}, []string{"the interval of virus alone is above 0.5, and overlaps others, so that the families cannot be ranked"}, "furthest"},
-		{"no family by itself", func(r *Results) {
-			for i := range last(r).Classes {
-				last(r).Classes[i].Lo = 0.49
-			}
-		}, []string{"told from 2017", "No family's interval is above 0.5 by itself."}, "furthest"},
-		{"In was seen", func(r *Results) { r.InUnseen = "seen" },
-			[]string{"accuracy is 71%.", "The network was trained on files of 2017-val", "Recommendation: none on these numbers"}, "fell"},
-		{"In may have been seen", func(r *Results) { r.InUnseen = "unknown" },
-			[]string{"It is not known whether the network was trained on files of 2017-val", "Recommendation, if 2017-val was new to the network: retrain."}, "none on"},
-		{"In lacks a class", func(r *Results) { r.Splits[1].Classes[2].Files = 0 },
-			[]string{"2017-val has no files of worm, which 2019 has", "Recommendation: none on these numbers"}, "retrain"},
-		{"last split without a number", func(r *Results) { last(r).AUROC = nan },
-			[]string{"2018-late files are told from 2017"}, "2019 files are"},
-		{"tuned on later files", func(r *Results) { r.Detectors[2].UsesOutLabels = true },
-			[]string{"by mahalanobis/layer8"}, "by mahalanobis/ensemble"},
-		{"nothing computed", func(r *Results) { r.Detectors = nil },
-			[]string{"cannot be said", "No detector has an AUROC"}, "Recommendation"},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			r := inventedRun()
-			c.change(&r)
-			got := strings.Join(headline(newView(r)), " ")
-			for _, want := range c.want {
-				if !strings.Contains(got, want) {
-					t.Errorf("lacks %q:\n%s", want, got)
-				}
-			}
-			if c.not != "" && strings.Contains(got, c.not) {
-				t.Errorf("says %q:\n%s", c.not, got)
-			}
-		})
-	}
-}
-
 func TestPreferred(t *testing.T) {
 	for _, c := range []struct {
 		names []string
@@ -110,47 +27,6 @@ func TestPreferred(t *testing.T) {
 	} {
 		if got := Preferred(c.names); got != c.want {
 			t.Errorf("Preferred(%q) = %q, want %q", c.names, got, c.want)
-		}
-	}
-}
-
-// Drift counts from the first verdict after which nothing known contradicts.
-func TestLasting(t *testing.T) {
-	for _, c := range []struct {
-		vs   []verdict
-		want int
-	}{
-		{nil, -1},
-		{[]verdict{within, within}, -1},
-		{[]verdict{above, above}, 0},
-		{[]verdict{above, within, above, above}, 2},
-		{[]verdict{within, above, unsure, above, unsure}, 1},
-		{[]verdict{above, below}, -1},
-		{[]verdict{unsure, unsure}, -1},
-	} {
-		if got := lasting(c.vs); got != c.want {
-			t.Errorf("lasting(%v) = %d, want %d", c.vs, got, c.want)
-		}
-	}
-}
-
-// A month too small to show drift neither shows nor refutes it.
-func TestMonthVerdict(t *testing.T) {
-	nan := Num(math.NaN())
-	for _, c := range []struct {
-		month DetectorMonth
-		want  verdict
-	}{
-		{DetectorMonth{Out: 40, AUROC: 0.6, AUROCLo: 0.51, AUROCHi: 0.68, NullHi: 0.55}, above},
-		{DetectorMonth{Out: 40, AUROC: 0.4, AUROCLo: 0.32, AUROCHi: 0.49}, below},
-		{DetectorMonth{Out: 40, AUROC: 0.55, AUROCLo: 0.47, AUROCHi: 0.63}, within},
-		{DetectorMonth{Out: 1, AUROC: 0.9, AUROCLo: 0, AUROCHi: 1}, unsure},
-		{DetectorMonth{Out: 4, AUROC: 1, AUROCLo: 0.4, AUROCHi: 1}, unsure},
-		{DetectorMonth{Out: 9, AUROC: 1, AUROCLo: 0.66, AUROCHi: 1}, above},
-		{DetectorMonth{AUROC: nan, AUROCLo: nan, AUROCHi: nan}, unsure},
-	} {
-		if got := c.month.drift(); got != c.want {
-			t.Errorf("%+v: verdict %d, want %d", c.month, got, c.want)
 		}
 	}
 }
