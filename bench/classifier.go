@@ -1,64 +1,166 @@
 package bench
 
 import (
+	"maps"
+	"math"
+
+	"driftbench/bench/dataset"
 	"driftbench/report"
 	"driftbench/stats"
 )
 
-// classifier measures the accuracy of the model by split and month, and how
-// much more accurate it is on the files that a detector does not reject. It
-// returns nil when the predicted classes of any split are not known.
+// calibrationBins is the number of bins of the expected calibration error, as in
+// Naeini et al. (2015).
+const calibrationBins = 10
+
+var nan = math.NaN()
+
+// classifier measures the accuracy of the model on the files that have a class,
+// by split and month, and how much more accurate it is on the files that a
+// detector does not reject. It returns nil when the predicted classes of any split
+// are not known.
 func (s *Splits) classifier() *report.Classifier {
 	c := new(report.Classifier)
 	for _, x := range s.All() {
 		if x.Predicted == nil {
 			return nil
 		}
-		c.Splits = append(c.Splits, accuracy(x.Name, s.Labels, x.Classes, x.Predicted))
+		c.Splits = append(c.Splits, s.accuracy(x.Name, x, x.labelled()))
+		if x.Role != report.RoleFit && x.Confidence != nil {
+			c.Calibration = append(c.Calibration, calibration(x.Name, x, x.labelled()))
+		}
 	}
-
-	var accuracies, f1s []float64
-	for _, m := range s.months() {
-		truth := inMonth(s, m, func(x *Split, row int) int { return x.Classes[row] })
-		predicted := inMonth(s, m, func(x *Split, row int) int { return x.Predicted[row] })
-		a := accuracy(m.String(), s.Labels, truth, predicted)
-		c.Months = append(c.Months, a)
-		accuracies = append(accuracies, float64(a.Accuracy.Value))
-		f1s = append(f1s, float64(a.MacroF1))
-	}
-	nan := report.Num(stats.AUT(nil))
-	for _, aut := range []struct {
-		name   string
-		values []float64
-	}{{"accuracy", accuracies}, {"macro-F1", f1s}} {
-		c.AUT = append(c.AUT, report.Metric{Name: aut.name, Interval: report.Interval{Value: report.Num(stats.AUT(aut.values)), Lo: nan, Hi: nan}})
-	}
-
+	s.addMonths(c)
 	for _, name := range s.detectors.Names() {
 		threshold := stats.Threshold(s.In.Scores[name], keepIn)
 		for _, x := range s.Out {
-			correct := make([]bool, len(x.Rows))
-			for j, class := range x.Classes {
-				correct[j] = x.Predicted[j] == class
-			}
-			r := stats.Reject(x.Scores[name], correct, threshold)
+			rows := x.labelled()
+			r := stats.Reject(x.some(name, rows), x.correct(rows), threshold)
 			c.Rejection = append(c.Rejection, report.Rejection{
 				Detector: name, Split: x.Name,
 				Misclassified: interval(r.Misclassified.Interval),
 				AURC:          report.Num(r.AURC),
 				Curve:         pairs(r.Curve),
-				Coverage:      report.Num(r.Coverage),
-				Accuracy:      report.Num(r.Accuracy),
+				Coverage:      report.Num(r.Coverage.Value),
+				Accuracy:      report.Num(r.Accuracy.Value),
 			})
 		}
 	}
 	return c
 }
 
-func accuracy(name string, labels []string, truth, predicted []int) report.Accuracy {
-	m := stats.NewConfusion(len(labels), truth, predicted)
+// some returns the scores of some rows of x by a detector with their groups.
+func (x *Split) some(detector string, rows []int) stats.Sample {
+	return stats.Sample{Scores: pick(x.Scores[detector], rows), Groups: pick(x.Groups, rows)}
+}
+
+// accuracy measures the model on some rows of a split.
+func (s *Splits) accuracy(name string, x *Split, rows []int) report.Accuracy {
+	m := stats.NewConfusion(len(s.Labels), pick(x.Classes, rows), pick(x.Predicted, rows))
 	return report.Accuracy{
-		Name: name, Files: len(truth),
-		Accuracy: interval(m.Accuracy()), MacroF1: report.Num(m.MacroF1()), Confusion: m,
+		Name: name, Files: len(rows),
+		Accuracy: interval(stats.Proportion(x.correct(rows), pick(x.Groups, rows))), MacroF1: report.Num(m.MacroF1()), Confusion: m,
 	}
+}
+
+// calibration compares the confidence of the model with its accuracy on some rows
+// of a split.
+func calibration(name string, x *Split, rows []int) report.Calibration {
+	ece, bins := stats.ECE(pick(x.Confidence, rows), x.correct(rows), calibrationBins)
+	c := report.Calibration{Name: name, ECE: report.Num(ece)}
+	for _, b := range bins {
+		c.Bins = append(c.Bins, report.CalibrationBin{Files: b.N, Confidence: report.Num(b.Confidence), Accuracy: report.Num(b.Accuracy)})
+	}
+	return c
+}
+
+// addMonths measures the model and the threshold of the preferred detector by
+// month of the Out files.
+func (s *Splits) addMonths(c *report.Classifier) {
+	detector := report.Preferred(s.detectors.Names())
+	all := s.outRows(detector)
+	var months []dataset.Month
+	var accuracies, f1s []float64
+	for _, m := range s.months() {
+		rows := all.inMonth(m)
+		if len(rows.labelled()) == 0 {
+			continue
+		}
+		a := s.accuracy(m.String(), rows, rows.labelled())
+		c.Months = append(c.Months, a)
+		months = append(months, m)
+		accuracies = append(accuracies, float64(a.Accuracy.Value))
+		f1s = append(f1s, float64(a.MacroF1))
+	}
+	none := func(v float64) report.Interval {
+		return report.Interval{Value: report.Num(v), Lo: report.Num(nan), Hi: report.Num(nan)}
+	}
+	c.AUT = []report.Metric{{Name: "accuracy", Interval: none(stats.AUT(accuracies))}, {Name: "macro-F1", Interval: none(stats.AUT(f1s))}}
+	for i, m := range months {
+		for gap := m - 1; i > 0 && gap > months[i-1]; gap-- {
+			c.MissingMonths = append(c.MissingMonths, gap.String())
+		}
+	}
+	if len(c.MissingMonths) > 0 {
+		times := make([]float64, len(months))
+		for i, m := range months {
+			times[i] = float64(m)
+		}
+		c.AUTCalendar = []report.Metric{{Name: "accuracy", Interval: none(stats.AUTAt(times, accuracies))}, {Name: "macro-F1", Interval: none(stats.AUTAt(times, f1s))}}
+	}
+	if detector != "" {
+		c.Operation = s.operation(detector, all)
+	}
+}
+
+// operation returns what an operator who rejects the files below the threshold
+// that keeps keepIn of In would have seen by month (Herzog et al. 2025).
+func (s *Splits) operation(detector string, out *Split) *report.Operation {
+	threshold := stats.Threshold(s.In.Scores[detector], keepIn)
+	o := &report.Operation{Detector: detector}
+	var rejected, errors, aurc, ece []float64
+	for _, m := range s.months() {
+		x := out.inMonth(m)
+		rows := x.labelled()
+		r := stats.Reject(x.some(detector, rows), x.correct(rows), threshold)
+		month := report.OperationMonth{
+			Month: m.String(), Files: len(x.Rows),
+			Rejected:  interval(stats.Below(x.sample(detector), threshold)),
+			ErrorKept: report.Interval{Value: report.Num(1 - r.Accuracy.Value), Lo: report.Num(1 - r.Accuracy.Hi), Hi: report.Num(1 - r.Accuracy.Lo)},
+			AURC:      report.Num(r.AURC), ECE: report.Num(nan),
+		}
+		if x.Confidence != nil {
+			month.ECE = calibration("", x, rows).ECE
+		}
+		o.Months = append(o.Months, month)
+		rejected, errors = append(rejected, float64(month.Rejected.Value)), append(errors, float64(month.ErrorKept.Value))
+		aurc, ece = append(aurc, float64(month.AURC)), append(ece, float64(month.ECE))
+	}
+	o.RejectedSD, o.ErrorKeptSD = report.Num(stats.Spread(rejected)), report.Num(stats.Spread(errors))
+	o.AURCSD, o.ECESD = report.Num(stats.Spread(aurc)), report.Num(stats.Spread(ece))
+	return o
+}
+
+// outRows returns the rows of all Out splits as one split, with the scores of one
+// detector and without features.
+func (s *Splits) outRows(detector string) *Split {
+	all := &Split{Role: report.RoleOut, Scores: map[string][]float64{}}
+	for _, x := range s.Out {
+		all.Rows = append(all.Rows, x.Rows...)
+		all.Months = append(all.Months, x.Months...)
+		all.Groups = append(all.Groups, x.Groups...)
+		all.Classes = append(all.Classes, x.Classes...)
+		all.Predicted = append(all.Predicted, x.Predicted...)
+		all.Confidence = append(all.Confidence, x.Confidence...)
+		all.Scores[detector] = append(all.Scores[detector], x.Scores[detector]...)
+	}
+	return all
+}
+
+// inMonth returns the rows of x that are of a month.
+func (x *Split) inMonth(m dataset.Month) *Split {
+	part := *x
+	part.Scores = maps.Clone(x.Scores)
+	part.keep(func(row int) bool { return x.Months[row] == m })
+	return &part
 }

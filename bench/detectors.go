@@ -19,35 +19,38 @@ const defaultResamples = 2000
 // measure compares the scores that one detector gives In with those of every
 // Out split and month.
 func (s *Splits) measure(name string, opt Options) report.Detector {
-	fit, in := s.Fit.Scores[name], s.In.Scores[name]
-	shown := [][]float64{in}
+	fit, in := s.Fit.sample(name), s.In.sample(name)
+	shown := [][]float64{in.Scores}
 	for _, x := range s.Out {
 		shown = append(shown, x.Scores[name])
 	}
 	d := report.Detector{
 		Name:          name,
 		UsesOutLabels: stats.UsesOutLabels(name),
-		Threshold:     report.Num(stats.Threshold(in, keepIn)),
-		Gap:           interval(stats.DeLong(fit, in).Interval),
+		Threshold:     report.Num(stats.Threshold(in.Scores, keepIn)),
+		Gap:           interval(stats.AUROCOf(fit, in).Interval),
 	}
 	edges := stats.Edges(histogramBins, shown...)
 	d.Edges = nums(edges)
-	d.InHistogram = nums(stats.Histogram(edges, in))
+	d.InHistogram = nums(stats.Histogram(edges, in.Scores))
 
 	var p []float64
 	for _, x := range s.Out {
-		out := x.Scores[name]
-		a := stats.DeLong(in, out)
+		out := x.sample(name)
+		a := stats.AUROCOf(in, out)
 		balanced, classes := stats.PerClass(in, s.In.Classes, out, x.Classes, len(s.Labels))
 		against := report.DetectorSplit{
-			Split: x.Name, In: len(in), Out: len(out),
+			Split: x.Name, In: len(in.Scores), Out: len(out.Scores),
 			AUROC: report.Num(a.Value), AUROCLo: report.Num(a.Lo), AUROCHi: report.Num(a.Hi),
 			NullLo: report.Num(a.NullLo), NullHi: report.Num(a.NullHi),
-			P:         report.Num(a.P),
-			Balanced:  interval(balanced),
-			Rejected:  report.Num(stats.Below(out, float64(d.Threshold))),
-			ROC:       pairs(stats.ROC(in, out, curvePoints)),
-			Histogram: nums(stats.Histogram(edges, out)),
+			P:        report.Num(a.P),
+			Balanced: interval(balanced),
+			GroupsIn: a.GroupsIn, GroupsOut: a.GroupsOut, FewGroups: a.Few(),
+			EffectiveIn: report.Num(a.EffectiveIn), EffectiveOut: report.Num(a.EffectiveOut), DesignEffect: report.Num(a.DesignEffect),
+			Families:  s.families(name, in, x),
+			Rejected:  report.Num(stats.Below(out, float64(d.Threshold)).Value),
+			ROC:       pairs(stats.ROC(in.Scores, out.Scores, curvePoints)),
+			Histogram: nums(stats.Histogram(edges, out.Scores)),
 		}
 		for _, m := range stats.Metrics(in, out, stats.Bootstrap{Resamples: cmp.Or(opt.Resamples, defaultResamples), Seed: opt.Seed}) {
 			against.Metrics = append(against.Metrics, report.Metric{Name: m.Name, Interval: interval(m.Interval)})
@@ -66,10 +69,10 @@ func (s *Splits) measure(name string, opt Options) report.Detector {
 	}
 
 	for _, m := range s.months() {
-		out := inMonth(s, m, func(x *Split, row int) float64 { return x.Scores[name][row] })
-		a := stats.DeLong(in, out)
+		out := s.monthSample(m, name)
+		a := stats.AUROCOf(in, out)
 		d.Months = append(d.Months, report.DetectorMonth{
-			Month: m.String(), Out: len(out),
+			Month: m.String(), Out: len(out.Scores), Groups: a.GroupsOut,
 			AUROC: report.Num(a.Value), AUROCLo: report.Num(a.Lo), AUROCHi: report.Num(a.Hi),
 			NullLo: report.Num(a.NullLo), NullHi: report.Num(a.NullHi),
 		})
@@ -85,25 +88,46 @@ func (s *Splits) compare(names []string) []report.Comparison {
 		return nil
 	}
 	first := report.Preferred(names)
-	in := s.In.Scores
 	var detectors, splits []report.Comparison
 	for i, x := range s.Out {
 		for _, name := range names {
 			if name == first {
 				continue
 			}
-			d := stats.PairedDetectors(in[name], x.Scores[name], in[first], x.Scores[first])
+			d := stats.PairedDetectors(s.In.sample(name), x.sample(name), s.In.Scores[first], x.Scores[first])
 			detectors = append(detectors, comparison(name+"@"+x.Name, first+"@"+x.Name, d))
 		}
 		if i > 0 {
 			before := s.Out[i-1]
-			d := stats.PairedSplits(in[first], x.Scores[first], before.Scores[first])
+			d := stats.PairedSplits(s.In.sample(first), x.sample(first), before.sample(first))
 			splits = append(splits, comparison(first+"@"+x.Name, first+"@"+before.Name, d))
 		}
 	}
 	holm(detectors)
 	holm(splits)
 	return append(splits, detectors...)
+}
+
+// families returns the AUROC of all In files against the Out files of each label
+// that training lacks, the commonest label first.
+func (s *Splits) families(detector string, in stats.Sample, x *Split) []report.ClassAUROC {
+	rows := map[string][]int{}
+	counts := map[string]int{}
+	for row, c := range x.Classes {
+		if c < 0 {
+			label := x.Rows[row].Label
+			rows[label] = append(rows[label], row)
+			counts[label]++
+		}
+	}
+	var all []report.ClassAUROC
+	for _, label := range commonest(counts) {
+		out := stats.Sample{Scores: pick(x.Scores[detector], rows[label]), Groups: pick(x.Groups, rows[label])}
+		all = append(all, report.ClassAUROC{
+			Label: label, In: len(in.Scores), Out: len(out.Scores), Interval: interval(stats.AUROCOf(in, out).Interval),
+		})
+	}
+	return all
 }
 
 func comparison(a, b string, d stats.Difference) report.Comparison {

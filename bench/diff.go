@@ -95,9 +95,9 @@ func diffRuns(dirA, dirB string, a, b report.Results) ([]SplitDiff, error) {
 			key := name + "@" + split
 			s.Detectors = append(s.Detectors, DetectorDiff{
 				Detector: name,
-				A:        stats.DeLong(inA[i], outA[i]).Value,
-				B:        stats.DeLong(inB[i], outB[i]).Value,
-				Test:     comparison(key, key, stats.PairedDetectors(inA[i], outA[i], inB[i], outB[i])),
+				A:        stats.AUROCOf(stats.Sample{Scores: inA[i]}, stats.Sample{Scores: outA[i]}).Value,
+				B:        stats.AUROCOf(stats.Sample{Scores: inB[i]}, stats.Sample{Scores: outB[i]}).Value,
+				Test:     comparison(key, key, stats.PairedDetectors(stats.Sample{Scores: inA[i]}, stats.Sample{Scores: outA[i]}, inB[i], outB[i])),
 			})
 		}
 		all = append(all, s)

@@ -2,7 +2,6 @@ package bench
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -24,7 +23,7 @@ func Evaluate(ctx context.Context, s *Splits, opt Options) (report.Results, erro
 		return r, err
 	}
 	for _, x := range s.All() {
-		r.Splits = append(r.Splits, describeSplit(x, s.Fit, s.Labels))
+		r.Splits = append(r.Splits, s.describeSplit(x))
 	}
 	for _, layer := range s.Layers {
 		if g := s.detectors.Gaussian(layer); g != nil {
@@ -58,6 +57,7 @@ func Evaluate(ctx context.Context, s *Splits, opt Options) (report.Results, erro
 	}
 	r.Comparisons = s.compare(names)
 	r.Classifier = s.classifier()
+	r.Regroupings = s.regroup(report.Preferred(names))
 	return r, nil
 }
 
@@ -83,7 +83,7 @@ func (s *Splits) score(ctx context.Context, opt Options) error {
 			if x.Scores[name] == nil {
 				scores := make([]float64, len(x.Rows))
 				if err := await(ctx, func() error { return s.detectors.Score(scores, name, x.features()) }); err != nil {
-					return fmt.Errorf("split %s: %w", x.Name, locate(err, x))
+					return fmt.Errorf("split %s: %w", x.Name, err)
 				}
 				x.Scores[name] = scores
 			}
@@ -125,7 +125,7 @@ func (s *Splits) fit(ctx context.Context, opt Options) error {
 		return err
 	})
 	if err != nil {
-		return locate(err, s.All()...)
+		return err
 	}
 	s.detectors, s.skipped = d, map[string]string{}
 	for _, name := range stats.Names(s.Layers) {
@@ -134,54 +134,6 @@ func (s *Splits) fit(ctx context.Context, opt Options) error {
 		}
 	}
 	return nil
-}
-
-// locate adds to the error of a feature that is not finite the name of the file
-// that has it, the first in the splits.
-func locate(err error, in ...*Split) error {
-	var layer *stats.LayerError
-	var bad *stats.NotFiniteError
-	if !errors.As(err, &layer) || !errors.As(err, &bad) {
-		return err
-	}
-	for _, s := range in {
-		m, ok := s.features()[layer.Layer]
-		if !ok {
-			continue
-		}
-		for i, v := range m.Data {
-			if v-v != 0 { // NaN or infinite
-				return fmt.Errorf("features/%s.%s.npy: file %q has %v in column %d: the model gives no finite number for it; take the file out of the index", s.Name, layer.Layer, s.Rows[i/m.Cols].Name, v, i%m.Cols)
-			}
-		}
-	}
-	return err
-}
-
-// describeSplit counts the files of a split.
-func describeSplit(s, fit *Split, labels []string) report.Split {
-	d := report.Split{Name: s.Name, Role: s.Role, From: s.From.String(), To: s.To.String(), Files: len(s.Rows), Dropped: s.Dropped}
-	seen, inFit := map[string]bool{}, map[string]bool{}
-	if s != fit {
-		for _, row := range fit.Rows {
-			inFit[row.SHA256] = true
-		}
-	}
-	counts := make([]int, len(labels))
-	for i, row := range s.Rows {
-		if seen[row.SHA256] {
-			d.Duplicates++
-		}
-		seen[row.SHA256] = true
-		if inFit[row.SHA256] {
-			d.SeenInFit++
-		}
-		counts[s.Classes[i]]++
-	}
-	for i, l := range labels {
-		d.Classes = append(d.Classes, report.ClassCount{Label: l, Files: counts[i]})
-	}
-	return d
 }
 
 // timeRules says where the splits break the rules of TESSERACT (Pendlebury et

@@ -20,15 +20,17 @@ func TestDescribeSplitCountsSameBytes(t *testing.T) {
 		return s
 	}
 	fit := split(report.RoleFit, "a", "b", "b")
+	s := &Splits{Labels: labels, Fit: fit, In: split(report.RoleIn, "c", "d"), Out: []*Split{split(report.RoleOut, "b", "c", "a", "b", "c")}}
+	s.setGroups()
 	for _, c := range []struct {
 		s                     *Split
 		duplicates, seenInFit int
 	}{
 		{fit, 1, 0},
-		{split(report.RoleIn, "c", "d"), 0, 0},
-		{split(report.RoleOut, "b", "c", "a", "b", "c"), 2, 3},
+		{s.In, 0, 0},
+		{s.Out[0], 2, 3},
 	} {
-		d := describeSplit(c.s, fit, labels)
+		d := s.describeSplit(c.s)
 		if d.Duplicates != c.duplicates || d.SeenInFit != c.seenInFit {
 			t.Errorf("%s: %d duplicates, %d seen in fit; want %d, %d", c.s.Role, d.Duplicates, d.SeenInFit, c.duplicates, c.seenInFit)
 		}

@@ -40,6 +40,7 @@ type savedFit struct {
 	Labels   []string          `json:"labels"`
 	InUnseen string            `json:"in_unseen"`
 	Skipped  map[string]string `json:"skipped,omitempty"` // detectors that could not be fitted, and why
+	Other    []string          `json:"other,omitempty"`   // labels of the class other
 	Fit      savedSplit        `json:"fit"`
 	In       savedSplit        `json:"in"`
 
@@ -49,12 +50,21 @@ type savedFit struct {
 // savedSplit is a split without its features, one column a field. Names and
 // dates are bytes, since they need not be UTF-8.
 type savedSplit struct {
-	From      dataset.Month        `json:"from"`
-	To        dataset.Month        `json:"to"`
-	Dropped   int                  `json:"dropped"`
-	Names     [][]byte             `json:"names"`
-	FirstSeen [][]byte             `json:"first_seen"`
-	SHA256    []string             `json:"sha256"`
+	From      dataset.Month `json:"from"`
+	To        dataset.Month `json:"to"`
+	Dropped   int           `json:"dropped"`
+	Names     [][]byte      `json:"names"`
+	FirstSeen [][]byte      `json:"first_seen"`
+	SHA256    []string      `json:"sha256"`
+	// Files of earlier versions have none of these.
+	Labels     [][]byte  `json:"labels,omitempty"` // where they are not those of Classes
+	Groups     [][]byte  `json:"groups,omitempty"`
+	Kinds      []string  `json:"kinds,omitempty"`
+	Linked     []uint32  `json:"linked,omitempty"`
+	NearFit    []string  `json:"near_fit,omitempty"`
+	Confidence []float64 `json:"confidence,omitempty"`
+	Excluded   int       `json:"excluded,omitempty"`
+
 	Classes   []int                `json:"classes"`
 	Predicted []int                `json:"predicted,omitempty"`
 	Scores    map[string][]float64 `json:"scores"` // by detector
@@ -63,7 +73,7 @@ type savedSplit struct {
 // saveFit writes the fitted detectors of s, and what they are measured against.
 func saveFit(path string, s *Splits) error {
 	f := savedFit{
-		Train: s.Train, Labels: s.Labels, InUnseen: s.InUnseen, Skipped: s.skipped,
+		Train: s.Train, Labels: s.Labels, InUnseen: s.InUnseen, Skipped: s.skipped, Other: s.other,
 		Fit: saveSplit(s.Fit), In: saveSplit(s.In),
 	}
 	meta, err := json.Marshal(f)
@@ -95,9 +105,14 @@ func saveFit(path string, s *Splits) error {
 func saveSplit(x *Split) savedSplit {
 	s := savedSplit{
 		From: x.From, To: x.To, Dropped: x.Dropped,
-		Classes: x.Classes, Predicted: x.Predicted, Scores: x.Scores,
+		Classes: x.Classes, Predicted: x.Predicted, Confidence: x.Confidence, Scores: x.Scores, Excluded: x.Excluded,
 	}
 	for _, r := range x.Rows {
+		s.Labels = append(s.Labels, []byte(r.Label))
+		s.Groups = append(s.Groups, []byte(r.Group))
+		s.Kinds = append(s.Kinds, r.Kind)
+		s.Linked = append(s.Linked, r.Linked)
+		s.NearFit = append(s.NearFit, r.NearFit)
 		s.Names = append(s.Names, []byte(r.Name))
 		s.FirstSeen = append(s.FirstSeen, []byte(r.FirstSeen))
 		s.SHA256 = append(s.SHA256, r.SHA256)
@@ -150,7 +165,7 @@ func parseFit(b []byte) (*Splits, error) {
 func (f *savedFit) splits() (*Splits, error) {
 	s := &Splits{
 		Train: f.Train, Labels: f.Labels, InUnseen: f.InUnseen, Layers: f.detectors.Layers(),
-		detectors: f.detectors, skipped: f.Skipped,
+		detectors: f.detectors, skipped: f.Skipped, other: f.Other,
 	}
 	if strings.ContainsAny(f.Train, "/\\\x00") { // it names files
 		return nil, fmt.Errorf("the training span %q cannot name a file", f.Train)
@@ -171,10 +186,18 @@ func (c savedSplit) split(name string, role report.Role, f *savedFit) (*Split, e
 	x := &Split{
 		Split: features.Split{Name: name, Rows: make([]features.Row, n)},
 		Role:  role, From: c.From, To: c.To, Dropped: c.Dropped,
-		Classes: c.Classes, Predicted: c.Predicted, Scores: c.Scores,
+		Excluded: c.Excluded, Classes: c.Classes, Predicted: c.Predicted, Confidence: c.Confidence, Scores: c.Scores,
 	}
 	if n == 0 || len(c.FirstSeen) != n || len(c.SHA256) != n || len(c.Classes) != n || c.Predicted != nil && len(c.Predicted) != n {
 		return nil, fmt.Errorf("split %q: its columns are empty or differ in length", name)
+	}
+	for _, length := range []int{len(c.Labels), len(c.Groups), len(c.Kinds), len(c.Linked), len(c.NearFit), len(c.Confidence)} {
+		if length != 0 && length != n {
+			return nil, fmt.Errorf("split %q: its columns differ in length", name)
+		}
+	}
+	if len(c.Confidence) == 0 {
+		x.Confidence = nil
 	}
 	for _, class := range slices.Concat(c.Classes, c.Predicted) {
 		if class < 0 || class >= len(labels) {
@@ -182,7 +205,23 @@ func (c savedSplit) split(name string, role report.Role, f *savedFit) (*Split, e
 		}
 	}
 	for i := range x.Rows {
-		x.Rows[i] = features.Row{Name: string(c.Names[i]), Label: labels[c.Classes[i]], FirstSeen: string(c.FirstSeen[i]), SHA256: c.SHA256[i]}
+		r := features.Row{Name: string(c.Names[i]), Label: labels[c.Classes[i]], FirstSeen: string(c.FirstSeen[i]), SHA256: c.SHA256[i]}
+		if len(c.Labels) > 0 {
+			r.Label = string(c.Labels[i])
+		}
+		if len(c.Groups) > 0 {
+			r.Group = string(c.Groups[i])
+		}
+		if len(c.Kinds) > 0 {
+			r.Kind = c.Kinds[i]
+		}
+		if len(c.Linked) > 0 {
+			r.Linked = c.Linked[i]
+		}
+		if len(c.NearFit) > 0 {
+			r.NearFit = c.NearFit[i]
+		}
+		x.Rows[i] = r
 	}
 	for _, d := range f.detectors.Names() {
 		if len(c.Scores[d]) != n {

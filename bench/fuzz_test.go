@@ -64,9 +64,10 @@ func FuzzParseFit(f *testing.F) {
 		}
 		out := *later.Out[0]
 		s.Out = append(s.Out, &out)
-		if err := out.setClasses(s.Labels); err != nil {
-			return
+		if err := out.setClasses(map[string]int{"a": 0, "b": len(s.Labels) - 1}, s.Labels); err != nil {
+			t.Fatal(err)
 		}
+		s.setGroups()
 		r, err := Evaluate(context.Background(), s, Options{Resamples: 2})
 		if err != nil {
 			return // layers of another width or name

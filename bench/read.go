@@ -72,6 +72,9 @@ func readSplits(opt Options, made *Manifest) (*Splits, error) {
 		if err != nil {
 			return nil, err
 		}
+		if w := x.dropNotFinite(); w != "" {
+			s.Warnings = append(s.Warnings, w)
+		}
 		s.add(x)
 	}
 	if opt.Dataset.ConfigFile == "" {
@@ -89,7 +92,20 @@ func readSplits(opt Options, made *Manifest) (*Splits, error) {
 		return nil, fmt.Errorf("%s holds the splits %s: want %s", opt.Features, strings.Join(found, ", "), want)
 	}
 	slices.SortStableFunc(s.Out, func(a, b *Split) int { return cmp.Compare(a.From, b.From) })
-	return s, s.label(config)
+	s.made = made
+	if err := s.label(config); err != nil {
+		return nil, err
+	}
+	s.setGroups()
+	if opt.FitFile == "" {
+		s.excludeFitBytes()
+	}
+	for _, x := range s.All() {
+		if len(x.Rows) == 0 {
+			return nil, fmt.Errorf("%s: split %q has no rows that can be used", opt.Features, x.Name)
+		}
+	}
+	return s, nil
 }
 
 // planned is a split that a folder is to hold. A zero span is that of its rows.
@@ -178,19 +194,22 @@ func (s *Splits) add(x *Split) {
 }
 
 // label sets labels and classes. Without a configuration or a fit file the
-// labels are those of the rows, and their order is not that of the model's
-// outputs, so that what the model predicts is not known.
+// labels are those of the training rows, and their order is not that of the
+// model's outputs, so that what the model predicts is not known. A training row
+// whose label is none of the labels belongs to the label "other" where there is
+// one. An Out row whose label training lacks has no class.
 func (s *Splits) label(config *dataset.Config) error {
 	splits, guessed := s.All(), false
+	training := []*Split{s.Fit, s.In}
 	switch {
 	case s.detectors != nil:
-		splits = s.Out // the others have their classes
+		splits, training = s.Out, nil // the others have their classes
 	case config != nil:
 		s.Labels = config.Labels
 	default:
 		guessed = true
 		found := map[string]bool{}
-		for _, x := range splits {
+		for _, x := range training {
 			for _, r := range x.Rows {
 				found[r.Label] = true
 			}
@@ -198,13 +217,59 @@ func (s *Splits) label(config *dataset.Config) error {
 		s.Labels = slices.Sorted(maps.Keys(found))
 		s.Warnings = append(s.Warnings, "nothing says in which order the model has its classes, so accuracy is left out: give --corpus-config, or the features of driftbench extract with their manifest.json")
 	}
+	classes := map[string]int{}
+	for i, l := range s.Labels {
+		classes[l] = i
+	}
+	if other, ok := classes[otherLabel]; ok {
+		for _, x := range training {
+			for _, r := range x.Rows {
+				if _, ok := classes[r.Label]; !ok && r.Label != "" {
+					classes[r.Label] = other
+					s.other = append(s.other, r.Label)
+				}
+			}
+		}
+		for _, l := range s.other {
+			classes[l] = other
+		}
+	}
 	for _, x := range splits {
-		if err := x.setClasses(s.Labels); err != nil {
+		if err := x.setClasses(classes, s.Labels); err != nil {
 			return err
 		}
 		if guessed {
-			x.Predicted = nil
+			x.Predicted, x.Confidence = nil, nil
 		}
 	}
 	return nil
+}
+
+// otherLabel is the label of the class that rare families are left to.
+const otherLabel = "other"
+
+// dropNotFinite drops the rows for which the model gave a value that is not
+// finite, and warns.
+func (x *Split) dropNotFinite() (warning string) {
+	var first string
+	bad := make([]bool, len(x.Rows))
+	n := 0
+	for _, l := range x.Layers {
+		for i, v := range l.Data {
+			if row := i / l.Width; v-v != 0 && !bad[row] { // NaN or infinite
+				bad[row] = true
+				n++
+				if first == "" {
+					first = fmt.Sprintf("%q has %v in column %d of %s", x.Rows[row].Name, v, i%l.Width, l.Name)
+				}
+			}
+		}
+	}
+	if n == 0 {
+		return ""
+	}
+	files := len(x.Rows)
+	x.keep(func(row int) bool { return !bad[row] })
+	x.Dropped += n
+	return fmt.Sprintf("split %s: %d of %d files have features that are not finite numbers, and are dropped; the first: %s", x.Name, n, files, first)
 }

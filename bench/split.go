@@ -2,6 +2,7 @@ package bench
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -18,12 +19,17 @@ type Split struct {
 	Role     report.Role
 	From, To dataset.Month   // the span, inclusive
 	Months   []dataset.Month // of each row
-	Dropped  int             // rows whose file could not be read
+	Dropped  int             // rows whose file could not be read, or gives no finite features
+	Excluded int             // In rows with the bytes of a fit row, which are left out
+	Groups   []int           // of each row; the same number in two splits is the same group
 
-	// Classes holds the class of each row as an index into [Splits].Labels,
-	// Predicted the class that the model gives it: nil where the model's classes
-	// are not known to be the labels.
+	// Classes holds the class of each row as an index into [Splits].Labels. It is
+	// -1 for an Out row without a label or of a family that training lacks.
+	// Predicted is the class that the model gives the row, and Confidence the
+	// probability that it gives that class: nil where the model's classes are not
+	// known to be the labels.
 	Classes, Predicted []int
+	Confidence         []float64
 
 	// Scores holds one score a row, by detector.
 	Scores map[string][]float64
@@ -40,6 +46,10 @@ type Splits struct {
 	Layers   []string // feature layers, in the order of the network
 	InUnseen string   // as in report.Results
 	Warnings []string // of what made the features
+
+	grouped bool      // whether any row names its group
+	other   []string  // labels of training rows that are of the class other
+	made    *Manifest // of the extraction
 
 	// detectors come from a fit file, in which case Fit and In have scores and
 	// no features; nil fits them on Fit.
@@ -106,39 +116,39 @@ func (x *Split) setMonths() error {
 }
 
 // setClasses takes the classes of the rows from their labels, and the predicted
-// ones from their logits.
-func (x *Split) setClasses(labels []string) error {
-	class := map[string]int{}
-	for i, l := range labels {
-		class[l] = i
-	}
+// ones from their logits. classes holds the class of every label.
+func (x *Split) setClasses(classes map[string]int, labels []string) error {
 	x.Classes = make([]int, len(x.Rows))
 	for i, r := range x.Rows {
-		c, ok := class[r.Label]
-		if !ok {
+		c, ok := classes[r.Label]
+		if !ok && x.Role != report.RoleOut {
 			return fmt.Errorf("split %q: label %q of %q is none of %s", x.Name, r.Label, r.Name, strings.Join(labels, ", "))
+		}
+		if !ok {
+			c = -1
 		}
 		x.Classes[i] = c
 	}
-	x.Predicted = predict(x.Split, len(labels))
+	x.Predicted, x.Confidence = predict(x.Split, len(labels))
 	return nil
 }
 
-// predict returns the classes that the logits give the rows of s, or nil when
-// the model does not have that many classes.
-func predict(s features.Split, classes int) []int {
+// predict returns the classes that the logits give the rows of s and their
+// probabilities, or nil when the model does not have that many classes.
+func predict(s features.Split, classes int) (predicted []int, confidence []float64) {
 	i := slices.IndexFunc(s.Layers, func(l features.Layer) bool { return l.Name == stats.Logits })
 	if i < 0 || max(2, s.Layers[i].Width) != classes {
-		return nil
+		return nil, nil
 	}
 	l := s.Layers[i]
-	predicted := make([]int, len(s.Rows))
+	predicted, confidence = make([]int, len(s.Rows)), make([]float64, len(s.Rows))
 	for i := range predicted {
 		row := l.Data[i*l.Width : (i+1)*l.Width]
 		if l.Width == 1 { // one sigmoid unit: above 0 is the second label
 			if row[0] > 0 {
 				predicted[i] = 1
 			}
+			confidence[i] = 1 / (1 + math.Exp(-math.Abs(float64(row[0]))))
 			continue
 		}
 		for c, v := range row {
@@ -146,8 +156,33 @@ func predict(s features.Split, classes int) []int {
 				predicted[i] = c
 			}
 		}
+		sum := 0.0 // of the softmax, relative to the largest
+		for _, v := range row {
+			sum += math.Exp(float64(v) - float64(row[predicted[i]]))
+		}
+		confidence[i] = 1 / sum
 	}
-	return predicted
+	return predicted, confidence
+}
+
+// labelled returns the numbers of the rows that have a class.
+func (x *Split) labelled() []int {
+	var rows []int
+	for row, c := range x.Classes {
+		if c >= 0 {
+			rows = append(rows, row)
+		}
+	}
+	return rows
+}
+
+// correct tells of the given rows whether the model's class is the label's.
+func (x *Split) correct(rows []int) []bool {
+	correct := make([]bool, len(rows))
+	for i, row := range rows {
+		correct[i] = x.Predicted[row] == x.Classes[row]
+	}
+	return correct
 }
 
 // features returns the layers of x as stats wants them, sharing memory.

@@ -7,7 +7,7 @@ Every number comes from a reference: scikit-learn's covariance, metrics and
 logistic regression, SciPy's pinvh, pytorch-ood's detectors and metrics. Where
 pytorch-ood computes in float32 or adds a ridge (Mahalanobis, RMD, ViM), the
 definition is written out in NumPy's float64 here and held against it loosely.
-DeLong's variance and Lee's TNR are plain NumPy too.
+DeLong's variance, Lee's TNR and everything that counts groups are plain NumPy too.
 """
 
 import json
@@ -149,6 +149,7 @@ def short(layers):
 
 
 def placements(i, o):
+    """Of every In score among the Out scores, and one minus that of every Out score among the In scores."""
     pairs = (o[None, :] < i[:, None]) + 0.5 * (o[None, :] == i[:, None])
     return pairs.mean(axis=1), pairs.mean(axis=0)
 
@@ -203,6 +204,112 @@ def ranking(rng, name, i, o):
     return case
 
 
+def contributions(v, groups):
+    """Every group's c_g, the jackknife variance and degrees of freedom of the mean of v."""
+    ids, w = np.unique(groups, return_counts=True)
+    w, k = w / len(v), len(ids)
+    c = {g: np.sqrt((k - 1) / k) * (v[groups == g] - v.mean()).sum() / len(v) / (1 - wg) for g, wg in zip(ids, w)}
+    k_eff = 1 / (w**2).sum()
+    return c, sum(x**2 for x in c.values()), np.sqrt((k - 1) * (k_eff - 1)), k_eff
+
+
+def combine(sides):
+    """Variance and degrees of freedom of a sum of means."""
+    ids = set().union(*(c for c, *_ in sides))
+    variance = sum(sum(c.get(g, 0) for c, *_ in sides) ** 2 for g in ids)
+    if len(ids) < sum(len(c) for c, *_ in sides):  # a group is in several
+        return variance, min(df for _, _, df, *_ in sides)
+    return variance, sum(v for _, v, *_ in sides) ** 2 / sum(v**2 / df for _, v, df, *_ in sides)
+
+
+def logit_interval(a, variance, df):
+    half = scipy.stats.t.ppf(0.975, df) * np.sqrt(variance) / (a * (1 - a))
+    return scipy.special.expit(scipy.special.logit(a) + np.array([-half, half])).tolist()
+
+
+def null_band(i, o, gi, go):
+    """Standard deviation of the AUROC without drift, and its degrees of freedom."""
+    ssb = ssw = dfb = dfw = spread = 0
+    for s, g in ((i, gi), (o, go)):
+        r = (scipy.stats.rankdata(s) - 0.5) / len(s) - 0.5
+        for own in (r[g == x] for x in np.unique(g)):
+            ssb += own.sum() ** 2 / len(own)
+            ssw += ((own - own.mean()) ** 2).sum()
+            spread -= len(own) ** 2 / len(s)
+        spread += len(s)
+        dfb += len(np.unique(g)) - 1
+        dfw += len(s) - len(np.unique(g))
+    msb, msw, m0 = ssb / dfb, ssw / dfw if dfw else 0, spread / dfb
+    rho = min(1, max(0, (msb - msw) / (msb + (m0 - 1) * msw))) if dfw else 0
+    _, ties = np.unique(np.concatenate([i, o]), return_counts=True)
+    total = len(i) + len(o)
+    u = (total + 1 - (ties**3 - ties).sum() / (total * (total - 1))) / (12 * len(i) * len(o))
+    apart = sum(((gi == g).mean() - (go == g).mean()) ** 2 for g in np.unique(np.concatenate([gi, go])))
+    return np.sqrt(u * (1 - rho + rho * apart / (1 / len(i) + 1 / len(o)))), dfb
+
+
+def grouped(rng, name, i, gi, o, go):
+    v_in, v_out = placements(i, o)
+    a, sides = v_in.mean(), [contributions(v_in, gi), contributions(v_out, go)]
+    variance, df = combine(sides)
+    files = [v.var(ddof=1) / len(v) for v in (v_in, v_out)]
+    sd, band_df = null_band(i, o, gi, go)
+    p_band = 2 * scipy.stats.t.sf(abs(a - 0.5) / sd, band_df)
+    case = {
+        "name": name, "in": i.tolist(), "groups_in": gi.tolist(), "out": o.tolist(), "groups_out": go.tolist(),
+        "auroc": a, "variance": variance, "df": df, "interval": logit_interval(a, variance, df),
+        "band": (0.5 + scipy.stats.t.ppf(0.975, band_df) * sd * np.array([-1, 1])).clip(0, 1).tolist(), "p_band": p_band,
+        "p": max(p_band, 2 * scipy.stats.t.sf(abs(a - 0.5) / np.sqrt(variance), df)),
+        "effective_groups": [k_eff for *_, k_eff in sides], "design_effect": variance / sum(files),
+        "effective_files": [len(s) * f / v for s, f, (_, v, *_) in zip((i, o), files, sides)],
+    }
+
+    def difference(value, sides):
+        variance, df = combine(sides)
+        half = scipy.stats.t.ppf(0.975, df) * np.sqrt(variance)
+        return {"value": value, "variance": variance, "lo": max(-1, value - half), "hi": min(1, value + half),
+                "p": 2 * scipy.stats.t.sf(abs(value) / np.sqrt(variance), df)}
+
+    in_b, out_b = i + rng.normal(size=len(i)), o + rng.normal(size=len(o))
+    w_in, w_out = placements(in_b, out_b)
+    case |= {"in_b": in_b.tolist(), "out_b": out_b.tolist()}
+    case["detectors"] = difference(a - w_in.mean(), [contributions(v_in - w_in, gi), contributions(v_out - w_out, go)])
+    # A later split, with some groups of its own.
+    later = go.max() + 1 - rng.integers(0, 6, size=len(o))
+    w_in, w_out = placements(i, out_b)
+    case["groups_later"] = later.tolist()
+    case["splits"] = difference(a - w_in.mean(), [contributions(v_in - w_in, gi), contributions(v_out, go),
+                                                  contributions(-w_out, later)])
+
+    class_in, class_out = np.arange(len(i)) % 2, np.arange(len(o)) % 2
+    mean, c_in, c_out, w = 0, {}, {}, [{}, {}]
+    for c in range(2):
+        v = placements(i[class_in == c], o[class_out == c])
+        mean += v[0].mean() / 2
+        for side, (v, g, total) in enumerate(((v[0], gi[class_in == c], c_in), (v[1], go[class_out == c], c_out))):
+            for x, value in contributions(v, g)[0].items():
+                total[x] = total.get(x, 0) + value / 2
+                w[side][x] = w[side].get(x, 0) + (g == x).mean() / 2
+    sides = [(c, sum(x**2 for x in c.values()), np.sqrt((len(c) - 1) * (1 / sum(x**2 for x in w[side].values()) - 1)))
+             for side, c in enumerate((c_in, c_out))]
+    case["balanced"] = [mean, *logit_interval(mean, *combine(sides))]
+
+    case["threshold"] = np.quantile(o, 0.3)
+    hit = o < case["threshold"]
+    _, v, df, _ = contributions(hit.astype(float), go)
+    n = len(o) / max(1, v / (hit.var(ddof=1) / len(o))) * (scipy.stats.norm.ppf(0.975) / scipy.stats.t.ppf(0.975, df)) ** 2
+    p, z = hit.mean(), scipy.stats.norm.ppf(0.975)
+    half = z * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
+    case["share"] = [p, *((p + z**2 / (2 * n) + np.array([-half, half])) / (1 + z**2 / n)).tolist()]
+    return case
+
+
+def in_groups(rng, sizes, rho, mean, first):
+    """Scores whose groups share a part of them, and their groups."""
+    groups = np.repeat(np.arange(len(sizes)), sizes)
+    return (mean + np.sqrt(rho) * rng.normal(size=len(sizes))[groups] + np.sqrt(1 - rho) * rng.normal(size=len(groups))), groups + first
+
+
 def classifier(rng):
     truth = rng.choice(4, size=300, p=[0.6, 0.3, 0.09, 0.01])
     predicted = np.where(rng.random(300) < 0.8, truth, rng.integers(3, size=300))
@@ -242,6 +349,14 @@ def main(folder):
         ],
         "classifier": classifier(rng),
     }
+    heavy = lambda n: np.minimum(40, (1 / (1 - rng.random(n))).astype(int))
+    golden["grouped"] = [
+        grouped(rng, "groups of one size", *in_groups(rng, [8] * 10, 0.5, 0.7, 0), *in_groups(rng, [8] * 12, 0.5, 0, 50)),
+        grouped(rng, "groups of many sizes", *in_groups(rng, heavy(40), 0.4, 0.3, 0), *in_groups(rng, heavy(25), 0.6, 0, 100)),
+        grouped(rng, "groups on both sides", *in_groups(rng, heavy(30), 0.5, 0.4, 0), *in_groups(rng, [4] * 20, 0.5, 0, 15)),
+        grouped(rng, "ties", *(x.round() for x in in_groups(rng, [6] * 9, 0.3, 1, 0)), *(x.round() for x in in_groups(rng, [9] * 7, 0.3, 0, 50))),
+        grouped(rng, "single files on one side", *in_groups(rng, [1] * 60, 0.0, 0.2, 0), *in_groups(rng, [10, 1, 5, 7], 0.8, 0, 100)),
+    ]
     for name, content in golden.items():
         path = Path(folder) / f"{name}.json"
         path.parent.mkdir(parents=True, exist_ok=True)

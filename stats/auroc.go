@@ -3,6 +3,7 @@ package stats
 import (
 	"fmt"
 	"math"
+	"slices"
 	"sort"
 
 	"gonum.org/v1/gonum/stat/distuv"
@@ -21,18 +22,11 @@ const normalQuantile = 1.959963984540054
 // standard error se: logit(p) ± t_df·se/(p(1−p)), which never leaves [0, 1]. p
 // must not be 0 or 1.
 func proportionInterval(p, se, df float64) Interval {
-	t := distuv.StudentsT{Mu: 0, Sigma: 1, Nu: df}.Quantile((1 + confidence) / 2)
-	logit, width := math.Log(p/(1-p)), t*se/(p*(1-p))
+	logit, width := math.Log(p/(1-p)), studentsQuantile(df)*se/(p*(1-p))
 	return Interval{Value: p, Lo: expit(logit - width), Hi: expit(logit + width)}
 }
 
 func expit(x float64) float64 { return 1 / (1 + math.Exp(-x)) }
-
-// welch returns the degrees of freedom of a+b, two variances that were estimated
-// with dfA and dfB (Welch–Satterthwaite).
-func welch(a, dfA, b, dfB float64) float64 {
-	return (a + b) * (a + b) / (a*a/dfA + b*b/dfB)
-}
 
 // String formats the value and its interval as "0.712 [0.690, 0.733]".
 func (i Interval) String() string { return fmt.Sprintf("%.3f [%.3f, %.3f]", i.Value, i.Lo, i.Hi) }
@@ -41,78 +35,168 @@ func (i Interval) String() string { return fmt.Sprintf("%.3f [%.3f, %.3f]", i.Va
 // an In file scores above an Out file, plus half the probability of a tie.
 type AUROC struct {
 	Interval
-	Variance float64 // DeLong's; NaN with fewer than two files on a side
-	P        float64 // two-sided, against 0.5; NaN with fewer than two files on a side
+	Variance float64
+	DF       float64 // degrees of freedom of Variance; NaN if Variance is 0
+	P        float64 // two-sided, against 0.5
 	// NullLo and NullHi contain the AUROC with probability 95% if the In and the
-	// Out files have the same distribution.
-	NullLo, NullHi float64
+	// Out files have the same distribution. PBand is the two-sided p-value that
+	// belongs to this band.
+	NullLo, NullHi, PBand float64
+
+	// GroupsIn and GroupsOut count the groups of each side, files that are groups
+	// of their own included. EffectiveGroups is 1/Σ w², with w the share of the
+	// side's files in a group: the number of groups of equal size that are as
+	// unevenly filled.
+	GroupsIn, GroupsOut                   int
+	EffectiveGroupsIn, EffectiveGroupsOut float64
+	// DesignEffect is Variance divided by what it would be for independent files.
+	// EffectiveIn and EffectiveOut are the numbers of independent files that would
+	// have the variance of each side. All are NaN if a variance is 0.
+	DesignEffect, EffectiveIn, EffectiveOut float64
 }
 
-// DeLong returns the AUROC of the scores in against the scores out, and does not
-// change them. Every field is NaN if a side is empty. With one file on a side the
-// interval is [0, 1], and Variance and P are NaN. DeLong panics if a score is NaN.
+// Few reports whether a side has fewer than five groups. The interval of three or
+// four covers about 92%; of fewer that hold several files it is NaN, and all that
+// can be said is whether the AUROC is outside the band.
+func (a AUROC) Few() bool { return min(a.GroupsIn, a.GroupsOut) < 5 }
+
+// AUROCOf returns the AUROC of in against out, and does not change them. It takes
+// O(n log n) for n files.
 //
 // With the placement of an In score x among the n Out scores
 //
 //	V(x) = (#{y<x} + ½#{y=x}) / n
 //
-// and the placement of an Out score among the m In scores likewise, the AUROC is
-// the mean of V, and its variance is the sum of var(V)/size over the two sides
-// (DeLong, DeLong & Clarke-Pearson, Biometrics 1988). One pass over the sorted
-// scores yields all placements (Sun & Xu, "Fast Implementation of DeLong's
-// Algorithm", IEEE SPL 2014).
+// and one minus the placement of an Out score among the m In scores likewise, the
+// AUROC a is the mean of V on either side. If every file is a group of its own,
+// the variance is the sum of var(V)/size over the two sides (DeLong, DeLong &
+// Clarke-Pearson, Biometrics 1988), with Welch's degrees of freedom.
 //
-// The interval is symmetric in logit(AUROC), which covers better near 0 and 1
-// than one symmetric in AUROC (Pepe 2003). P is that of Brunner & Munzel (2000):
-// DeLong's variance with Student's t. Both use Welch's degrees of freedom. Near 0
+// If files share groups, whole groups vary: per side with M files, K groups and
+// w_g the share of files in group g, the leave-one-group-out jackknife gives
+//
+//	c_g = √((K−1)/K) · Σ_{i in g} (V_i − a)/M / (1 − w_g)
+//	Variance = Σ_groups (Σ_sides c_g)²
+//	df = √((K−1)(K_eff−1)) of a side, K_eff = 1/Σ w_g²
+//
+// with Welch's df over the sides, or the smaller if a group is on both.
+//
+// The interval is logit(a) ± t_df·√Variance/(a(1−a)), which covers better near 0
+// and 1 than one symmetric in a (Pepe 2003). P is that of t = (a−½)/√Variance with
+// df (Brunner & Munzel 2000), and with groups the larger of this and PBand. Near 0
 // and 1 with few files on a side the variance of the placements is poorly
 // estimated and the interval covers less: 90 to 94% in simulations of normal
-// scores with AUROC 0.95 to 0.99 and 144 against 10 or 20 files or 400 against
-// 50, where it lies beyond the true AUROC, towards 0 or 1, three times as often
-// as short of it.
+// scores with AUROC 0.95 to 0.99 and 144 against 10 or 20 files or 400 against 50,
+// where it lies beyond the true AUROC, towards 0 or 1, three times as often as
+// short of it. With groups it covers 93 to 99% from 5 groups a side up, if the
+// AUROC is 0.8 or less.
 //
 // If the sides are completely separated, the variance is zero. Then min(m,n)
-// pairs that share no file are all in order, which has probability
-// AUROC^min(m,n): the interval ends where that is 2.5%. P is that of the
-// permutation test, 2·m!n!/(m+n)!.
-func DeLong(in, out []float64) AUROC {
-	a, b := sortBoth(in, out)
-	return deLong(a, b)
+// pairs that share no file are all in order, which has probability a^min(m,n): the
+// interval ends where that is 2.5%. P is that of the permutation test,
+// 2·m!n!/(m+n)!. If all scores are equal, min(m,n) pairs are ties, which has
+// probability τ^min(m,n) if that of a tie is τ: the interval is τ/2 to 1−τ/2 where
+// that is 5%, and P is 1. With groups, m and n are the numbers of groups.
+//
+// The band is ½ ± z·s, with s the standard deviation of Mann and Whitney's U under
+// permutation of the labels, corrected for ties, divided by mn. With groups, s² is
+// multiplied by (1−ρ) + ρ·Σ_g (m_g/m − n_g/n)²/(1/m + 1/n), with ρ the correlation of
+// ranks within the groups of a side, by analysis of variance; z becomes Student's
+// t with the K−1 of both sides as degrees of freedom.
+//
+// The value and all that follows from it are NaN if a side is empty. With one file
+// on a side the interval is [0, 1]; Variance and P are NaN. If files share groups
+// and a side has fewer than three groups, the interval and P are NaN; if both have
+// one, the band is [0, 1] and PBand NaN. AUROCOf panics if a score is NaN or the
+// groups of a sample are not as many as its scores.
+func AUROCOf(in, out Sample) AUROC {
+	sortedIn, sortedOut := sortBoth(in.Scores, out.Scores)
+	return aurocOf(in, out, sortedIn, sortedOut)
 }
 
-// deLong is DeLong for sorted scores.
-func deLong(in, out []float64) AUROC {
-	m, n := float64(len(in)), float64(len(out))
-	if m == 0 || n == 0 {
-		nan := math.NaN()
-		return AUROC{Interval{nan, nan, nan}, nan, nan, nan, nan}
+// aurocOf is AUROCOf with the scores sorted as well.
+func aurocOf(in, out Sample, sortedIn, sortedOut []float64) AUROC {
+	m, n := len(sortedIn), len(sortedOut)
+	number, groups := numberGroups(in, out)
+	nan := math.NaN()
+	a := AUROC{
+		Interval: Interval{nan, nan, nan}, Variance: nan, DF: nan, P: nan, NullLo: nan, NullHi: nan, PBand: nan,
+		GroupsIn: m, GroupsOut: n, EffectiveGroupsIn: float64(m), EffectiveGroupsOut: float64(n),
+		DesignEffect: 1, EffectiveIn: float64(m), EffectiveOut: float64(n),
 	}
-	var a AUROC
-	a.NullLo, a.NullHi = nullBand(in, out)
-
-	twice := 0 // twice the number of pairs in order, an exact integer
-	placements(in, out, func(v int) { twice += v })
-	a.Value = float64(twice) / (2 * m * n)
-	if m < 2 || n < 2 {
-		a.Lo, a.Hi, a.Variance, a.P = 0, 1, math.NaN(), math.NaN()
+	if m == 0 || n == 0 {
 		return a
 	}
-	varIn := placementVariance(in, out, a.Value)
-	varOut := placementVariance(out, in, 1-a.Value)
-	a.Variance = varIn + varOut
-	switch {
-	case a.Value == 0 || a.Value == 1:
-		a.Interval = separated(a.Value, len(in), len(out))
-		a.P = separatedP(len(in), len(out))
-	case a.Variance == 0: // every score is the same
-		a.Lo, a.Hi, a.P = a.Value, a.Value, 1
-	default:
-		df := welch(varIn, m-1, varOut, n-1)
-		a.Interval = proportionInterval(a.Value, math.Sqrt(a.Variance), df)
-		t := math.Abs(a.Value-0.5) / math.Sqrt(a.Variance)
-		a.P = 2 * distuv.StudentsT{Mu: 0, Sigma: 1, Nu: df}.Survival(t)
+	twice := 0 // twice the number of pairs in order, an exact integer
+	placements(sortedIn, sortedOut, func(v int) { twice += v })
+	a.Value = float64(twice) / (2 * float64(m) * float64(n))
+	deviation := nullDeviation(sortedIn, sortedOut)
+
+	if groups == 0 {
+		a.setBand(deviation, normalQuantile, distuv.UnitNormal.Survival)
+		if m < 2 || n < 2 {
+			a.Lo, a.Hi = 0, 1
+			return a
+		}
+		varIn := placementVariance(sortedIn, sortedOut, a.Value)
+		varOut := placementVariance(sortedOut, sortedIn, 1-a.Value)
+		a.Variance, a.DF = sumVariance(term{variance: varIn, df: float64(m - 1)}, term{variance: varOut, df: float64(n - 1)})
+		a.infer(sortedIn[0] == sortedIn[m-1])
+		return a
+	}
+
+	vIn, vOut := placementsAmong(in.Scores, out.Scores, sortedIn, sortedOut)
+	tIn, tOut := newTerm(vIn, a.Value, number[0], groups), newTerm(vOut, a.Value, number[1], groups)
+	a.GroupsIn, a.GroupsOut = tIn.groups, tOut.groups
+	a.EffectiveGroupsIn, a.EffectiveGroupsOut = tIn.effective, tOut.effective
+	a.Variance, a.DF = sumVariance(tIn, tOut)
+	a.DesignEffect = a.Variance / (tIn.files + tOut.files)
+	a.EffectiveIn = float64(m) * tIn.files / tIn.variance
+	a.EffectiveOut = float64(n) * tOut.files / tOut.variance
+
+	factor, df := designEffectAtNull(ranks(in.Scores, sortedIn), ranks(out.Scores, sortedOut), number, tIn, tOut)
+	a.NullLo, a.NullHi = 0, 1
+	if df > 0 {
+		student := distuv.StudentsT{Mu: 0, Sigma: 1, Nu: df}
+		a.setBand(deviation*math.Sqrt(factor), studentsQuantile(df), student.Survival)
+	}
+	if min(tIn.groups, tOut.groups) >= fewestGroups {
+		a.infer(sortedIn[0] == sortedIn[m-1])
+		if a.Variance > 0 {
+			a.P = max(a.P, a.PBand)
+		}
 	}
 	return a
+}
+
+// setBand sets the band and PBand from the standard deviation without drift, and
+// the quantile and the survival function of its distribution.
+func (a *AUROC) setBand(deviation, quantile float64, survival func(float64) float64) {
+	half := quantile * deviation
+	a.NullLo, a.NullHi = max(0, 0.5-half), min(1, 0.5+half)
+	a.PBand = 1
+	if a.Value != 0.5 {
+		a.PBand = 2 * survival(math.Abs(a.Value-0.5)/deviation)
+	}
+}
+
+// infer sets the interval and P from the other fields. constant says that all In
+// scores are equal.
+func (a *AUROC) infer(constant bool) {
+	fewest := float64(min(a.GroupsIn, a.GroupsOut))
+	switch {
+	case a.Value == 0 || a.Value == 1:
+		a.Interval = separated(a.Value, fewest)
+		a.P = separatedP(a.GroupsIn, a.GroupsOut)
+	case a.Variance > 0:
+		a.Interval = proportionInterval(a.Value, math.Sqrt(a.Variance), a.DF)
+		a.P = studentsP((a.Value-0.5)/math.Sqrt(a.Variance), a.DF)
+	case constant && a.Value == 0.5: // all scores of both sides are equal
+		tie := math.Pow(1-confidence, 1/fewest)
+		a.Lo, a.Hi, a.P = tie/2, 1-tie/2, 1
+	default: // the files of every group add up to 0 by chance
+		a.P = a.PBand
+	}
 }
 
 // placements calls yield with 2·#{y<x} + #{y=x} for every x in order. x and y
@@ -142,9 +226,10 @@ func placementVariance(x, y []float64, mean float64) float64 {
 	return sum / (n - 1) / n
 }
 
-// separated returns the interval of an AUROC that is 0 or 1.
-func separated(value float64, m, n int) Interval {
-	reach := math.Pow((1-confidence)/2, 1/float64(min(m, n)))
+// separated returns the interval of an AUROC that is 0 or 1, with count files or
+// groups on the smaller side.
+func separated(value, count float64) Interval {
+	reach := math.Pow((1-confidence)/2, 1/count)
 	if value == 1 {
 		return Interval{1, reach, 1}
 	}
@@ -158,15 +243,11 @@ func separatedP(m, n int) float64 {
 	return min(1, 2*math.Exp(lgamma(m)+lgamma(n)-lgamma(m+n)))
 }
 
-// nullBand returns 0.5 ± 1.96 standard deviations of the AUROC under permutation
-// of the labels of sorted scores: those of Mann and Whitney's U, corrected for
-// ties.
-func nullBand(in, out []float64) (lo, hi float64) {
+// nullDeviation returns the standard deviation of the AUROC of sorted scores under
+// permutation of the labels: that of Mann and Whitney's U, corrected for ties.
+func nullDeviation(in, out []float64) float64 {
 	m, n := float64(len(in)), float64(len(out))
 	total := m + n
-	if total < 2 {
-		return 0, 1
-	}
 	ties := 0.0 // Σ t³−t over groups of t equal scores
 	i, j := 0, 0
 	for i < len(in) || j < len(out) {
@@ -188,50 +269,75 @@ func nullBand(in, out []float64) (lo, hi float64) {
 		}
 	}
 	variance := (total + 1 - ties/(total*(total-1))) / (12 * m * n)
-	half := normalQuantile * math.Sqrt(max(0, variance))
-	return max(0, 0.5-half), min(1, 0.5+half)
+	return math.Sqrt(max(0, variance))
 }
 
 // PerClass returns the AUROC of the files of each class and the mean of these
 // AUROCs. A change in the mix of classes, which moves the AUROC of all files
-// together, does not move that mean. inClass[i] is the class of in[i], less than
-// classes; a file of a negative class is left out.
+// together, does not move that mean. inClass[i] is the class of file i of in, less
+// than classes; a file of a negative class is left out.
 //
-// The mean is over the C classes that have at least two files on each side. Its
-// interval combines theirs, which are independent (MOVER, Zou & Donner 2008):
-// lo = mean − √Σ(A_c−lo_c)² / C, and hi likewise.
+// The mean is over the C classes that have at least two groups on each side, which
+// are at least two files if every file is a group of its own. Without shared
+// groups its interval combines those of the classes, which are independent (MOVER,
+// Zou & Donner 2008): lo = mean − √Σ(A_c−lo_c)² / C, and hi likewise. With groups
+// the interval is as in [AUROCOf], with c_g = Σ_classes c_gc / C and w_g = Σ_classes
+// w_gc / C; if the mean is 0 or 1 it is MOVER's.
 //
-// balanced is NaN if there is no such class, and each[c] as [DeLong] of the files
-// of class c: NaN if it has none on a side. PerClass panics if a slice of classes
-// has another length than its scores, if a class is not below classes, or if a
-// score is NaN.
-func PerClass(in []float64, inClass []int, out []float64, outClass []int, classes int) (balanced Interval, each []AUROC) {
+// balanced is NaN if there is no such class, and each[c] as [AUROCOf] of the files
+// of class c: NaN if it has none on a side. The interval is NaN as well if files
+// share groups and a side has fewer than three groups in all. PerClass panics if a
+// slice of classes has another length than its sample, if a class is not below
+// classes, or as AUROCOf does.
+func PerClass(in Sample, inClass []int, out Sample, outClass []int, classes int) (balanced Interval, each []AUROC) {
 	inOf, outOf := byClass(in, inClass, classes), byClass(out, outClass, classes)
 	each = make([]AUROC, classes)
+	var both []Sample // In and Out of every class that counts
 	var sum, below, above, count float64
 	for c := range classes {
-		a := DeLong(inOf[c], outOf[c])
+		a := AUROCOf(inOf[c], outOf[c])
 		each[c] = a
-		if len(inOf[c]) < 2 || len(outOf[c]) < 2 {
+		if a.GroupsIn < 2 || a.GroupsOut < 2 {
 			continue
 		}
+		both = append(both, inOf[c], outOf[c])
 		count++
 		sum += a.Value
 		below += (a.Value - a.Lo) * (a.Value - a.Lo)
 		above += (a.Hi - a.Value) * (a.Hi - a.Value)
 	}
 	value := sum / count // 0/0 is NaN
-	return Interval{value, value - math.Sqrt(below)/count, value + math.Sqrt(above)/count}, each
+	mover := Interval{value, value - math.Sqrt(below)/count, value + math.Sqrt(above)/count}
+	number, groups := numberGroups(both...)
+	if groups == 0 || value == 0 || value == 1 {
+		return mover, each
+	}
+	var termsIn, termsOut []term
+	for k := 0; k < len(both); k += 2 {
+		vIn, vOut := allPlacements(both[k].Scores, both[k+1].Scores)
+		termsIn = append(termsIn, newTerm(vIn, mean(vIn), number[k], groups))
+		termsOut = append(termsOut, newTerm(vOut, mean(vOut), number[k+1], groups))
+	}
+	tIn, tOut := meanTerm(termsIn), meanTerm(termsOut)
+	variance, df := sumVariance(tIn, tOut)
+	if min(tIn.groups, tOut.groups) < fewestGroups || !(variance > 0) {
+		return Interval{value, math.NaN(), math.NaN()}, each
+	}
+	return proportionInterval(value, math.Sqrt(variance), df), each
 }
 
-func byClass(scores []float64, class []int, classes int) [][]float64 {
-	if len(scores) != len(class) {
-		panic(fmt.Sprintf("stats: %d scores with %d classes", len(scores), len(class)))
+func byClass(s Sample, class []int, classes int) []Sample {
+	if len(s.Scores) != len(class) {
+		panic(fmt.Sprintf("stats: %d scores with %d classes", len(s.Scores), len(class)))
 	}
-	of := make([][]float64, classes)
+	of := make([]Sample, classes)
 	for i, c := range class {
-		if c >= 0 {
-			of[c] = append(of[c], scores[i])
+		if c < 0 {
+			continue
+		}
+		of[c].Scores = append(of[c].Scores, s.Scores[i])
+		if s.Groups != nil {
+			of[c].Groups = append(of[c].Groups, s.Groups[i])
 		}
 	}
 	return of
@@ -244,83 +350,119 @@ type Difference struct {
 	P        float64 // two-sided, against a difference of 0
 }
 
-// PairedDetectors compares two detectors, A and B, on the same files: inA[i] and
-// inB[i] are the scores of one In file, outA[i] and outB[i] of one Out file. It is
-// the test of DeLong, DeLong & Clarke-Pearson (1988): the difference of the
-// AUROCs is the mean difference of the placements, which are independent between
-// files. P and the interval use Student's t with Welch's degrees of freedom.
+// PairedDetectors compares two detectors, A and B, on the same files: inB[i] is B's
+// score of the In file that A gives in.Scores[i], and outB[i] likewise. It is the
+// test of DeLong, DeLong & Clarke-Pearson (1988): the difference of the AUROCs is
+// the mean difference of the placements of a file, whose variance counts groups as
+// [AUROCOf] does. P and the interval, difference ± t_df·√Variance, use Student's t.
 //
-// With one file on a side all fields but Value are NaN, and with none Value too.
-// PairedDetectors panics if the scores of A and B differ in number or a score is
-// NaN.
-func PairedDetectors(inA, outA, inB, outB []float64) Difference {
-	if len(inA) != len(inB) || len(outA) != len(outB) {
-		panic(fmt.Sprintf("stats: comparing %d and %d In files with %d and %d", len(inA), len(outA), len(inB), len(outB)))
+// If the variance is zero, the two order all pairs of an In and an Out file alike,
+// or both AUROCs are 0, 1 or of constant scores. In the first case min(m,n) pairs
+// that share no file are ordered alike, which has probability (1−δ)^min(m,n) if δ
+// is that of a pair that is not: the interval is ±δ where that is 5%, and P is 1. If
+// A and B have the same scores, they are one detector, and the interval is [0, 0].
+// In the second case it is A.Lo − B.Hi to A.Hi − B.Lo, and P the smaller of theirs.
+// m and n are the numbers of groups.
+//
+// With one file on a side, or fewer than three groups if files share groups, all
+// fields but Value are NaN, and with no file Value too. PairedDetectors panics if
+// the scores of A and B differ in number, or as AUROCOf does.
+func PairedDetectors(inA, outA Sample, inB, outB []float64) Difference {
+	if len(inA.Scores) != len(inB) || len(outA.Scores) != len(outB) {
+		panic(fmt.Sprintf("stats: comparing %d and %d In files with %d and %d", len(inA.Scores), len(outA.Scores), len(inB), len(outB)))
 	}
-	return difference(inA, outA, inB, outB, true)
+	number, n := numberGroups(inA, outA)
+	vInA, vOutA := allPlacements(inA.Scores, outA.Scores)
+	vInB, vOutB := allPlacements(inB, outB)
+	dIn, dOut := minus(vInA, vInB), minus(vOutA, vOutB)
+	tIn, tOut := newTerm(dIn, mean(dIn), number[0], n), newTerm(dOut, mean(dOut), number[1], n)
+	d := difference(mean(vInA)-mean(vInB), n > 0, tIn, tOut)
+	if d.Variance == 0 && tIn.files == 0 && tOut.files == 0 && d.Value == 0 {
+		d.Lo, d.Hi, d.P = 0, 0, 1
+		if !slices.Equal(inA.Scores, inB) || !slices.Equal(outA.Scores, outB) {
+			d.Hi = 1 - math.Pow(1-confidence, 1/float64(min(tIn.groups, tOut.groups)))
+			d.Lo = -d.Hi
+		}
+		return d
+	}
+	d.exact(inA, outA, Sample{inB, inA.Groups}, Sample{outB, outA.Groups})
+	return d
 }
 
 // PairedSplits compares one detector on two Out splits, A and B, that share no
-// file, against the same In files. It is NaN and panics as [PairedDetectors].
-func PairedSplits(in, outA, outB []float64) Difference {
-	return difference(in, outA, in, outB, false)
+// file, against the same In files. Splits may share groups. The rest is as in
+// [PairedDetectors], but for the intervals of pairs that are ordered alike.
+func PairedSplits(in, outA, outB Sample) Difference {
+	number, n := numberGroups(in, outA, outB)
+	vInA, vOutA := allPlacements(in.Scores, outA.Scores)
+	vInB, vOutB := allPlacements(in.Scores, outB.Scores)
+	dIn := minus(vInA, vInB)
+	for i, v := range vOutB {
+		vOutB[i] = -v // B is subtracted
+	}
+	d := difference(mean(vInA)-mean(vInB), n > 0, newTerm(dIn, mean(dIn), number[0], n),
+		newTerm(vOutA, mean(vOutA), number[1], n), newTerm(vOutB, mean(vOutB), number[2], n))
+	d.exact(in, outA, in, outB)
+	return d
 }
 
-func difference(inA, outA, inB, outB []float64, sameOut bool) Difference {
-	vInA, vOutA := allPlacements(inA, outA)
-	vInB, vOutB := allPlacements(inB, outB)
-	var d Difference
-	d.Value = mean(vInA) - mean(vInB)
-	parts := [][]float64{minus(vInA, vInB)}
-	if sameOut {
-		parts = append(parts, minus(vOutA, vOutB))
-	} else {
-		parts = append(parts, vOutA, vOutB)
-	}
-	// Each part is a mean, whose variance has its own degrees of freedom.
-	squares := 0.0
-	for _, v := range parts {
-		n := float64(len(v))
-		s, m := 0.0, mean(v)
-		for _, x := range v {
-			s += (x - m) * (x - m)
+// difference returns the difference that is the sum of terms.
+func difference(value float64, grouped bool, terms ...term) Difference {
+	variance, df := sumVariance(terms...)
+	d := Difference{Interval{value, math.NaN(), math.NaN()}, variance, math.NaN()}
+	for _, t := range terms {
+		if grouped && t.groups < fewestGroups {
+			d.Variance = math.NaN()
 		}
-		part := s / (n - 1) / n // NaN for fewer than two files
-		d.Variance += part
-		squares += part * part / (n - 1)
 	}
-	switch {
-	case math.IsNaN(d.Variance):
-		d.Lo, d.Hi, d.P = math.NaN(), math.NaN(), math.NaN()
-	case d.Variance > 0:
-		t := distuv.StudentsT{Mu: 0, Sigma: 1, Nu: d.Variance * d.Variance / squares}
-		se := math.Sqrt(d.Variance)
-		half := t.Quantile((1+confidence)/2) * se
-		d.Lo, d.Hi = max(-1, d.Value-half), min(1, d.Value+half)
-		d.P = 2 * t.Survival(math.Abs(d.Value)/se)
-	case d.Value == 0:
-		d.P = 1
-	default: // each of the two is completely separated or constant
-		a, b := DeLong(inA, outA), DeLong(inB, outB)
-		d.Lo, d.Hi = a.Lo-b.Hi, a.Hi-b.Lo
-		d.P = min(a.P, b.P)
+	if d.Variance > 0 {
+		se := math.Sqrt(variance)
+		half := studentsQuantile(df) * se
+		d.Lo, d.Hi = max(-1, value-half), min(1, value+half)
+		d.P = studentsP(value/se, df)
 	}
 	return d
+}
+
+// exact sets P and the interval if the variance is zero because neither AUROC has
+// one.
+func (d *Difference) exact(inA, outA, inB, outB Sample) {
+	if d.Variance != 0 {
+		return
+	}
+	a, b := AUROCOf(inA, outA), AUROCOf(inB, outB)
+	if a.Variance == 0 && b.Variance == 0 {
+		d.Lo, d.Hi = a.Lo-b.Hi, a.Hi-b.Lo
+		d.P = min(a.P, b.P)
+		if d.Value == 0 {
+			d.P = 1
+		}
+	}
 }
 
 // allPlacements returns, in the order given, the placement of every In score
 // among the Out scores, and one minus that of every Out score among the In
 // scores.
 func allPlacements(in, out []float64) (vIn, vOut []float64) {
-	a, b := sortBoth(in, out)
-	vIn, vOut = make([]float64, len(in)), make([]float64, len(out))
-	for i, x := range in {
-		vIn[i] = rank(x, b)
-	}
-	for i, y := range out {
-		vOut[i] = 1 - rank(y, a)
+	sortedIn, sortedOut := sortBoth(in, out)
+	return placementsAmong(in, out, sortedIn, sortedOut)
+}
+
+func placementsAmong(in, out, sortedIn, sortedOut []float64) (vIn, vOut []float64) {
+	vIn, vOut = ranks(in, sortedOut), ranks(out, sortedIn)
+	for i, v := range vOut {
+		vOut[i] = 1 - v
 	}
 	return vIn, vOut
+}
+
+// ranks returns the rank of every score among sorted.
+func ranks(scores, sorted []float64) []float64 {
+	r := make([]float64, len(scores))
+	for i, x := range scores {
+		r[i] = rank(x, sorted)
+	}
+	return r
 }
 
 // rank returns the share of sorted that is less than x, plus half the share that

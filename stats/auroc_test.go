@@ -11,6 +11,12 @@ import (
 	"gonum.org/v1/gonum/stat/distuv"
 )
 
+// files are files that are groups of their own.
+func files(scores []float64) Sample { return Sample{Scores: scores} }
+
+// deLong is AUROCOf for files that are groups of their own.
+func deLong(in, out []float64) AUROC { return AUROCOf(files(in), files(out)) }
+
 // pairwise is the definition: every pair, and the variance of the means over
 // its rows and columns.
 func pairwise(in, out []float64) (auc, variance float64) {
@@ -51,7 +57,7 @@ func TestDeLongAgainstPairs(t *testing.T) {
 			}
 		}
 		auc, variance := pairwise(in, out)
-		got := DeLong(in, out)
+		got := deLong(in, out)
 		if math.Abs(got.Value-auc) > 1e-12 || math.Abs(got.Variance-variance) > 1e-12 {
 			t.Fatalf("trial %d: %v, variance %v; want %v, %v", trial, got.Value, got.Variance, auc, variance)
 		}
@@ -63,21 +69,21 @@ func TestDeLongAgainstPairs(t *testing.T) {
 
 func TestDeLongAtTheEdges(t *testing.T) {
 	same := []float64{3, 3, 3}
-	if a := DeLong(same, same); a.Value != 0.5 || a.Variance != 0 || a.P != 1 {
+	if a := deLong(same, same); a.Value != 0.5 || a.Variance != 0 || a.P != 1 {
 		t.Errorf("constant scores: %+v", a)
 	}
 	in, out := []float64{4, 5, 6}, []float64{1, 2, 3}
 	// 2 of the 20 ways to label six files separate them.
-	if a := DeLong(in, out); a.Value != 1 || a.Hi != 1 || math.Abs(a.P-0.1) > 1e-12 || math.Abs(math.Pow(a.Lo, 3)-0.025) > 1e-12 {
+	if a := deLong(in, out); a.Value != 1 || a.Hi != 1 || math.Abs(a.P-0.1) > 1e-12 || math.Abs(math.Pow(a.Lo, 3)-0.025) > 1e-12 {
 		t.Errorf("separated: %+v", a)
 	}
-	if a := DeLong(out, in); a.Value != 0 || a.Lo != 0 || math.Abs(math.Pow(1-a.Hi, 3)-0.025) > 1e-12 {
+	if a := deLong(out, in); a.Value != 0 || a.Lo != 0 || math.Abs(math.Pow(1-a.Hi, 3)-0.025) > 1e-12 {
 		t.Errorf("separated the wrong way: %+v", a)
 	}
-	if a := DeLong(in[:1], out); a.Value != 1 || a.Lo != 0 || a.Hi != 1 || !math.IsNaN(a.P) {
+	if a := deLong(in[:1], out); a.Value != 1 || a.Lo != 0 || a.Hi != 1 || !math.IsNaN(a.P) {
 		t.Errorf("one file: %+v", a)
 	}
-	if a := DeLong(nil, out); !math.IsNaN(a.Value) {
+	if a := deLong(nil, out); !math.IsNaN(a.Value) {
 		t.Errorf("no file: %+v", a)
 	}
 }
@@ -86,8 +92,8 @@ func TestDeLongAtTheEdges(t *testing.T) {
 func TestDifferenceFromAConstant(t *testing.T) {
 	rng := rand.New(rand.NewPCG(13, 1))
 	in, out := normals(rng, 40, 0.4), normals(rng, 30, 0)
-	a := DeLong(in, out)
-	d := PairedDetectors(in, out, make([]float64, 40), make([]float64, 30))
+	a := deLong(in, out)
+	d := PairedDetectors(files(in), files(out), make([]float64, 40), make([]float64, 30))
 	if !near(d.Value, a.Value-0.5, 1e-12) || !near(d.Variance, a.Variance, 1e-12) || !near(d.P, a.P, 1e-9) {
 		t.Errorf("difference %+v, AUROC %+v", d, a)
 	}
@@ -95,14 +101,11 @@ func TestDifferenceFromAConstant(t *testing.T) {
 
 func TestDifferencesWithoutVariance(t *testing.T) {
 	in, out := []float64{4, 5, 6}, []float64{1, 2, 3}
-	if d := PairedDetectors(in, out, in, out); d.Value != 0 || d.P != 1 || d.Lo != 0 || d.Hi != 0 {
-		t.Errorf("a detector against itself: %+v", d)
-	}
 	same := []float64{0, 0, 0}
-	if d := PairedDetectors(in, out, same, same); d.Value != 0.5 || math.Abs(d.P-0.1) > 1e-12 || d.Lo >= 0.5 || d.Hi < 0.5 {
+	if d := PairedDetectors(files(in), files(out), same, same); d.Value != 0.5 || math.Abs(d.P-0.1) > 1e-12 || d.Lo >= 0.5 || d.Hi < 0.5 {
 		t.Errorf("separated against constant: %+v", d)
 	}
-	if d := PairedSplits(in, out, out[:1]); !math.IsNaN(d.P) {
+	if d := PairedSplits(files(in), files(out), files(out[:1])); !math.IsNaN(d.P) {
 		t.Errorf("a split of one file: %+v", d)
 	}
 }
@@ -166,7 +169,7 @@ func TestIntervalsCover(t *testing.T) {
 func misses(auroc float64, m, n int) (tooLow, tooHigh int) {
 	rng := rand.New(rand.NewPCG(10, 1))
 	for range draws {
-		a := DeLong(normals(rng, m, shiftFor(auroc)), normals(rng, n, 0))
+		a := deLong(normals(rng, m, shiftFor(auroc)), normals(rng, n, 0))
 		if a.Hi < auroc {
 			tooLow++
 		}
@@ -177,7 +180,7 @@ func misses(auroc float64, m, n int) (tooLow, tooHigh int) {
 	return tooLow, tooHigh
 }
 
-// The limit that the comment of DeLong states.
+// The limit that the comment of AUROCOf states.
 func TestIntervalsNearOneCoverLess(t *testing.T) {
 	for _, c := range []struct {
 		auroc float64
@@ -214,7 +217,7 @@ func TestWithoutDrift(t *testing.T) {
 						}
 					}
 				}
-				a := DeLong(in, out)
+				a := deLong(in, out)
 				p[i] = a.P
 				if a.NullLo <= a.Value && a.Value <= a.NullHi {
 					inBand++
@@ -235,12 +238,12 @@ func TestEqualAUROCsDoNotDiffer(t *testing.T) {
 	for i := range draws {
 		in, outA, outB := normals(rng, 120, 1), normals(rng, 80, 0), normals(rng, 60, 0)
 		inA, inB := add(in, normals(rng, 120, 0)), add(in, normals(rng, 120, 0))
-		d := PairedDetectors(inA, add(outA, normals(rng, 80, 0)), inB, add(outA, normals(rng, 80, 0)))
+		d := PairedDetectors(files(inA), files(add(outA, normals(rng, 80, 0))), inB, add(outA, normals(rng, 80, 0)))
 		if d.Lo <= 0 && 0 <= d.Hi {
 			hits++
 		}
 		detectors[i] = d.P
-		splits[i] = PairedSplits(in, outA, outB).P
+		splits[i] = PairedSplits(files(in), files(outA), files(outB)).P
 	}
 	uniform(t, detectors)
 	uniform(t, splits)
@@ -261,11 +264,17 @@ func TestBootstrapAgreesWithDeLong(t *testing.T) {
 	const trials = 40
 	for range trials {
 		in, out := normals(rng, 300, 1), normals(rng, 200, 0)
-		a, b := DeLong(in, out), Metrics(in, out, Bootstrap{Resamples: 1000, Seed: 1})[auroc]
-		if b.Value != a.Value || math.Abs(b.Lo-a.Lo) > 0.01 || math.Abs(b.Hi-a.Hi) > 0.01 {
-			t.Errorf("bootstrap %v, DeLong %v", b.Interval, a.Interval)
+		a, b := deLong(in, out), Metrics(files(in), files(out), Bootstrap{Resamples: 10})[auroc].Interval
+		if b != a.Interval {
+			t.Errorf("two intervals of one AUROC: %v and %v", b, a.Interval)
 		}
-		ratio += (b.Hi - b.Lo) / (a.Hi - a.Lo) / trials
+		r := newRanking(sortBoth(in, out))
+		drawn := r.resample(fileUnits(r.in), fileUnits(r.out), Bootstrap{Resamples: 1000, Seed: 1})
+		lo, hi := percentiles(drawn, auroc, a.Value, normalQuantile)
+		if math.Abs(lo-a.Lo) > 0.01 || math.Abs(hi-a.Hi) > 0.01 {
+			t.Errorf("bootstrap [%v, %v], DeLong %v", lo, hi, a.Interval)
+		}
+		ratio += (hi - lo) / (a.Hi - a.Lo) / trials
 	}
 	if ratio < 0.97 || ratio > 1.03 {
 		t.Errorf("bootstrap intervals are %.3f times as wide as DeLong's", ratio)
@@ -276,11 +285,11 @@ func TestBootstrapAgreesWithDeLong(t *testing.T) {
 func TestBootstrapIntervalsCover(t *testing.T) {
 	rng := rand.New(rand.NewPCG(10, 5))
 	truth := newRanking(sortBoth(normals(rng, 400_000, 1.5), normals(rng, 400_000, 0)))
-	want := truth.metrics(truth.ties)
+	want := truth.metrics()
 	var hits [numMetrics]int
 	const trials = 400
 	for range trials {
-		for k, m := range Metrics(normals(rng, 200, 1.5), normals(rng, 200, 0), Bootstrap{Resamples: 200}) {
+		for k, m := range Metrics(files(normals(rng, 200, 1.5)), files(normals(rng, 200, 0)), Bootstrap{Resamples: 200}) {
 			if m.Lo <= want[k] && want[k] <= m.Hi {
 				hits[k]++
 			}
@@ -299,14 +308,14 @@ func TestBootstrapIsTheSameOnAnyNumberOfProcessors(t *testing.T) {
 	rng := rand.New(rand.NewPCG(10, 6))
 	in, out := normals(rng, 100, 1), normals(rng, 70, 0)
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
-	want := Metrics(in, out, Bootstrap{Seed: 5})
+	want := Metrics(files(in), files(out), Bootstrap{Seed: 5})
 	for _, n := range []int{2, 3, 8} {
 		runtime.GOMAXPROCS(n)
-		if got := Metrics(in, out, Bootstrap{Seed: 5}); !slices.Equal(got, want) {
+		if got := Metrics(files(in), files(out), Bootstrap{Seed: 5}); !slices.Equal(got, want) {
 			t.Errorf("on %d processors: %v, want %v", n, got, want)
 		}
 	}
-	if other := Metrics(in, out, Bootstrap{Seed: 6}); slices.Equal(other, want) {
+	if other := Metrics(files(in), files(out), Bootstrap{Seed: 6}); slices.Equal(other, want) {
 		t.Error("another seed gives the same intervals")
 	}
 }
@@ -330,11 +339,11 @@ func TestBalancedAUROCIgnoresTheMix(t *testing.T) {
 	for range draws {
 		in, inClass := draw(150, 0.2)
 		out, outClass := draw(100, 0.7)
-		balanced, each := PerClass(in, inClass, out, outClass, 2)
+		balanced, each := PerClass(files(in), inClass, files(out), outClass, 2)
 		if balanced.Lo <= 0.5 && 0.5 <= balanced.Hi {
 			hits++
 		}
-		plain += DeLong(in, out).Value / draws
+		plain += deLong(in, out).Value / draws
 		if want := (each[0].Value + each[1].Value) / 2; balanced.Value != want {
 			t.Fatalf("balanced %v, mean %v", balanced.Value, want)
 		}
@@ -377,7 +386,7 @@ func TestROC(t *testing.T) {
 			}
 			area += (p[0] - q[0]) * (p[1] + q[1]) / 2
 		}
-		if want := DeLong(in, out).Value; math.Abs(area-want) > 0.001 {
+		if want := deLong(in, out).Value; math.Abs(area-want) > 0.001 {
 			t.Errorf("%d files: area %v, AUROC %v", n, area, want)
 		}
 		// Every point of the full curve is close to the thinned one.
@@ -405,8 +414,8 @@ func TestThreshold(t *testing.T) {
 		{[]float64{5, 5, 5, 5}, 5},
 	} {
 		got := Threshold(c.scores, 0.95)
-		if got != c.want || Below(c.scores, got) > 0.05 {
-			t.Errorf("%v: threshold %v, want %v, rejects %v", c.scores, got, c.want, Below(c.scores, got))
+		if below := Below(files(c.scores), got).Value; got != c.want || below > 0.05 {
+			t.Errorf("%v: threshold %v, want %v, rejects %v", c.scores, got, c.want, below)
 		}
 	}
 	if got := Threshold(nil, 0.95); !math.IsNaN(got) {
@@ -491,7 +500,7 @@ func BenchmarkDeLong(b *testing.B) {
 			rng := rand.New(rand.NewPCG(1, 2))
 			in, out := normals(rng, n/2, 1), normals(rng, n/2, 0)
 			for b.Loop() {
-				DeLong(in, out)
+				deLong(in, out)
 			}
 		})
 	}
@@ -503,7 +512,7 @@ func BenchmarkPairedDetectors(b *testing.B) {
 	inA, inB, outA, outB := normals(rng, n/2, 1), normals(rng, n/2, 1), normals(rng, n/2, 0), normals(rng, n/2, 0)
 	b.Run(fmt.Sprintf("n=%d", n), func(b *testing.B) {
 		for b.Loop() {
-			PairedDetectors(inA, outA, inB, outB)
+			PairedDetectors(files(inA), files(outA), inB, outB)
 		}
 	})
 }
@@ -513,7 +522,7 @@ func BenchmarkMetrics(b *testing.B) {
 	in, out := normals(rng, 1000, 1), normals(rng, 3000, 0)
 	b.Run("in=1000/out=3000/resamples=2000", func(b *testing.B) {
 		for b.Loop() {
-			Metrics(in, out, Bootstrap{})
+			Metrics(files(in), files(out), Bootstrap{})
 		}
 	})
 }

@@ -24,19 +24,6 @@ func NewConfusion(classes int, truth, predicted []int) Confusion {
 	return c
 }
 
-// Accuracy returns the share of files on the diagonal with its [Wilson] interval;
-// NaN if there are no files.
-func (c Confusion) Accuracy() Interval {
-	right, all := 0, 0
-	for t, row := range c {
-		right += row[t]
-		for _, n := range row {
-			all += n
-		}
-	}
-	return Wilson(right, all)
-}
-
 // MacroF1 returns the mean of F1 = 2·TP/(2·TP+FP+FN) over the classes that occur
 // in truth, as scikit-learn's f1_score(labels=those, average="macro"); NaN if
 // there are no files. A class that is only predicted would have an F1 of 0, so
@@ -64,12 +51,14 @@ func (c Confusion) MacroF1() float64 {
 //
 // which lies in [0, 1], contains p, and covers near 0 and 1 as well. It is NaN
 // if n is 0.
-func Wilson(k, n int) Interval {
+func Wilson(k, n int) Interval { return wilson(float64(k)/float64(n), float64(n)) }
+
+// wilson is Wilson for a share p of m files, which need not be a whole number.
+func wilson(p, m float64) Interval {
 	const z = normalQuantile
-	p, m := float64(k)/float64(n), float64(n)
 	middle := (p + z*z/(2*m)) / (1 + z*z/m)
 	half := z / (1 + z*z/m) * math.Sqrt(p*(1-p)/m+z*z/(4*m*m))
-	// For k = 0 and k = n one end equals p, up to rounding.
+	// For p = 0 and p = 1 one end equals p, up to rounding.
 	return Interval{Value: p, Lo: max(0, min(p, middle-half)), Hi: min(1, max(p, middle+half))}
 }
 
@@ -103,54 +92,47 @@ type Rejection struct {
 	Curve [][2]float64
 	// Coverage is the share of files at or above the threshold, NaN if there are
 	// no files. Accuracy is the share of correct ones among these, NaN if there
-	// are none.
-	Coverage, Accuracy float64
+	// are none. Their intervals are those of [Proportion].
+	Coverage, Accuracy Interval
 }
 
-// Reject evaluates rejecting the files that score below threshold: scores[i] is
-// the score of a file and correct[i] whether its class was predicted correctly.
-// It panics if the slices differ in length or a score is NaN.
-func Reject(scores []float64, correct []bool, threshold float64) Rejection {
-	if len(scores) != len(correct) {
-		panic(fmt.Sprintf("stats: %d scores of %d files", len(scores), len(correct)))
+// Reject evaluates rejecting the files that score below threshold: correct[i] says
+// whether the class of file i was predicted correctly. It panics if there is not
+// one correct for each score, or as [AUROCOf] does.
+func Reject(s Sample, correct []bool, threshold float64) Rejection {
+	if len(s.Scores) != len(correct) {
+		panic(fmt.Sprintf("stats: %d scores of %d files", len(s.Scores), len(correct)))
 	}
-	var right, wrong []float64
-	accepted, acceptedRight := 0, 0
-	for i, s := range scores {
-		if correct[i] {
-			right = append(right, s)
-		} else {
-			wrong = append(wrong, s)
-		}
-		if s >= threshold {
-			accepted++
-			if correct[i] {
-				acceptedRight++
-			}
+	right, wrong := s.of(func(i int) bool { return correct[i] }), s.of(func(i int) bool { return !correct[i] })
+	a, b := sortBoth(right.Scores, wrong.Scores)
+	accepted := make([]bool, len(correct))
+	var acceptedCorrect []bool
+	for i, score := range s.Scores {
+		if accepted[i] = score >= threshold; accepted[i] {
+			acceptedCorrect = append(acceptedCorrect, correct[i])
 		}
 	}
-	n := float64(len(scores))
 	v := Rejection{
-		Coverage: float64(accepted) / n,
-		Accuracy: float64(acceptedRight) / float64(accepted),
+		Misclassified: aurocOf(right, wrong, a, b),
+		Coverage:      Proportion(accepted, s.Groups),
+		Accuracy:      Proportion(acceptedCorrect, s.of(func(i int) bool { return accepted[i] }).Groups),
 	}
-	a, b := sortBoth(right, wrong)
-	v.Misclassified = deLong(a, b)
-	if len(scores) == 0 {
+	n := float64(len(correct))
+	if n == 0 {
 		v.AURC = math.NaN()
 		return v
 	}
 	const steps = 198
 	r := newRanking(a, b)
 	covered, errors, last := 0, 0, 0
-	for i := len(r.ties) - 1; i >= 0; i-- {
-		t := r.ties[i]
-		size := t.in + t.out
+	for i := len(r.scores) - 1; i >= 0; i-- {
+		wrong := int(r.out[i])
+		size := int(r.in[i]) + wrong
 		for j := 1; j <= size; j++ {
-			v.AURC += (float64(errors) + float64(t.out*j)/float64(size)) / float64(covered+j) / n
+			v.AURC += (float64(errors) + float64(wrong*j)/float64(size)) / float64(covered+j) / n
 		}
 		covered += size
-		errors += t.out
+		errors += wrong
 		if last == 0 || i == 0 || float64(covered-last)/n >= 1.0/steps {
 			last = covered
 			v.Curve = append(v.Curve, [2]float64{float64(covered) / n, 1 - float64(errors)/float64(covered)})

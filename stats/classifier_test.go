@@ -50,8 +50,8 @@ func TestWilsonHoldsItsShare(t *testing.T) {
 func TestRejection(t *testing.T) {
 	scores := []float64{4, 3, 2, 1}
 	correct := []bool{true, true, false, true}
-	r := Reject(scores, correct, 2.5)
-	if r.Coverage != 0.5 || r.Accuracy != 1 {
+	r := Reject(files(scores), correct, 2.5)
+	if r.Coverage != Wilson(2, 4) || r.Accuracy != Wilson(2, 2) {
 		t.Errorf("coverage %v, accuracy %v", r.Coverage, r.Accuracy)
 	}
 	want := [][2]float64{{0.25, 1}, {0.5, 1}, {0.75, 2.0 / 3}, {1, 0.75}}
@@ -63,7 +63,7 @@ func TestRejection(t *testing.T) {
 	if math.Abs(r.Misclassified.Value-2.0/3) > 1e-12 {
 		t.Errorf("AUROC %v", r.Misclassified)
 	}
-	if r := Reject(nil, nil, 0); !math.IsNaN(r.AURC) || !math.IsNaN(r.Coverage) || !math.IsNaN(r.Accuracy) {
+	if r := Reject(Sample{}, nil, 0); !math.IsNaN(r.AURC) || !math.IsNaN(r.Coverage.Value) || !math.IsNaN(r.Accuracy.Value) {
 		t.Errorf("no files: %+v", r)
 	}
 }
@@ -80,9 +80,9 @@ func TestAURCOfTies(t *testing.T) {
 		for i := range broken {
 			broken[i] = scores[i] + rng.Float64()/2
 		}
-		want += Reject(broken, correct, 0).AURC / orders
+		want += Reject(files(broken), correct, 0).AURC / orders
 	}
-	if got := Reject(scores, correct, 0).AURC; math.Abs(got-want) > 0.003 {
+	if got := Reject(files(scores), correct, 0).AURC; math.Abs(got-want) > 0.003 {
 		t.Errorf("AURC %v, mean over orders %v", got, want)
 	}
 }

@@ -61,12 +61,12 @@ func TestDetectorsSeeDrift(t *testing.T) {
 	}
 	for _, name := range d.Names() {
 		in := score(name, training.In)
-		a := DeLong(in, score(name, training.Out))
+		a := deLong(in, score(name, training.Out))
 		if !slices.Contains([]string{"rmd/layer7", "rmd/layer8", "msp", "maxlogit", "energy"}, name) && a.Lo < 0.55 {
 			t.Errorf("%s: AUROC %v of files that have moved", name, a)
 		}
 		// Fit rows lie nearer to their own fit, by little with so many of them.
-		if gap := DeLong(score(name, training.Fit), in); gap.Value < 0.45 || gap.Value > 0.6 {
+		if gap := deLong(score(name, training.Fit), in); gap.Value < 0.45 || gap.Value > 0.6 {
 			t.Errorf("%s: AUROC %v of fit rows against In rows", name, gap)
 		}
 	}

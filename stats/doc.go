@@ -38,18 +38,29 @@
 //
 // # Area under the ROC curve
 //
-// [DeLong] returns the AUROC, with ties counted one half, its variance (DeLong,
+// [AUROCOf] returns the AUROC, with ties counted one half, its variance (DeLong,
 // DeLong & Clarke-Pearson 1988) in O(n log n) (Sun & Xu 2014), an interval, a
-// p-value against 0.5, and the range of the AUROC without drift.
+// p-value against 0.5, and the band of the AUROC without drift.
 // [PairedDetectors] and [PairedSplits] compare AUROCs that share files, and [Holm]
 // corrects their p-values for multiple testing. [PerClass] removes the effect of a
 // change in the mix of classes. [Metrics] returns the other metrics of the field
 // with bootstrap intervals.
 //
+// # Groups
+//
+// Files of one release, campaign or build resemble each other, so that n of them
+// say less than n independent files: of 95% intervals that ignore this, 35 to 65%
+// cover with 20 files a group. A [Sample] gives the group of every file, and every
+// interval, p-value and band then treats groups as the independent units, by a
+// leave-one-group-out jackknife. If no two files share a group they are those of
+// independent files, to the last bit. To see what another grouping would change,
+// compute the AUROC with it: DesignEffect is the ratio of the variances.
+//
 // # Classifier
 //
-// [Confusion] compares predicted with true classes, [AUT] summarises a metric over
-// time, and [Reject] evaluates rejecting the files that a detector scores low.
+// [Confusion] compares predicted with true classes, [Proportion] is the accuracy or
+// another share of files, [AUT] summarises a metric over time, and [Reject]
+// evaluates rejecting the files that a detector scores low.
 //
 // # BLAS
 //

@@ -52,7 +52,7 @@ func Example() {
 	if err := g.Score(outScores, out); err != nil {
 		fmt.Println(err)
 	}
-	a := stats.DeLong(inScores, outScores)
+	a := stats.AUROCOf(stats.Sample{Scores: inScores}, stats.Sample{Scores: outScores})
 	fmt.Println("AUROC", a, "p < 0.001:", a.P < 0.001)
 	// Output: AUROC 0.613 [0.561, 0.662] p < 0.001: true
 }
@@ -99,10 +99,10 @@ func ExampleMoments_Merge() {
 	// Output: 75 75
 }
 
-func ExampleDeLong() {
-	in := []float64{0.9, 0.8, 0.7, 0.6, 0.4}
-	out := []float64{0.6, 0.5, 0.3, 0.2}
-	a := stats.DeLong(in, out)
+func ExampleAUROCOf() {
+	in := stats.Sample{Scores: []float64{0.9, 0.8, 0.7, 0.6, 0.4}}
+	out := stats.Sample{Scores: []float64{0.6, 0.5, 0.3, 0.2}}
+	a := stats.AUROCOf(in, out)
 	fmt.Println(a)
 	fmt.Printf("without drift between %.2f and %.2f\n", a.NullLo, a.NullHi)
 	// Output:
@@ -122,7 +122,7 @@ func ExamplePairedDetectors() {
 	}
 	inA, inB := draw(300, 1)
 	outA, outB := draw(200, 0)
-	d := stats.PairedDetectors(inA, outA, inB, outB)
+	d := stats.PairedDetectors(stats.Sample{Scores: inA}, stats.Sample{Scores: outA}, inB, outB)
 	fmt.Println(d, "p < 0.01:", d.P < 0.01)
 	// Output: 0.086 [0.049, 0.123] p < 0.01: true
 }
@@ -133,11 +133,11 @@ func ExampleMetrics() {
 	for range 200 {
 		in, out = append(in, rng.NormFloat64()+2), append(out, rng.NormFloat64())
 	}
-	for _, m := range stats.Metrics(in, out, stats.Bootstrap{Seed: 1}) {
+	for _, m := range stats.Metrics(stats.Sample{Scores: in}, stats.Sample{Scores: out}, stats.Bootstrap{Seed: 1}) {
 		fmt.Println(m.Name, m.Interval)
 	}
 	// Output:
-	// AUROC 0.925 [0.899, 0.947]
+	// AUROC 0.925 [0.897, 0.946]
 	// AUPR-In 0.926 [0.899, 0.949]
 	// AUPR-Out 0.929 [0.903, 0.951]
 	// FPR@95TPR 0.340 [0.258, 0.441]

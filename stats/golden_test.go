@@ -132,7 +132,7 @@ func TestRankingAgainstReferences(t *testing.T) {
 	golden(t, "ranking", &cases)
 	for _, c := range cases {
 		t.Run(c.Name, func(t *testing.T) {
-			a := DeLong(c.In, c.Out)
+			a := deLong(c.In, c.Out)
 			if !near(a.Value, c.AUROC, 1e-9) || !near(a.Variance, c.Variance, 1e-9) {
 				t.Errorf("AUROC %v, variance %v; want %v, %v", a.Value, a.Variance, c.AUROC, c.Variance)
 			}
@@ -142,7 +142,7 @@ func TestRankingAgainstReferences(t *testing.T) {
 			if c.NullHalf != nil && (!near(a.NullHi, min(1, 0.5+*c.NullHalf), 1e-6) || !near(a.NullLo, max(0, 0.5-*c.NullHalf), 1e-6)) {
 				t.Errorf("null band [%v, %v], want 0.5 ± %v", a.NullLo, a.NullHi, *c.NullHalf)
 			}
-			for _, m := range Metrics(c.In, c.Out, Bootstrap{Resamples: 10}) {
+			for _, m := range Metrics(files(c.In), files(c.Out), Bootstrap{Resamples: 10}) {
 				want, ok := c.Metrics[m.Name]
 				if ok && !near(m.Value, want, 1e-9) {
 					t.Errorf("%s = %v, want %v", m.Name, m.Value, want)
@@ -151,13 +151,85 @@ func TestRankingAgainstReferences(t *testing.T) {
 					t.Errorf("no reference for %s", m.Name)
 				}
 			}
-			d := PairedDetectors(c.In, c.Out, c.InB, c.OutB)
+			d := PairedDetectors(files(c.In), files(c.Out), c.InB, c.OutB)
 			if !near(d.Value, c.Delta, 1e-9) || !near(d.Variance, c.DeltaVariance, 1e-9) {
 				t.Errorf("detectors differ by %v, variance %v; want %v, %v", d.Value, d.Variance, c.Delta, c.DeltaVariance)
 			}
-			d = PairedSplits(c.In, c.Out, c.OutB)
+			d = PairedSplits(files(c.In), files(c.Out), files(c.OutB))
 			if !near(d.Value, c.SplitDelta, 1e-9) || !near(d.Variance, c.SplitVariance, 1e-9) {
 				t.Errorf("splits differ by %v, variance %v; want %v, %v", d.Value, d.Variance, c.SplitDelta, c.SplitVariance)
+			}
+		})
+	}
+}
+
+func TestGroupsAgainstReferences(t *testing.T) {
+	type difference struct{ Value, Variance, Lo, Hi, P float64 }
+	var cases []struct {
+		Name                string
+		In, Out             []float64
+		GroupsIn            []int `json:"groups_in"`
+		GroupsOut           []int `json:"groups_out"`
+		AUROC, Variance, DF float64
+		Interval, Band      [2]float64
+		P                   float64
+		PBand               float64    `json:"p_band"`
+		EffectiveGroups     [2]float64 `json:"effective_groups"`
+		EffectiveFiles      [2]float64 `json:"effective_files"`
+		DesignEffect        float64    `json:"design_effect"`
+		InB                 []float64  `json:"in_b"`
+		OutB                []float64  `json:"out_b"`
+		GroupsLater         []int      `json:"groups_later"`
+		Detectors, Splits   difference
+		Balanced, Share     [3]float64
+		Threshold           float64
+	}
+	golden(t, "grouped", &cases)
+	for _, c := range cases {
+		t.Run(c.Name, func(t *testing.T) {
+			in, out := Sample{c.In, c.GroupsIn}, Sample{c.Out, c.GroupsOut}
+			check := func(what string, got, want float64) {
+				t.Helper()
+				if !near(got, want, 1e-8) {
+					t.Errorf("%s %v, want %v", what, got, want)
+				}
+			}
+			a := AUROCOf(in, out)
+			check("AUROC", a.Value, c.AUROC)
+			check("variance", a.Variance, c.Variance)
+			check("degrees of freedom", a.DF, c.DF)
+			check("lower end", a.Lo, c.Interval[0])
+			check("upper end", a.Hi, c.Interval[1])
+			check("p", a.P, c.P)
+			check("band from", a.NullLo, c.Band[0])
+			check("band to", a.NullHi, c.Band[1])
+			check("p of the band", a.PBand, c.PBand)
+			check("In groups", a.EffectiveGroupsIn, c.EffectiveGroups[0])
+			check("Out groups", a.EffectiveGroupsOut, c.EffectiveGroups[1])
+			check("In files", a.EffectiveIn, c.EffectiveFiles[0])
+			check("Out files", a.EffectiveOut, c.EffectiveFiles[1])
+			check("design effect", a.DesignEffect, c.DesignEffect)
+			for _, x := range []struct {
+				name string
+				got  Difference
+				want difference
+			}{
+				{"detectors", PairedDetectors(in, out, c.InB, c.OutB), c.Detectors},
+				{"splits", PairedSplits(in, out, Sample{c.OutB, c.GroupsLater}), c.Splits},
+			} {
+				check(x.name+": difference", x.got.Value, x.want.Value)
+				check(x.name+": variance", x.got.Variance, x.want.Variance)
+				check(x.name+": lower end", x.got.Lo, x.want.Lo)
+				check(x.name+": upper end", x.got.Hi, x.want.Hi)
+				check(x.name+": p", x.got.P, x.want.P)
+			}
+			balanced, _ := PerClass(in, cycle(len(c.In), 2), out, cycle(len(c.Out), 2), 2)
+			share := Below(out, c.Threshold)
+			for k, v := range []Interval{balanced, share} {
+				want := [][3]float64{c.Balanced, c.Share}[k]
+				check("value", v.Value, want[0])
+				check("lower end", v.Lo, want[1])
+				check("upper end", v.Hi, want[2])
 			}
 		})
 	}
@@ -181,8 +253,8 @@ func TestClassifierAgainstReferences(t *testing.T) {
 			t.Errorf("confusion[%d] = %v, want %v", i, got[i], c.Confusion[i])
 		}
 	}
-	if !near(got.Accuracy().Value, c.Accuracy, 1e-12) || !near(got.MacroF1(), c.MacroF1, 1e-12) {
-		t.Errorf("accuracy %v, macro-F1 %v; want %v, %v", got.Accuracy().Value, got.MacroF1(), c.Accuracy, c.MacroF1)
+	if !near(got.MacroF1(), c.MacroF1, 1e-12) {
+		t.Errorf("macro-F1 %v, want %v", got.MacroF1(), c.MacroF1)
 	}
 	var truth, predicted []int
 	for i, class := range c.Truth {
@@ -203,7 +275,7 @@ func TestClassifierAgainstReferences(t *testing.T) {
 	for i := range correct {
 		correct[i] = c.Truth[i] == c.Predicted[i]
 	}
-	if r := Reject(c.Scores, correct, math.Inf(-1)); !near(r.AURC, c.AURC, 1e-12) || r.Coverage != 1 || !near(r.Accuracy, c.Accuracy, 1e-12) {
+	if r := Reject(files(c.Scores), correct, math.Inf(-1)); !near(r.AURC, c.AURC, 1e-12) || r.Coverage.Value != 1 || !near(r.Accuracy.Value, c.Accuracy, 1e-12) {
 		t.Errorf("AURC %v, coverage %v, accuracy %v; want %v, 1, %v", r.AURC, r.Coverage, r.Accuracy, c.AURC, c.Accuracy)
 	}
 }

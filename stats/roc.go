@@ -11,12 +11,10 @@ import (
 // ranking counts In and Out files by score. Its thresholds are the distinct
 // scores, so that no operating point separates files with equal scores.
 type ranking struct {
-	m, n int   // In and Out files
-	ties []tie // lowest score first
+	m, n    int       // In and Out files
+	scores  []float64 // distinct, lowest first
+	in, out []int32   // files of each of these scores
 }
-
-// tie counts the files of one score.
-type tie struct{ in, out int }
 
 // newRanking merges sorted scores.
 func newRanking(in, out []float64) ranking {
@@ -29,14 +27,14 @@ func newRanking(in, out []float64) ranking {
 		if j < len(out) {
 			v = min(v, out[j])
 		}
-		var t tie
+		var tiedIn, tiedOut int32
 		for ; i < len(in) && in[i] == v; i++ {
-			t.in++
+			tiedIn++
 		}
 		for ; j < len(out) && out[j] == v; j++ {
-			t.out++
+			tiedOut++
 		}
-		r.ties = append(r.ties, t)
+		r.scores, r.in, r.out = append(r.scores, v), append(r.in, tiedIn), append(r.out, tiedOut)
 	}
 	return r
 }
@@ -58,9 +56,9 @@ func ROC(in, out []float64, points int) [][2]float64 {
 	curve := [][2]float64{{0, 0}}
 	last := 0.0 // FPR+TPR of the last point
 	tp, fp := 0, 0
-	for i := len(r.ties) - 1; i >= 0; i-- {
-		tp += r.ties[i].in
-		fp += r.ties[i].out
+	for i := len(r.scores) - 1; i >= 0; i-- {
+		tp += int(r.in[i])
+		fp += int(r.out[i])
 		tpr, fpr := float64(tp)/float64(r.m), float64(fp)/float64(r.n)
 		if i == 0 || tpr+fpr-last >= step {
 			curve = append(curve, [2]float64{fpr, tpr})
@@ -85,17 +83,15 @@ func Threshold(scores []float64, share float64) float64 {
 	return math.NaN()
 }
 
-// Below returns the share of scores less than threshold, which are rejected. It
-// is NaN if there are no scores; a NaN among the scores or as the threshold is
-// less than nothing.
-func Below(scores []float64, threshold float64) float64 {
-	n := 0
-	for _, s := range scores {
-		if s < threshold {
-			n++
-		}
+// Below returns the share of scores less than threshold, which are rejected, with
+// the interval of [Proportion]. It is NaN if there are no scores; a NaN among the
+// scores or as the threshold counts as not less.
+func Below(s Sample, threshold float64) Interval {
+	rejected := make([]bool, len(s.Scores))
+	for i, v := range s.Scores {
+		rejected[i] = v < threshold
 	}
-	return float64(n) / float64(len(scores))
+	return Proportion(rejected, s.Groups)
 }
 
 // Edges returns the bins+1 edges of bins of equal width from the 0.5% to the 99.5%
