@@ -58,6 +58,9 @@ func Evaluate(ctx context.Context, s *Splits, opt Options) (report.Results, erro
 	r.Comparisons = s.compare(names)
 	r.Classifier = s.classifier()
 	r.Regroupings = s.regroup(report.Preferred(names))
+	r.Checks = s.checks(&r)
+	v := report.Judge(r)
+	r.Verdict = &v
 	return r, nil
 }
 

@@ -50,9 +50,12 @@ type Manifest struct {
 	GPUs        []string        `json:"gpus,omitempty"`
 	Batch       int             `json:"batch,omitempty"`
 
-	Splits   []SplitSummary `json:"splits,omitempty"`
-	Files    int            `json:"files,omitempty"`
-	Seconds  float64        `json:"extraction_seconds,omitempty"`
+	Splits  []SplitSummary `json:"splits,omitempty"`
+	Files   int            `json:"files,omitempty"`
+	Seconds float64        `json:"extraction_seconds,omitempty"`
+	// Shifted is the accuracy on fit rows with changed bytes, measured where that
+	// with the true bytes is no better than guessing.
+	Shifted  []ShiftedBytes `json:"shifted_bytes,omitempty"`
 	Dropped  []DroppedFile  `json:"dropped,omitempty"`
 	Warnings []string       `json:"warnings,omitempty"`
 	InUnseen string         `json:"in_unseen,omitempty"` // as in results.json
@@ -276,3 +279,6 @@ func Version() string {
 
 // CPUName is the name that the processor gives itself.
 func CPUName() string { return cmp.Or(strings.TrimSpace(cpuid.CPU.BrandName), runtime.GOARCH) }
+
+// trainedMates is replaced.
+func (m *Manifest) trainedMates(split string) int { return 0 }
