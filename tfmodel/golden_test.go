@@ -15,6 +15,9 @@ import (
 // TestEnginesEqualKeras holds every engine to what Keras predicts, in batches
 // of several sizes, of files that are empty, of mixed lengths, or cut.
 func TestEnginesEqualKeras(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	g := readGolden(t)
 	for model, want := range g.Models {
 		for name := range engines {

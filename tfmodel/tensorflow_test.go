@@ -138,6 +138,9 @@ func TestMixedUpDescription(t *testing.T) {
 // collector does not see, is given back: 200 batches of 1 MB leave less than
 // half of their 200 MB.
 func TestMemoryOfManyBatches(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	m, e := open(t, "testdata/default", "dense")
 	files := slices.Repeat([][]byte{bytes.Repeat([]byte("driftbench"), m.MaxLen/10)}, 500)
 	batches := func(n int) {

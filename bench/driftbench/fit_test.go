@@ -13,6 +13,7 @@ import (
 // A fit file stands in for the training features: the same later files get the
 // same numbers to the last bit.
 func TestFitFileGivesTheSameResults(t *testing.T) {
+	slow(t)
 	run := extracted()
 	later := t.TempDir()
 	copyTree(t, later, run, func(path string) bool {
@@ -37,6 +38,7 @@ func TestFitFileGivesTheSameResults(t *testing.T) {
 
 // Features that were scored where they lie still tell how they were made.
 func TestScoreEqualsRun(t *testing.T) {
+	slow(t)
 	run := extracted()
 	dir := t.TempDir()
 	copyTree(t, dir, run, func(path string) bool {

@@ -69,6 +69,7 @@ func hostileFeatures(t *testing.T) (dir, out string) {
 // Whatever files, labels, splits and layers are called, nothing of it is obeyed
 // by what shows it.
 func TestHostileNames(t *testing.T) {
+	slow(t)
 	dir, split := hostileFeatures(t)
 	a, b := t.TempDir(), t.TempDir()
 	rule := "auroc(" + split + ", msp) > 0.001"

@@ -46,6 +46,7 @@ func tree(t *testing.T, dir string) []string {
 // What makes a corpus or model unfit is told in one line that says where,
 // before any feature is computed.
 func TestRunRefuses(t *testing.T) {
+	slow(t)
 	same := func(s string) string { return s }
 	line := func(n int, change func(string) string) func(string) string {
 		return func(index string) string {
@@ -183,6 +184,7 @@ func TestRunRefusesModels(t *testing.T) {
 // named, and the rest is measured. A byte order mark and CRLF are no reason to
 // stop, nor are fewer fit rows than features, but that is a warning.
 func TestRunDropsSingleFiles(t *testing.T) {
+	slow(t)
 	dir := edited(t, func(index string) string {
 		return "\ufeff" + strings.ReplaceAll(index, "\n", "\r\n")
 	})

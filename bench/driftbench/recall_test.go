@@ -24,6 +24,7 @@ func bytesRead(t *testing.T) int64 {
 // features. A file with other bytes is read, even where its size and mtime are
 // as before.
 func TestUnchangedFilesAreNotReadAgain(t *testing.T) {
+	slow(t)
 	dir := t.TempDir()
 	corpus, cache := filepath.Join(dir, "corpus"), filepath.Join(dir, "cache")
 	copyTree(t, corpus, small(), func(string) bool { return true })

@@ -9,6 +9,7 @@ import (
 )
 
 func TestFailIf(t *testing.T) {
+	slow(t)
 	features := filepath.Join(extracted(), "features")
 	score := func(args ...string) (int, string, string) {
 		return driftbench(append([]string{"score", "--features", features, "--resamples", "20", "--detectors", "msp"}, args...)...)

@@ -22,6 +22,7 @@ import (
 // Within an engine, numbers depend on neither the batch size, nor the number of
 // threads of the engine or of Go, nor on what comes from the cache.
 func TestRunIsDeterministic(t *testing.T) {
+	slow(t)
 	for _, engine := range []string{"tensorflow", "table"} {
 		cache := filepath.Join(t.TempDir(), "cache")
 		var want string
@@ -62,6 +63,7 @@ func TestRunIsDeterministic(t *testing.T) {
 // The drift that is put into a corpus is the drift that is found, by the model
 // that was trained for the default corpus: none at 0, and growing at 1.
 func TestDriftIsFound(t *testing.T) {
+	slow(t)
 	for _, drift := range []float64{0, 1} {
 		dir := t.TempDir()
 		if err := corpus.Synth(t.Context(), filepath.Join(dir, "corpus"), corpus.Options{Seed: 1, Drift: drift}); err != nil {
@@ -120,6 +122,7 @@ func (s *stopper) Write(b []byte) (int, error) {
 // An interrupted run ends at once, says what is kept, leaves nothing that a
 // later run could mistake for its own, and the next one goes on from the cache.
 func TestInterruptedRun(t *testing.T) {
+	slow(t)
 	dir := t.TempDir()
 	out, cache := filepath.Join(dir, "out"), filepath.Join(dir, "cache")
 	args := []string{"run", "--corpus", small(), "--model", model, "--out", out, "--cache", cache, "--resamples", "50", "--batch", "4"}
@@ -168,6 +171,7 @@ func TestInterruptedRun(t *testing.T) {
 // Features that an earlier extraction has left in the folder are not scored
 // with those of the last.
 func TestScorePassesOverWhatIsLeft(t *testing.T) {
+	slow(t)
 	dir := t.TempDir()
 	copyTree(t, dir, extracted(), func(path string) bool { return path == "manifest.json" || strings.HasPrefix(path, "features/2") })
 	for _, end := range []string{".csv", ".layer7.npy", ".layer8.npy", ".logits.npy"} {
@@ -255,6 +259,7 @@ func TestStdoutClosed(t *testing.T) {
 
 // Every help and the table of a run fit a terminal of 100 columns.
 func TestOutputFits(t *testing.T) {
+	slow(t)
 	var commands [][]string
 	text := mustRun(t, "--help")
 	for _, m := range regexp.MustCompile(`(?m)^  (\w+) {2,}\S`).FindAllStringSubmatch(text, -1) {
@@ -305,6 +310,7 @@ func (h *hook) Write(b []byte) (int, error) {
 // Files may go between the first look at them and their reading. What then
 // cannot be measured is an error, as it would have been at first.
 func TestFilesThatGo(t *testing.T) {
+	slow(t)
 	for gone, want := range map[string]string{
 		"2019":     `split "2019": all 9 files are dropped; the first: name `,
 		"worm":     `split "2017-fit": all files with label "worm" are dropped; the first dropped: name `,

@@ -11,6 +11,7 @@ import (
 
 // The 16-bit table is offered because no AUROC moves by more than 1e-3.
 func TestTable16KeepsAUROC(t *testing.T) {
+	slow(t)
 	dir := t.TempDir()
 	if err := corpus.Synth(t.Context(), filepath.Join(dir, "corpus"), corpus.Options{Seed: 1, Drift: 1}); err != nil {
 		t.Fatal(err)
