@@ -3,6 +3,7 @@ package bench
 import (
 	"cmp"
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -18,6 +19,7 @@ import (
 
 	"driftbench/bench/dataset"
 	"driftbench/bench/features"
+	"driftbench/bench/traits"
 	"driftbench/internal/regular"
 	"driftbench/stats"
 	"driftbench/tfmodel"
@@ -174,6 +176,9 @@ func (x *extraction) run(ctx context.Context) (*Manifest, error) {
 	defer engine.Close()
 	mon.log().Info("engine", "name", engine.Name(), "device", engine.Device(), "why", why)
 	e := &extractor{engine: engine, layers: x.model.Layers, maxLen: x.model.MaxLen, batch: x.opt.Batch}
+	if x.model.Shape != nil {
+		e.window = x.model.Shape.Window
+	}
 	if e.batch == 0 {
 		e.batch = tfmodel.SuitedBatch(engine, x.model)
 	}
@@ -230,16 +235,18 @@ func (x *extraction) run(ctx context.Context) (*Manifest, error) {
 	return man, nil
 }
 
-// openCache opens the cached features of a model as one engine computes them:
-// engines whose outputs may differ in the last bits share none.
+// openCache opens the cached features of a model as one engine computes them,
+// each with the traits of its file: engines whose outputs may differ in the last
+// bits share none.
 func openCache(opt Options, m *tfmodel.Model, e tfmodel.Engine) (*cache.Cache, error) {
 	if opt.Cache == "" {
 		return nil, nil
 	}
-	s := cache.Scope{Model: m.Hash, Engine: e.Identity()}
+	s := cache.Scope{Model: m.Hash, Engine: fmt.Sprintf("%s, traits %d", e.Identity(), traits.Revision)}
 	for _, l := range m.Layers {
 		s.Widths = append(s.Widths, l.Width)
 	}
+	s.Widths = append(s.Widths, traits.Width)
 	return cache.Open(opt.Cache, s, opt.Monitor.log())
 }
 
@@ -249,6 +256,7 @@ type extractor struct {
 	cache  *cache.Cache // nil keeps nothing
 	layers []tfmodel.Layer
 	maxLen int
+	window int // bytes of a window of the model; 0 is not known
 	batch  int
 }
 
@@ -257,8 +265,8 @@ type extractor struct {
 // takes its time.
 const inFlight = 2
 
-// run extracts the splits as one stream of files, so that the engine does not
-// wait at the border between two. It calls done with each split in order, when
+// run extracts the splits, of which the first is fit, as one stream of files, so
+// that the engine does not wait at the border between two. It calls done with each split in order, when
 // that split is complete and later ones may be under way, and progress with the
 // number of rows done. status is that of the files of each split: a file whose
 // version is unchanged since its features were cached is not read. nil reads
@@ -305,7 +313,11 @@ func (x *extractor) run(ctx context.Context, cfg dataset.Config, splits []datase
 			dst := s.outputs(len(at))
 			computed, err := x.cache.Run(dst, keys, b.Files, files, func(dst [][]float32, contents [][]byte) error {
 				defer release() // the next files are read while these are stored
-				return x.engine.Run(dst, contents)
+				last := len(x.layers)
+				for i, head := range contents {
+					traits.Of(head, x.window).Encode(dst[last][i*traits.Width:])
+				}
+				return x.engine.Run(dst[:last], contents)
 			})
 			if err != nil {
 				return err
@@ -358,4 +370,184 @@ func pick[T any](from []T, numbers []int) []T {
 		to[i] = from[n]
 	}
 	return to
+}
+
+// extracted is a split with its features. Rows whose file cannot be read are
+// left out.
+type extracted struct {
+	features.Split
+	files   []dataset.Row     // of the rows
+	dropped []dataset.Dropped // in the order of the split
+	cached  int               // rows whose features were in the cache
+}
+
+// stream gathers the outputs of the rows of all splits, which come in any
+// order. The outputs of a row are those of the layers, then its traits. A split is done when each of its rows has its outputs or was dropped,
+// and all splits before it are done. The features of a split take memory from
+// its first outputs until it is done: those of one or two splits at a time, or
+// of all splits where some outputs of each were cached.
+type stream struct {
+	layers []tfmodel.Layer
+
+	mu    sync.Mutex // of what follows
+	parts []part
+	next  int           // the first split that is not done
+	fit   *traits.Index // of the rows of the first split, when that is done
+	done  func(extracted)
+}
+
+// part is one split of a stream.
+type part struct {
+	extracted // its Rows and Layers have all rows until the split is done
+	wanted    []dataset.Row
+	sketches  []traits.Sketch // of each row
+	open      int             // rows with neither outputs nor a reason to be dropped
+}
+
+// position is a row of a part.
+type position struct{ part, row int }
+
+func newStream(layers []tfmodel.Layer, splits []dataset.Split, done func(extracted)) *stream {
+	s := &stream{layers: layers, done: done}
+	for _, split := range splits {
+		p := part{wanted: split.Rows, open: len(split.Rows)}
+		p.Name = split.Name
+		s.parts = append(s.parts, p)
+	}
+	s.finish()
+	return s
+}
+
+func (s *stream) row(at position) dataset.Row { return s.parts[at.part].wanted[at.row] }
+
+// allocate gives a part its memory.
+func (s *stream) allocate(i int) *part {
+	p := &s.parts[i]
+	if p.Rows == nil {
+		p.Rows, p.sketches = make([]features.Row, len(p.wanted)), make([]traits.Sketch, len(p.wanted))
+		for _, l := range s.layers {
+			p.Layers = append(p.Layers, features.Layer{Name: l.Name, Width: l.Width, Data: make([]float32, len(p.wanted)*l.Width)})
+		}
+	}
+	return p
+}
+
+// outputs allocates the outputs of n rows: one slice a layer, and one of traits.
+func (s *stream) outputs(n int) [][]float32 {
+	var dst [][]float32
+	for _, l := range s.layers {
+		dst = append(dst, make([]float32, n*l.Width))
+	}
+	return append(dst, make([]float32, n*traits.Width))
+}
+
+// deliverCached stores cached outputs of the rows of a part from first on.
+// missing are the numbers after first, ascending, of the rows that have none.
+func (s *stream) deliverCached(number, first int, outputs [][]float32, keys []cache.Key, versions []regular.Version, missing []int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i, key := range keys {
+		if len(missing) > 0 && missing[0] == i {
+			missing = missing[1:]
+			continue
+		}
+		s.set(position{number, first + i}, key, versions[i].Size(), outputs, i, true)
+	}
+	s.finish()
+}
+
+// deliver stores the outputs of files that were read, for the rows at those
+// positions. computed are the numbers within at, ascending, of those that were not cached.
+func (s *stream) deliver(at []position, keys []cache.Key, sizes []int64, outputs [][]float32, computed []int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i := range at {
+		cached := len(computed) == 0 || computed[0] != i
+		if !cached {
+			computed = computed[1:]
+		}
+		s.set(at[i], keys[i], sizes[i], outputs, i, cached)
+	}
+	s.finish()
+}
+
+// set stores what is known of the file of a row, and row i of outputs.
+func (s *stream) set(at position, sum [32]byte, size int64, outputs [][]float32, i int, cached bool) {
+	p, r := s.allocate(at.part), s.row(at)
+	p.open--
+	for j, l := range p.Layers {
+		copy(l.Data[at.row*l.Width:(at.row+1)*l.Width], outputs[j][i*l.Width:])
+	}
+	if cached {
+		p.cached++
+	}
+	t := traits.Decode(outputs[len(p.Layers)][i*traits.Width:])
+	p.sketches[at.row] = t.Sketch
+	p.Rows[at.row] = features.Row{
+		Name: r.Name, Label: r.Label, FirstSeen: r.FirstSeen, Group: r.Group,
+		SHA256: hex.EncodeToString(sum[:]), Size: size, Kind: string(t.Kind), Linked: t.Linked,
+	}
+}
+
+// drop marks the rows that a reader of the rows at those positions has dropped.
+func (s *stream) drop(at []position, dropped []dataset.Dropped) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, d := range dropped {
+		row := at[d.Number]
+		p := &s.parts[row.part]
+		p.open--
+		d.Number = row.row
+		p.dropped = append(p.dropped, d)
+	}
+	s.finish()
+}
+
+// finish hands on the splits that are done.
+func (s *stream) finish() {
+	for ; s.next < len(s.parts) && s.parts[s.next].open == 0; s.next++ {
+		p := s.allocate(s.next)
+		p.compact()
+		if s.next == 0 {
+			s.fit = traits.NewIndex(p.sketches)
+		} else {
+			p.compare(s.fit)
+		}
+		s.done(p.extracted)
+		p.extracted, p.sketches = extracted{}, nil
+	}
+}
+
+// compact removes the rows that were dropped.
+func (p *part) compact() {
+	n := 0
+	for row, r := range p.Rows {
+		if r.SHA256 == "" {
+			continue
+		}
+		p.Rows[n], p.sketches[n] = r, p.sketches[row]
+		p.files = append(p.files, p.wanted[row])
+		for _, l := range p.Layers {
+			copy(l.Data[n*l.Width:(n+1)*l.Width], l.Data[row*l.Width:(row+1)*l.Width])
+		}
+		n++
+	}
+	p.Rows, p.sketches = p.Rows[:n], p.sketches[:n]
+	for i, l := range p.Layers {
+		p.Layers[i].Data = l.Data[:n*l.Width]
+	}
+	slices.SortFunc(p.dropped, func(a, b dataset.Dropped) int { return a.Number - b.Number })
+}
+
+// compare says of the rows which are near-copies of a fit file.
+func (p *part) compare(fit *traits.Index) {
+	for i, sketch := range p.sketches {
+		near, known := fit.NearCopy(sketch)
+		switch {
+		case near:
+			p.Rows[i].NearFit = "yes"
+		case known:
+			p.Rows[i].NearFit = "no"
+		}
+	}
 }
