@@ -155,7 +155,8 @@ func modelKnowsFiles(s *Splits, _ *report.Results) (f finding) {
 	}
 	if s.made != nil {
 		for _, shift := range s.made.Shifted {
-			if shift.Accuracy-accuracy > gain && shift.Accuracy > guess {
+			right := int(math.Round(shift.Accuracy * float64(shift.Files)))
+			if shift.Accuracy-accuracy > gain && stats.Wilson(right, shift.Files).Lo > max(accuracy, guess) {
 				f.add(report.Block, "convert the model again, or give it the byte values that it was trained on",
 					"with every byte changed by %+d the accuracy on %d fit rows would be %s", shift.By, shift.Files, percent(shift.Accuracy))
 			}
@@ -247,6 +248,11 @@ func filesArePrograms(s *Splits, r *report.Results) (f finding) {
 				status = report.Block
 			}
 			f.add(status, "fetch or unpack the programs in their place", "%s of the files of %s are no programs (%s)", percent(share), x.Name, worst)
+		}
+		unknown := float64(kinds[string(traits.Other)]) / float64(len(x.Rows))
+		f.set("other "+x.Name, unknown)
+		if unknown > 0.5 {
+			f.add(report.Warn, "look at the files: they may be packed, enciphered or changed", "%s of the files of %s are of no known kind", percent(unknown), x.Name)
 		}
 		if x.Role == report.RoleOut && len(in) > 0 {
 			if kind, a, b := mostChanged(in, kinds); mixDiffers(in, kinds) {

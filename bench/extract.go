@@ -203,14 +203,18 @@ func (x *extraction) run(ctx context.Context) (*Manifest, error) {
 	mon.stage("reading and extracting", rows, "files")
 	man := x.manifest
 	var unmeasurable error
-	writing, ctx := errgroup.WithContext(ctx)
-	err = e.run(ctx, x.corpus.Config, splits, x.status, mon.advance, func(s extracted) {
+	var fit extracted
+	writing, until := errgroup.WithContext(ctx)
+	err = e.run(until, x.corpus.Config, splits, x.status, mon.advance, func(s extracted) {
 		said := []any{"split", s.Name, "files", len(s.Rows), "dropped", len(s.dropped), "cached", s.cached}
 		if len(s.dropped) > 0 { // a disk may fail after the files were checked
 			said = append(said, "first", s.dropped[0].String())
 		}
 		mon.log().Info("extracted", said...)
 		split := splits[len(man.Splits)] // they are done in order
+		if len(man.Splits) == 0 {
+			fit = s
+		}
 		man.addSplit(s, split.Span, x.model)
 		unmeasurable = cmp.Or(unmeasurable, x.corpus.Measurable(split, s.dropped)) // files may have gone since the check
 		writing.Go(func() error {
@@ -229,6 +233,9 @@ func (x *extraction) run(ctx context.Context) (*Manifest, error) {
 	}
 	if unmeasurable != nil {
 		return nil, unmeasurable
+	}
+	if err := x.measureShifted(ctx, e, fit); err != nil {
+		return nil, fmt.Errorf("measuring the accuracy with changed bytes: %w", err)
 	}
 	man.Seconds = time.Since(start).Seconds()
 	man.setModel(x.model, engine, e.batch)
