@@ -111,7 +111,8 @@ def detectors(rng, name, sizes, d):
         unit_means, unit_covariance = tied(normalize(x), classes)
         expected[f"mahalanobis++/{layer}"] = mahalanobis(unit_means, unit_covariance, normalize(test))
 
-        knn = KNN(None, k=50).fit_features(torch.tensor(x), torch.tensor(classes))
+        k = min(50, max(1, np.bincount(classes).min() // 5))
+        knn = KNN(None, k=int(k)).fit_features(torch.tensor(x), torch.tensor(classes))
         expected[f"knn/{layer}"] = -knn.predict_features(torch.tensor(test)).numpy()
 
         if name == "normal":  # pytorch-ood: scatter in place of covariance, a ridge, float32

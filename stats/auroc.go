@@ -43,21 +43,22 @@ type AUROC struct {
 	// belongs to this band.
 	NullLo, NullHi, PBand float64
 
-	// GroupsIn and GroupsOut count the groups of each side, files that are groups
-	// of their own included. EffectiveGroups is 1/Σ w², with w the share of the
-	// side's files in a group: the number of groups of equal size that are as
-	// unevenly filled.
+	// GroupsIn and GroupsOut count the groups of each side, single files included.
+	// EffectiveGroupsIn and EffectiveGroupsOut are 1/Σ_g w_g², with w_g the share of
+	// the side's files that are in group g: equal to the number of groups if all
+	// have one size, and less otherwise.
 	GroupsIn, GroupsOut                   int
 	EffectiveGroupsIn, EffectiveGroupsOut float64
 	// DesignEffect is Variance divided by what it would be for independent files.
 	// EffectiveIn and EffectiveOut are the numbers of independent files that would
-	// have the variance of each side. All are NaN if a variance is 0.
+	// have the variance of each side. They are NaN or infinite where a variance is
+	// 0.
 	DesignEffect, EffectiveIn, EffectiveOut float64
 }
 
-// Few reports whether a side has fewer than five groups. The interval of three or
-// four covers about 92%; of fewer that hold several files it is NaN, and all that
-// can be said is whether the AUROC is outside the band.
+// Few reports whether a side has fewer than five groups. With three or four groups
+// the interval covers about 92%. With fewer it is NaN if files share groups, and
+// only the band says whether the AUROC differs from 0.5.
 func (a AUROC) Few() bool { return min(a.GroupsIn, a.GroupsOut) < 5 }
 
 // AUROCOf returns the AUROC of in against out, and does not change them. It takes
@@ -351,7 +352,7 @@ type Difference struct {
 }
 
 // PairedDetectors compares two detectors, A and B, on the same files: inB[i] is B's
-// score of the In file that A gives in.Scores[i], and outB[i] likewise. It is the
+// score of the In file that A gives inA.Scores[i], and outB[i] likewise. It is the
 // test of DeLong, DeLong & Clarke-Pearson (1988): the difference of the AUROCs is
 // the mean difference of the placements of a file, whose variance counts groups as
 // [AUROCOf] does. P and the interval, difference ± t_df·√Variance, use Student's t.

@@ -1,12 +1,18 @@
 package stats
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"math"
 )
 
-const fitHeader = "driftbench fit 1\n"
+// The headers of saved fits. Version 1 has neither the k of kNN nor the layer of
+// ViM, which were 50 and the last.
+const (
+	fitHeader1 = "driftbench fit 1\n"
+	fitHeader  = "driftbench fit 2\n"
+)
 
 // MarshalBinary returns the fitted detectors in a form that UnmarshalBinary
 // reads, so that they can score new files without the training features.
@@ -36,12 +42,16 @@ func (d *Detectors) MarshalBinary() ([]byte, error) {
 	return e.b, nil
 }
 
-// UnmarshalBinary replaces d by the detectors that MarshalBinary wrote. If the
-// bytes are anything else, it leaves d unchanged and returns an error, in most
-// cases a [*FormatError].
+// UnmarshalBinary replaces d by the detectors that MarshalBinary wrote, in this
+// version of the format or the one before. If the bytes are anything else, it
+// leaves d unchanged and returns an error, in most cases a [*FormatError].
 func (d *Detectors) UnmarshalBinary(b []byte) error {
-	r := decoder{b: b}
-	r.header(fitHeader)
+	r := decoder{b: b, version: 2}
+	if bytes.HasPrefix(b, []byte(fitHeader1)) {
+		r.b, r.version = b[len(fitHeader1):], 1
+	} else {
+		r.header(fitHeader)
+	}
 	read := newDetectors()
 	for range r.int(len(b)) {
 		layer := r.string()
@@ -128,8 +138,9 @@ func (e *encoder) float32s(v []float32) {
 // all values are zero. It never allocates more than the remaining bytes can fill,
 // whatever length the input claims.
 type decoder struct {
-	b   []byte
-	err error
+	b       []byte
+	version int // of the format
+	err     error
 }
 
 func (d *decoder) fail(format string, args ...any) {

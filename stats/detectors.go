@@ -70,8 +70,8 @@ func entries(layers []string) []entry {
 //	mahalanobis/ensemble-out-labels  Lee's logistic regression over the layers, fitted on Out labels
 //	rmd/<layer>                      distance relative to one Gaussian for all classes (Ren et al. 2021)
 //	mahalanobis++/<layer>            distance of unit-length features (Mueller & Hein 2025)
-//	knn/<layer>                      distance to the 50th nearest neighbour (Sun et al. 2022)
-//	vim                              virtual logit of the last layer (Wang et al. 2022)
+//	knn/<layer>                      distance to the k-th nearest neighbour (Sun et al. 2022)
+//	vim                              virtual logit of the layer before the logits (Wang et al. 2022)
 //	msp, maxlogit, energy            softmax maximum, largest logit and log-sum-exp of the logits
 func Names(layers []string) []string {
 	var names []string
@@ -111,8 +111,8 @@ type Features map[string]Matrix
 
 // Training is what detectors are fitted on.
 type Training struct {
-	// Layers names the feature layers in the order of the network; the logits
-	// are a linear function of the last.
+	// Layers names the feature layers in the order of the network. ViM takes the
+	// last of them that the logits are a linear function of.
 	Layers []string
 	// Fit holds the training rows, and Classes[i] the class of row i, from 0 to
 	// NumClasses−1.
@@ -236,6 +236,15 @@ func (d *Detectors) Layers() []string { return slices.Clone(d.layers) }
 // Skipped returns the reason why a requested detector could not be fitted, and
 // nil for every other name.
 func (d *Detectors) Skipped(name string) error { return d.skipped[name] }
+
+// Neighbours returns the k of a fitted detector knn/<layer>, and 0 for every other
+// name. It is a fifth of the fit rows of the smallest class, from 1 to 50.
+func (d *Detectors) Neighbours(name string) int {
+	if k, ok := d.fitted[name].(*knn); ok {
+		return k.k
+	}
+	return 0
+}
 
 // Gaussian returns the tied Gaussian of a layer, or nil if no fitted detector
 // uses it.

@@ -86,10 +86,15 @@ func TestDetectorsThatCannotBeFitted(t *testing.T) {
 		{"logits of something else", func(t *Training) { t.Fit[Logits] = normalMatrix(rng, 100, 4) }, []string{"vim"}},
 		{"a class without rows", func(t *Training) { t.NumClasses = 5 }, []string{"mahalanobis/layer7", "mahalanobis/layer8",
 			nameEnsemble, nameRegression, "rmd/layer7", "rmd/layer8", "mahalanobis++/layer7", "mahalanobis++/layer8"}},
-		{"few rows", func(t *Training) {
-			t.Classes = t.Classes[:40]
-			t.Fit = Features{"layer7": t.Fit["layer7"].Slice(0, 40), "layer8": t.Fit["layer8"].Slice(0, 40), Logits: t.Fit[Logits].Slice(0, 40)}
-		}, []string{"knn/layer7", "knn/layer8"}},
+		{"one class", func(t *Training) { t.NumClasses, t.Classes = 1, make([]int, 100) }, []string{"rmd/layer7", "rmd/layer8"}},
+		{"logits below zero", func(t *Training) {
+			z := t.Fit[Logits]
+			low := Matrix{z.Rows, z.Cols, slices.Clone(z.Data)}
+			for i := range low.Data {
+				low.Data[i] -= 100
+			}
+			t.Fit[Logits] = low
+		}, []string{"vim"}},
 	} {
 		training := base
 		training.Fit = Features{}
@@ -113,6 +118,61 @@ func TestDetectorsThatCannotBeFitted(t *testing.T) {
 		if !slices.Equal(skipped, c.skipped) {
 			t.Errorf("%s: skipped %q, want %q", c.name, skipped, c.skipped)
 		}
+	}
+}
+
+// The neighbours of kNN are of the file's own class, however few rows that has:
+// with 50 of 25 rows a class Out files would score higher than In files.
+func TestNeighboursFollowTheRows(t *testing.T) {
+	for _, c := range []struct{ rows, want int }{{1000, 50}, {400, 20}, {100, 5}, {8, 1}} {
+		training := trained(rand.New(rand.NewPCG(11, 5)), c.rows)
+		for _, set := range []Features{training.Fit, training.In, training.Out} {
+			for i := range set["layer7"].Rows { // classes that are far apart
+				set["layer7"].Row(i)[i%4] += 10
+			}
+		}
+		d, err := Fit(training, "knn/layer7")
+		if err != nil {
+			t.Fatal(err)
+		}
+		in, out := make([]float64, c.rows/2), make([]float64, c.rows/2)
+		if err := errors.Join(d.Score(in, "knn/layer7", training.In), d.Score(out, "knn/layer7", training.Out)); err != nil {
+			t.Fatal(err)
+		}
+		if k := d.Neighbours("knn/layer7"); k != c.want || d.Neighbours("knn/layer8") != 0 {
+			t.Errorf("%d rows: k = %d, want %d", c.rows, k, c.want)
+		}
+		if a := deLong(in, out); c.rows > 8 && a.Value < 0.65 {
+			t.Errorf("%d rows: AUROC %v", c.rows, a)
+		}
+	}
+}
+
+// ViM finds the layer that the logits are linear in.
+func TestViMLayer(t *testing.T) {
+	training := trained(rand.New(rand.NewPCG(11, 6)), 400)
+	score := func(layers ...string) []float64 {
+		training.Layers = layers
+		d, err := Fit(training, "vim")
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := d.MarshalBinary()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var read Detectors
+		if err := read.UnmarshalBinary(b); err != nil {
+			t.Fatal(err)
+		}
+		scores := make([]float64, 200)
+		if err := read.Score(scores, "vim", training.Out); err != nil {
+			t.Fatal(err)
+		}
+		return scores
+	}
+	if !slices.Equal(score("layer7", "layer8"), score("layer8", "layer7")) {
+		t.Error("another order of the layers gives other scores")
 	}
 }
 
@@ -276,6 +336,38 @@ func TestSavedDetectorsScoreTheSame(t *testing.T) {
 	again, err := read.MarshalBinary()
 	if err != nil || !slices.Equal(again, b) {
 		t.Errorf("written again, %d bytes become other %d (%v)", len(b), len(again), err)
+	}
+}
+
+// testdata/fit1.bin was saved in version 1 of the format.
+func TestSavedDetectorsOfVersion1(t *testing.T) {
+	b, err := os.ReadFile("testdata/fit1.bin")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var read Detectors
+	if err := read.UnmarshalBinary(b); err != nil {
+		t.Fatal(err)
+	}
+	training := trainedWidths(rand.New(rand.NewPCG(7, 5)), 60, 5, 4)
+	d := fitAll(t, training)
+	for _, name := range Names(d.Layers()) {
+		got, want := make([]float64, 30), make([]float64, 30)
+		if err := read.Score(got, name, training.Out); err != nil {
+			t.Fatal(err)
+		}
+		if err := d.Score(want, name, training.Out); err != nil {
+			t.Fatal(err)
+		}
+		for i := range want {
+			if layer, ok := strings.CutPrefix(name, "knn/"); ok { // k was always 50
+				want[i] = -kthNeighbour(training.Fit[layer], 50, training.Out[layer].Row(i))
+			}
+			if !near(got[i], want[i], 1e-9) {
+				t.Errorf("%s: row %d scores %v, want %v", name, i, got[i], want[i])
+				break
+			}
+		}
 	}
 }
 
@@ -554,7 +646,7 @@ func TestFitErrors(t *testing.T) {
 }
 
 // kthNeighbour is the definition, in float64.
-func kthNeighbour(bank Matrix, f []float32) float64 {
+func kthNeighbour(bank Matrix, k int, f []float32) float64 {
 	unit := func(v []float32) []float64 {
 		u := make([]float64, len(v))
 		for j, x := range v {
@@ -569,7 +661,7 @@ func kthNeighbour(bank Matrix, f []float32) float64 {
 		distances = append(distances, math.Sqrt(squaredDistance(a, unit(bank.Row(i)))))
 	}
 	slices.Sort(distances)
-	return distances[neighbours-1]
+	return distances[k-1]
 }
 
 func TestKNNAgainstSorting(t *testing.T) {
@@ -595,20 +687,22 @@ func TestKNNAgainstSorting(t *testing.T) {
 				}
 			}
 		}
-		k, err := newKNN("x", bank, 0)
-		if err != nil {
-			t.Fatal(err)
-		}
-		x := normalMatrix(rng, 300, 5)
-		copy(x.Data, bank.Data[:100*5])
-		clear(x.Row(299))
-		scores := make([]float64, x.Rows)
-		if err := k.score(scores, Features{"x": x}); err != nil {
-			t.Fatal(err)
-		}
-		for i, s := range scores {
-			if want := kthNeighbour(bank, x.Row(i)); math.Abs(-s-want) > 1e-12*(1+want) {
-				t.Errorf("%s: row %d is at %v, want %v", name, i, -s, want)
+		for _, k := range []int{1, 17, 50} {
+			n, err := newKNN("x", bank, 0, k)
+			if err != nil {
+				t.Fatal(err)
+			}
+			x := normalMatrix(rng, 100, 5)
+			copy(x.Data, bank.Data[:30*5])
+			clear(x.Row(99))
+			scores := make([]float64, x.Rows)
+			if err := n.score(scores, Features{"x": x}); err != nil {
+				t.Fatal(err)
+			}
+			for i, s := range scores {
+				if want := kthNeighbour(bank, k, x.Row(i)); math.Abs(-s-want) > 1e-12*(1+want) {
+					t.Errorf("%s: row %d is at %v, want %v", name, i, -s, want)
+				}
 			}
 		}
 	}
@@ -715,7 +809,7 @@ func BenchmarkKNN(b *testing.B) {
 	for _, n := range []int{2_000, 20_000} {
 		b.Run(fmt.Sprintf("n=%d/bank=%d/d=128", n, n), func(b *testing.B) {
 			rng := rand.New(rand.NewPCG(1, 3))
-			k, err := newKNN("layer7", normalMatrix(rng, n, 128), 0)
+			k, err := newKNN("layer7", normalMatrix(rng, n, 128), 0, mostNeighbours)
 			if err != nil {
 				b.Fatal(err)
 			}

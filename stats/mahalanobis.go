@@ -296,13 +296,18 @@ func (d *decoder) gaussian(g *TiedGaussian, layer string) *TiedGaussian {
 // Mahalanobis Distance for Improving Near-OOD Detection", 2021. With d_c the
 // distance to class c and d_0 the distance under one Gaussian for all classes,
 //
-//	score(f) = max_c(−d_c²) + d_0².
+//	score(f) = max_c(−d_c²) + d_0²,
+//
+// which is 0 for every file if there is one class.
 type relative struct {
 	layer            string
 	tied, background *TiedGaussian
 }
 
 func fitRelative(d *Detectors, t *Training, layer string) (detector, error) {
+	if t.NumClasses < 2 {
+		return nil, errors.New("stats: rmd needs two classes: with one, the two distances are equal and every score is 0")
+	}
 	tied, err := d.tied(t, layer)
 	if err != nil {
 		return nil, err

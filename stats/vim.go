@@ -2,7 +2,9 @@ package stats
 
 import (
 	"errors"
+	"fmt"
 	"math"
+	"slices"
 
 	"gonum.org/v1/gonum/blas"
 	"gonum.org/v1/gonum/blas/blas64"
@@ -18,11 +20,13 @@ import (
 //
 // The norm of the residual Rᵀ(f−o) is large for features that the training rows
 // do not have. α makes its mean over the training rows equal to the mean of their
-// largest logits. The principal subspace has half as many dimensions as the
-// training rows span.
+// largest logits; unless that is positive, a large residual would raise the score,
+// and vim cannot be fitted. The principal subspace has half as many dimensions as
+// the training rows span.
 //
-// o is −W⁺b of the last layer z = Wf + b; W and b are the least-squares solution
-// of that equation on the training rows.
+// o is −W⁺b of the last linear map of the network, z = Wf + b, whose W and b are
+// the least-squares solution on the training rows. f is the last layer for which
+// that solution is exact up to rounding.
 type vim struct {
 	layer    string
 	classes  int
@@ -32,10 +36,23 @@ type vim struct {
 }
 
 func fitViM(_ *Detectors, t *Training, _ string) (detector, error) {
-	if len(t.Layers) == 0 {
-		return nil, errors.New("stats: vim needs a feature layer")
+	err := errors.New("stats: vim needs a feature layer")
+	for i, layer := range slices.Backward(t.Layers) {
+		v, e := fitViMOf(t, layer)
+		if !errors.Is(e, errNotLinear) {
+			return v, e
+		}
+		if i == len(t.Layers)-1 {
+			err = e
+		}
 	}
-	layer := t.Layers[len(t.Layers)-1]
+	return nil, err
+}
+
+// errNotLinear reports a layer that the logits are not a linear function of.
+var errNotLinear = errors.New("stats: vim: the logits are not a linear function of the features")
+
+func fitViMOf(t *Training, layer string) (detector, error) {
 	x, err := t.Fit.layer(layer)
 	if err != nil {
 		return nil, err
@@ -85,6 +102,9 @@ func fitViM(_ *Detectors, t *Training, _ string) (detector, error) {
 	v.alpha = mean(largest) / mean(residual)
 	if math.IsNaN(v.alpha) || math.IsInf(v.alpha, 0) {
 		return nil, inLayer(layer, ErrNoVariance)
+	}
+	if v.alpha <= 0 {
+		return nil, fmt.Errorf("stats: vim: the largest logits of the fit rows have the mean %.3g, which must be positive", mean(largest))
 	}
 	return v, nil
 }
@@ -158,7 +178,7 @@ func leastSquares(scatter *mat.SymDense, d, k int) (*mat.Dense, error) {
 		rest += scatter.At(d+i, d+i) - explained.At(i, i)
 	}
 	if !(rest <= 1e-6*all) || all == 0 {
-		return nil, errors.New("stats: vim: the logits are not a linear function of the features")
+		return nil, errNotLinear
 	}
 	return &w, nil
 }
@@ -230,6 +250,7 @@ func (v *vim) score(dst []float64, x Features) error {
 }
 
 func (v *vim) encode(e *encoder) {
+	e.string(v.layer)
 	e.int(v.classes)
 	e.int(len(v.origin))
 	e.floats(v.origin)
@@ -244,7 +265,13 @@ func decodeViM(d *Detectors, r *decoder, _ string) detector {
 		r.fail("vim has no layer")
 		return nil
 	}
-	v := &vim{layer: d.layers[len(d.layers)-1], classes: r.int(1 << 20)}
+	v := &vim{layer: d.layers[len(d.layers)-1]}
+	if r.version > 1 {
+		if v.layer = r.string(); !slices.Contains(d.layers, v.layer) {
+			r.fail("vim is of layer %q, which is not there", v.layer)
+		}
+	}
+	v.classes = r.int(1 << 20)
 	width := r.int(1 << 20)
 	v.origin = r.floats(width, math.MaxFloat32)
 	cols := r.int(width)
