@@ -27,6 +27,7 @@ func (s *Splits) measure(name string, opt Options) report.Detector {
 	d := report.Detector{
 		Name:          name,
 		UsesOutLabels: stats.UsesOutLabels(name),
+		Neighbour:     s.detectors.Neighbours(name),
 		Threshold:     report.Num(stats.Threshold(in.Scores, keepIn)),
 		Gap:           interval(stats.AUROCOf(fit, in).Interval),
 	}

@@ -31,6 +31,9 @@ func Evaluate(ctx context.Context, s *Splits, opt Options) (report.Results, erro
 			if g.Rank < g.Width() {
 				r.Warnings = append(r.Warnings, fmt.Sprintf("the covariance of %s has rank %d of %d: dead or dependent features, or too few fit rows; what varies only in new files is not seen there", layer, g.Rank, g.Width()))
 			}
+			if g.Condition > float32Condition {
+				r.Warnings = append(r.Warnings, fmt.Sprintf("the covariance of %s has the condition number %.1g, more than float32 features resolve: its smallest directions are rounding, and distances along them mean little", layer, g.Condition))
+			}
 		}
 	}
 	r.Warnings = append(r.Warnings, timeRules(s)...)
@@ -63,6 +66,10 @@ func Evaluate(ctx context.Context, s *Splits, opt Options) (report.Results, erro
 	r.Verdict = &v
 	return r, nil
 }
+
+// float32Condition is the condition number past which the smallest eigenvalues of
+// a covariance are below the rounding of the largest in float32: 1/ε.
+const float32Condition = 1 << 23
 
 // useBLAS chooses the BLAS of the whole process before its first product.
 var useBLAS = sync.OnceValue(stats.UseBLAS)

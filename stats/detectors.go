@@ -89,19 +89,6 @@ func UsesOutLabels(name string) bool {
 	})
 }
 
-// Preferred returns the detector to report first: mahalanobis/ensemble, which
-// uses every layer and no Out rows, if names has it, and otherwise the first
-// name; "" for no names.
-func Preferred(names []string) string {
-	switch {
-	case slices.Contains(names, nameEnsemble):
-		return nameEnsemble
-	case len(names) > 0:
-		return names[0]
-	}
-	return ""
-}
-
 // Logits is the name of the logits in [Features].
 const Logits = "logits"
 

@@ -33,12 +33,6 @@ func TestNames(t *testing.T) {
 	if got := Names([]string{"layer7", "layer8"}); !slices.Equal(got, want) {
 		t.Errorf("%q", got)
 	}
-	if got := Preferred(want); got != "mahalanobis/ensemble" {
-		t.Errorf("preferred of all: %q", got)
-	}
-	if got := Preferred([]string{"vim", "msp"}) + Preferred(nil); got != "vim" {
-		t.Errorf("preferred of vim and msp, and of none: %q", got)
-	}
 	for _, name := range want {
 		if UsesOutLabels(name) != strings.Contains(name, "out-labels") {
 			t.Errorf("%s: UsesOutLabels is %v", name, UsesOutLabels(name))
