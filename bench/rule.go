@@ -129,7 +129,7 @@ func Decide(rules []Rule, r report.Results) []report.RuleOutcome {
 func writeSummary(path string, r report.Results, checks []report.RuleOutcome) error {
 	err := atomicfile.Write(path, func(w io.Writer) error {
 		if filepath.Ext(path) == ".xml" {
-			return report.JUnit(w, checks)
+			return report.JUnit(w, r, checks)
 		}
 		return report.Markdown(w, r, checks)
 	})

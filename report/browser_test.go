@@ -132,7 +132,7 @@ func TestPageInBrowser(t *testing.T) {
 // The worst names and the most numbers must not break the page's layout.
 func TestHostilePageInBrowser(t *testing.T) {
 	runs := degenerates()
-	for _, name := range []string{"hostile names", "40 months, 12 detectors, 10 splits", "nothing"} {
+	for _, name := range []string{"hostile names", "40 months, 12 detectors, 10 splits", "nothing", "blocked"} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
 			if err := runPage(runs[name]).write(dir, "index.html", 30); err != nil {
@@ -204,15 +204,15 @@ func checkCut(t *testing.T, ctx context.Context) {
 	}
 }
 
-// readColumn returns what the first table holds in a column, and the column's
+// readColumn returns what the table of AUROCs holds in a column, and the column's
 // aria-sort.
 func readColumn(n int) (string, func(ctx context.Context) ([]string, string, error)) {
-	head := fmt.Sprintf("document.querySelector('table').tHead.rows[0].cells[%d]", n)
+	head := fmt.Sprintf("document.querySelector('#auroc-drift table').tHead.rows[0].cells[%d]", n)
 	return head, func(ctx context.Context) ([]string, string, error) {
 		var values []string
 		var order string
 		err := chromedp.Run(ctx,
-			chromedp.Evaluate(fmt.Sprintf("[...document.querySelector('table').tBodies[0].rows].map((r) => r.cells[%d].dataset.sort)", n), &values),
+			chromedp.Evaluate(fmt.Sprintf("[...document.querySelector('#auroc-drift table').tBodies[0].rows].map((r) => r.cells[%d].dataset.sort)", n), &values),
 			chromedp.Evaluate(head+".getAttribute('aria-sort') || ''", &order))
 		return values, order, err
 	}
@@ -255,7 +255,7 @@ func checkSorting(t *testing.T, ctx context.Context) {
 		}
 	}
 	_, other := readColumn(0)
-	if err := chromedp.Run(ctx, chromedp.Click("table th button", chromedp.ByQuery)); err != nil {
+	if err := chromedp.Run(ctx, chromedp.Click("#auroc-drift table th button", chromedp.ByQuery)); err != nil {
 		t.Fatal(err)
 	}
 	if _, order, _ := other(ctx); order != "ascending" {

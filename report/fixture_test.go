@@ -45,7 +45,18 @@ func inventedRun() Results {
 		{A: "msp@2019", B: "rmd/layer8@2019", Delta: -0.04, Lo: -0.1, Hi: 0.02, P: 0.19, PHolm: 0.19},
 	}
 	r.Classifier = inventedClassifier(r)
+	r.Checks = []Check{
+		{Name: "the model knows these files", Status: Pass, Detail: "accuracy on the fit rows is 99%, and 40% are of the commonest class"},
+		{Name: "rows are distinct", Status: Warn, Detail: "11 of 213 files of 2018-late have the bytes of an earlier row", Todo: "take the copies out of the index", Numbers: map[string]Num{"2018-late": 11}},
+		{Name: "the files are programs", Status: Pass, Detail: "every file is a PE"},
+		{Name: classesAlike, Status: Pass, Detail: "every split has files of every class"},
+	}
 	return r
+}
+
+// blocked is the check of a run whose verdict is withheld.
+func blocked() Check {
+	return Check{Name: "the files are programs", Status: Block, Detail: "97% of the files of 2019 are Git LFS pointers, text of about 130 bytes that stands in for a file that was never fetched", Todo: "run `git lfs pull` in the corpus, and then driftbench again"}
 }
 
 func inventedSplit(name string, role Role, from, to string, n int, labels []string) Split {
@@ -208,6 +219,8 @@ func degenerates() map[string]Input {
 		}
 	}
 	add("complete", func(*Input) {})
+	add("blocked", func(in *Input) { in.Results.Checks = append(in.Results.Checks, blocked()) })
+	add("no checks", func(in *Input) { in.Results.Checks = nil })
 	add("one split", func(in *Input) {
 		in.Results.Splits = in.Results.Splits[:3]
 		outs(&in.Results, func(i int, _ *DetectorSplit) bool { return i == 0 })
@@ -343,6 +356,7 @@ func degenerates() map[string]Input {
 		}
 		r.Detectors[5].Skipped = hostile
 		r.Comparisons[0].A = hostile
+		r.Checks = append(r.Checks, Check{Name: hostile, Status: Status(hostile), Detail: hostile + long, Todo: hostile}, Check{Name: hostile, Status: Block})
 		in.Throughput[0].Engine = hostile
 		in.Manifest = append(in.Manifest, KeyValue{hostile, hostile}, KeyValue{"path", "@SUM(A1)"}, KeyValue{"-x", "+x"})
 	})

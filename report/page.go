@@ -35,7 +35,8 @@ func Write(dir string, in Input) error {
 
 // runPage returns the page of one run.
 func runPage(in Input) page {
-	p := page{Title: "Drift report", Lead: headline(newView(in.Results)), Sections: sections(in)}
+	v := newView(in.Results)
+	p := page{Title: "Drift report", Lead: headline(v), Withheld: v.verdict.Action == actionNone, Checks: checkTable(v), Sections: sections(in)}
 	if name := clean(in.Name); name != "" {
 		p.Title += ": " + name
 	}
@@ -73,7 +74,9 @@ func sections(in Input) []section {
 // page is one HTML file.
 type page struct {
 	Title    string
-	Lead     []string // the headline's sentences
+	Lead     []string // the headline's paragraphs
+	Withheld bool     // whether the headline gives no answer
+	Checks   table    // below the first of Lead; without a name there is none
 	Sections []section
 	pictures map[string][2]template.URL // wide and narrow, by the figure's name
 }
@@ -102,11 +105,11 @@ func (p page) files(index string, dpi int) (files, error) {
 				figures = append(figures, f)
 			}
 		}
-		for _, t := range s.tables {
-			set[t.name+".csv"] = nil
-			if t.gap() == "" {
-				set[t.name+".csv"] = t.encode()
-			}
+	}
+	for _, t := range p.tables() {
+		set[t.name+".csv"] = nil
+		if t.gap() == "" {
+			set[t.name+".csv"] = t.encode()
 		}
 	}
 	drawn := make([]files, len(figures))
@@ -129,6 +132,18 @@ func (p page) files(index string, dpi int) (files, error) {
 	html, err := p.render()
 	set[index] = html
 	return set, err
+}
+
+// tables returns the tables from top to bottom.
+func (p page) tables() []table {
+	var all []table
+	if p.Checks.name != "" {
+		all = append(all, p.Checks)
+	}
+	for _, s := range p.Sections {
+		all = append(all, s.tables...)
+	}
+	return all
 }
 
 var (
@@ -161,6 +176,8 @@ type (
 	pageView struct {
 		Title    string
 		Lead     []string
+		Withheld bool
+		Checks   []tableView // one or none
 		Sections []sectionView
 	}
 	sectionView struct {
@@ -190,7 +207,10 @@ type (
 )
 
 func (p page) view() pageView {
-	out := pageView{Title: p.Title, Lead: p.Lead}
+	out := pageView{Title: p.Title, Lead: p.Lead, Withheld: p.Withheld}
+	if p.Checks.name != "" {
+		out.Checks = []tableView{p.Checks.view()}
+	}
 	for _, s := range p.Sections {
 		sv := sectionView{ID: s.id, Title: s.title, Read: s.read, Notes: s.notes}
 		// A reason that figures and tables of a section share is given once.
@@ -230,6 +250,8 @@ func (t table) view() tableView {
 			const long = 40 // bytes, above which a cell may break into lines
 			cells[i] = cellView{Text: c.text, Sort: c.text}
 			switch {
+			case c.class != "":
+				cells[i].Class = c.class
 			case t.columns[i].numeric:
 				cells[i].Sort, cells[i].Class = digits(c.sort), "number"
 			case len(c.text) > long:
@@ -277,6 +299,20 @@ func (set files) write(dir string) error {
 		}
 	}
 	return nil
+}
+
+// checkTable lists the checks, those that block first.
+func checkTable(v view) table {
+	t := table{name: "checks", caption: "Checks of the data and the model, without which the verdict means nothing", empty: "The run made no checks: whether the numbers can mean what they say is not known.",
+		columns: []column{textColumn("Status", "status"), textColumn("Check", "check"), textColumn("Found", "found"), textColumn("What to do", "todo")}}
+	for _, c := range v.sorted() {
+		status := textCell(c.Status.word())
+		if c.Status != Pass {
+			status.class = "alert"
+		}
+		t.rows = append(t.rows, []cell{status, textCell(c.Name), textCell(c.Detail), textCell(c.Todo)})
+	}
+	return t
 }
 
 const independence = "Every interval and p-value takes the files for independent; files of one release or one campaign are not, and with many of those the intervals are too narrow and the p-values too small."

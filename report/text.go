@@ -159,9 +159,10 @@ type column struct {
 // cell is what one cell shows, what it holds in the CSV file, and for numeric
 // columns the number it sorts by.
 type cell struct {
-	text string
-	csv  []string
-	sort Num
+	text  string
+	csv   []string
+	sort  Num
+	class string // of the page's CSS; may be empty
 }
 
 func textColumn(title, csv string) column { return column{title: title, csv: []string{csv}} }
@@ -239,12 +240,13 @@ func (t table) encode() []byte {
 // terminalWidth is the most columns Table uses.
 const terminalWidth = 100
 
-// Table prints the AUROC of every detector on every later split, with its 95%
+// Table prints the verdict, the checks that do not pass, and the AUROC of every detector on every later split, with its 95%
 // interval, the number of files and the null band, in at most 100 columns.
 // Splits that do not fit side by side follow in further blocks.
 func Table(w io.Writer, r Results) error {
 	v := newView(r)
 	var b strings.Builder
+	writeVerdict(&b, v)
 	fmt.Fprintf(&b, "AUROC of %s (%s) against later files: 0.5 is no drift.\n* p < 0.05 (Holm over the splits)\n",
 		crop(v.inName(), 16), count(v.inFiles(), "file"))
 	names := v.outNames()
@@ -289,6 +291,38 @@ func Table(w io.Writer, r Results) error {
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// writeVerdict prints the verdict, and a line for each check that does not pass.
+func writeVerdict(b *strings.Builder, v view) {
+	lead := v.lead()
+	if len(v.blocked()) > 0 {
+		lead = "VERDICT WITHHELD: a check blocks it."
+	}
+	writeFolded(b, lead)
+	for _, c := range v.alerts() {
+		writeFolded(b, fmt.Sprintf("%s: %s: %s", strings.ToLower(c.Status.word()), clean(c.Name), c.text()))
+	}
+	b.WriteString("\n")
+}
+
+// writeFolded prints s in lines of at most terminalWidth columns, those after
+// the first indented.
+func writeFolded(b *strings.Builder, s string) {
+	line := ""
+	for _, word := range strings.Fields(s) {
+		word = crop(word, terminalWidth-2)
+		switch {
+		case line == "":
+			line = word
+		case uniseg.StringWidth(line+" "+word) > terminalWidth:
+			b.WriteString(line + "\n")
+			line = "  " + word
+		default:
+			line += " " + word
+		}
+	}
+	b.WriteString(line + "\n")
 }
 
 func terminalCell(s *DetectorSplit) string {
@@ -339,13 +373,23 @@ type RuleOutcome struct {
 	Reason string // the number that decided it
 }
 
-// Markdown writes a summary for the page of a CI job: the headline, the rules,
-// and the table of AUROCs.
+// Markdown writes a summary for the page of a CI job: the verdict, the checks,
+// the rest of the headline, the rules, and the table of AUROCs.
 func Markdown(w io.Writer, r Results, outcomes []RuleOutcome) error {
 	v := newView(r)
 	var b strings.Builder
 	lines := headline(v)
 	fmt.Fprintf(&b, "### %s\n", markdown(lines[0]))
+	if len(v.Checks) > 0 {
+		b.WriteString("\n| Status | Check | Found | What to do |\n| --- | --- | --- | --- |\n")
+		for _, c := range v.sorted() {
+			status := c.Status.word()
+			if c.Status != Pass {
+				status = "**" + status + "**"
+			}
+			fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", status, markdown(c.Name), markdown(c.Detail), markdown(c.Todo))
+		}
+	}
 	for _, line := range lines[1:] {
 		fmt.Fprintf(&b, "\n%s\n", markdown(line))
 	}
@@ -403,8 +447,9 @@ func markdown(s string) string {
 	return b.String()
 }
 
-// JUnit writes the checks as a JUnit test suite with one test case per rule.
-func JUnit(w io.Writer, outcomes []RuleOutcome) error {
+// JUnit writes the checks and the rules as a JUnit test suite with one test case
+// each, and the verdict as the suite's output. A check that blocks is a failure.
+func JUnit(w io.Writer, r Results, outcomes []RuleOutcome) error {
 	type failure struct {
 		Message string `xml:"message,attr"`
 	}
@@ -420,16 +465,28 @@ func JUnit(w io.Writer, outcomes []RuleOutcome) error {
 		Tests    int        `xml:"tests,attr"`
 		Failures int        `xml:"failures,attr"`
 		Cases    []testcase `xml:"testcase"`
-	}{Name: "driftbench", Tests: len(outcomes)}
-	for _, c := range outcomes {
-		tc := testcase{Name: clean(c.Rule), Classname: "driftbench"}
-		if c.Failed {
+		Out      string     `xml:"system-out,omitempty"`
+	}{Name: "driftbench", Out: newView(r).lead()}
+	add := func(class, name string, failed bool, why string) {
+		tc := testcase{Name: clean(name), Classname: class}
+		if failed {
 			suite.Failures++
-			tc.Failure = &failure{clean(c.Reason)}
+			tc.Failure = &failure{clean(why)}
 		} else {
-			tc.Out = clean(c.Reason)
+			tc.Out = clean(why)
 		}
+		suite.Tests++
 		suite.Cases = append(suite.Cases, tc)
+	}
+	for _, c := range r.Checks {
+		why := c.text()
+		if c.Status == Warn {
+			why = "warning: " + why
+		}
+		add("driftbench.checks", c.Name, c.Status == Block, why)
+	}
+	for _, c := range outcomes {
+		add("driftbench", c.Rule, c.Failed, c.Reason)
 	}
 	out, err := xml.MarshalIndent(suite, "", "  ")
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -128,11 +129,46 @@ func TestTableGolden(t *testing.T) {
 	checkGolden(t, "table.txt", b.Bytes())
 }
 
+// What blocks or warns is printed before the table, in whole words.
+func TestTableLeadsWithChecks(t *testing.T) {
+	r := inventedRun()
+	r.Checks = append(r.Checks, blocked())
+	r.Regroupings = []Regrouping{{By: "PE timestamps", Split: "2019", Groups: 24, DesignEffect: 3.2, AUROC: Interval{0.8, 0.46, 0.95}}}
+	var b bytes.Buffer
+	if err := Table(&b, r); err != nil {
+		t.Fatal(err)
+	}
+	checkGolden(t, "table-blocked.txt", b.Bytes())
+}
+
+// The page, the terminal and the summary of CI show a check that blocks above
+// one that warns, and both above those that pass.
+func TestChecksAreSorted(t *testing.T) {
+	r := inventedRun()
+	r.Checks = append(r.Checks, blocked(), Check{Name: "later", Status: "unheard of"})
+	want := []string{"BLOCKED", "warning", "warning", "pass", "pass", "pass"}
+	var got []string
+	for _, row := range checkTable(newView(r)).rows {
+		got = append(got, row[0].text)
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("the page shows %q, want %q", got, want)
+	}
+	var b bytes.Buffer
+	if err := Markdown(&b, r, nil); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.HasPrefix(b.String(), "### Verdict withheld. ") || !strings.Contains(b.String(), "| **BLOCKED** | the files are programs |") || strings.Contains(b.String(), "Recommendation") {
+		t.Errorf("the summary is\n%s", b.String())
+	}
+}
+
 func TestTableFits(t *testing.T) {
 	r := inventedRun()
 	for i := range r.Detectors {
 		r.Detectors[i].Name = strings.Repeat("検出器/very-long-layer-name-", 4) + r.Detectors[i].Name + "\x1b[31m\n"
 	}
+	r.Checks = []Check{{Name: strings.Repeat("検出器", 50) + "\x1b[31m", Status: Block, Detail: strings.Repeat("x", 300) + strings.Repeat(" 検出器", 60)}}
 	for i := range r.Splits {
 		r.Splits[i].Name += strings.Repeat("-long", 9)
 	}
@@ -155,7 +191,7 @@ func TestTableFits(t *testing.T) {
 	}
 }
 
-func someChecks() []RuleOutcome {
+func someRules() []RuleOutcome {
 	return []RuleOutcome{
 		{Rule: "auroc(2019, mahalanobis/ensemble) > 0.75", Reason: "lower end 0.749"},
 		{Rule: "auroc(2019, mahalanobis/ensemble) > 0.7", Failed: true, Reason: "lower end 0.749"},
@@ -164,7 +200,7 @@ func someChecks() []RuleOutcome {
 
 func TestMarkdownGolden(t *testing.T) {
 	var b bytes.Buffer
-	if err := Markdown(&b, inventedRun(), someChecks()); err != nil {
+	if err := Markdown(&b, inventedRun(), someRules()); err != nil {
 		t.Fatal(err)
 	}
 	checkGolden(t, "summary.md", b.Bytes())
@@ -213,7 +249,9 @@ func TestMarkdownLinks(t *testing.T) {
 
 func TestJUnit(t *testing.T) {
 	var b bytes.Buffer
-	if err := JUnit(&b, append(someChecks(), RuleOutcome{Rule: hostile, Failed: true, Reason: hostile})); err != nil {
+	r := inventedRun()
+	r.Checks = append(r.Checks, blocked())
+	if err := JUnit(&b, r, append(someRules(), RuleOutcome{Rule: hostile, Failed: true, Reason: hostile})); err != nil {
 		t.Fatal(err)
 	}
 	var suite struct {
@@ -225,29 +263,41 @@ func TestJUnit(t *testing.T) {
 				Message string `xml:"message,attr"`
 			} `xml:"failure"`
 		} `xml:"testcase"`
+		Out string `xml:"system-out"`
 	}
 	if err := xml.Unmarshal(b.Bytes(), &suite); err != nil {
 		t.Fatal(err)
 	}
-	if suite.Tests != 3 || suite.Failures != 2 || len(suite.Cases) != 3 {
-		t.Errorf("got %d tests, %d failures, %d cases", suite.Tests, suite.Failures, len(suite.Cases))
+	if suite.Tests != 8 || suite.Failures != 3 || len(suite.Cases) != 8 {
+		t.Fatalf("got %d tests, %d failures, %d cases", suite.Tests, suite.Failures, len(suite.Cases))
 	}
-	if suite.Cases[0].Failure != nil || suite.Cases[1].Failure == nil || suite.Cases[1].Failure.Message != "lower end 0.749" {
-		t.Errorf("the failures are not where they happened: %+v", suite.Cases)
+	for i, want := range []string{"", "", "", "", clean(blocked().text()), "", "lower end 0.749", clean(hostile)} {
+		got := ""
+		if f := suite.Cases[i].Failure; f != nil {
+			got = f.Message
+		}
+		if got != want {
+			t.Errorf("case %d fails with %q, want %q", i, got, want)
+		}
 	}
-	if suite.Cases[2].Name != clean(hostile) {
-		t.Errorf("the name came back as %q", suite.Cases[2].Name)
+	if suite.Cases[7].Name != clean(hostile) {
+		t.Errorf("the name came back as %q", suite.Cases[7].Name)
+	}
+	if !strings.HasPrefix(suite.Out, "Verdict withheld. ") {
+		t.Errorf("the verdict is %q", suite.Out)
 	}
 }
 
 func ExampleJUnit() {
-	JUnit(os.Stdout, []RuleOutcome{{Rule: "auroc(2019, msp) > 0.75", Failed: true, Reason: "0.81 is above 0.75"}})
+	r := Results{Verdict: &Verdict{Drift: "yes", Since: "2019", Because: "2019 files are told from 2017 with AUROC 0.81."}}
+	JUnit(os.Stdout, r, []RuleOutcome{{Rule: "auroc(2019, msp) > 0.75", Failed: true, Reason: "0.81 is above 0.75"}})
 	// Output:
 	// <?xml version="1.0" encoding="UTF-8"?>
 	// <testsuite name="driftbench" tests="1" failures="1">
 	//   <testcase name="auroc(2019, msp) &gt; 0.75" classname="driftbench">
 	//     <failure message="0.81 is above 0.75"></failure>
 	//   </testcase>
+	//   <system-out>Drift since 2019. 2019 files are told from 2017 with AUROC 0.81.</system-out>
 	// </testsuite>
 }
 

@@ -122,8 +122,21 @@ func (v view) blocked() []Check {
 
 // sorted returns the checks, those that block first and those that pass last.
 func (v view) sorted() []Check {
-	rank := func(c Check) int { return max(0, slices.Index([]Status{Block, Warn, Pass}, c.Status)) }
+	rank := func(c Check) int {
+		return slices.Index([]string{Block.word(), Warn.word(), Pass.word()}, c.Status.word())
+	}
 	return slices.SortedStableFunc(slices.Values(v.Checks), func(a, b Check) int { return rank(a) - rank(b) })
+}
+
+// word returns the status as tables and lines show it.
+func (s Status) word() string {
+	switch s {
+	case Block:
+		return "BLOCKED"
+	case Pass:
+		return "pass"
+	}
+	return "warning"
 }
 
 // text returns what a check found and what to do about it.
@@ -133,6 +146,16 @@ func (c Check) text() string {
 		s += " To do: " + sentence(c.Todo)
 	}
 	return s
+}
+
+// alerts returns the checks that do not pass, and warns of groups that the index
+// does not name.
+func (v view) alerts() []Check {
+	alerts := slices.DeleteFunc(v.sorted(), func(c Check) bool { return c.Status == Pass })
+	for _, s := range v.regrouped() {
+		alerts = append(alerts, Check{Name: "groups", Status: Warn, Detail: s, Todo: "name the group of each file in a column of the index"})
+	}
+	return alerts
 }
 
 // sentence returns s clean and with a full stop.
