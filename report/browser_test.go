@@ -115,7 +115,9 @@ func profile(t *testing.T) string {
 
 func TestPageInBrowser(t *testing.T) {
 	dir := t.TempDir()
-	if err := runPage(inventedInput()).write(dir, "index.html", 30); err != nil {
+	in := inventedInput()
+	in.Results = inGroups(in.Results)
+	if err := runPage(in).write(dir, "index.html", 30); err != nil {
 		t.Fatal(err)
 	}
 	ctx := browser(t, filepath.Join(dir, "report", "index.html"))

@@ -13,7 +13,7 @@ func driftSection(v view) section {
 		id: "auroc-drift", title: "AUROC drift by split",
 		read: fmt.Sprintf("AUROC is the chance that a file of %s scores as more typical than a file of the later split: 0.5 is no drift and further above is more; how far chance alone could bring it is what the p-value says.",
 			v.inName()),
-		notes:   []string{fmt.Sprintf("In stands for %s, held-out files of the training span; Out for the files of a later split.", v.inName()), independence},
+		notes:   append([]string{fmt.Sprintf("In stands for %s, held-out files of the training span; Out for the files of a later split.", v.inName())}, v.independence()...),
 		figures: []figure{driftFigure(v)},
 		tables:  []table{aurocTable(v)},
 	}
@@ -45,6 +45,9 @@ func (v view) splitCategories() categories {
 		note := "no files"
 		if n := v.outFiles(name); n > 0 {
 			note = fmt.Sprintf("n %d", n)
+		}
+		if s := v.typical(name, DetectorSplit.grouped); s != nil {
+			note += ", " + count(s.GroupsOut, "group")
 		}
 		c.add(name, note)
 	}
@@ -125,30 +128,56 @@ func (v view) aurocsInWords() string {
 
 // aurocTable lists every detector on every split.
 func aurocTable(v view) table {
+	in, out := numColumn("In files", "in"), numColumn("Out files", "out")
+	grouped := v.grouped()
+	if grouped {
+		in, out = groupColumn("In files", "in"), groupColumn("Out files", "out")
+	}
 	t := table{
 		name: "auroc-by-split", caption: "AUROC of every detector on every later split; p (Holm) is corrected over the splits of a detector.", empty: v.noAUROC(),
 		columns: []column{
-			textColumn("Detector", "detector"), textColumn("Split", "split"),
-			numColumn("In files", "in"), numColumn("Out files", "out"),
+			textColumn("Detector", "detector"), textColumn("Split", "split"), in, out,
 			intervalColumn("AUROC (95% interval)", "auroc"),
 			intervalColumn("Class-balanced AUROC", "balanced"), numColumn("over classes", "balanced_classes"),
 			bandColumn("No-drift band"),
 			numColumn("p", "p"), numColumn("p (Holm)", "p_holm"),
 		},
 	}
+	if grouped {
+		t.columns = append(t.columns, column{title: "Design effect", csv: []string{"design_effect", "few_groups"}, numeric: true})
+	}
 	for _, d := range v.Detectors {
 		if d.Skipped != "" {
 			continue
 		}
 		for _, s := range d.Splits {
-			t.rows = append(t.rows, []cell{
+			row := []cell{
 				textCell(d.Name), textCell(s.Split), countCell(s.In), countCell(s.Out),
 				intervalCell(s.auroc(), auroc3), intervalCell(s.Balanced, auroc3), s.balancedCell(), bandCell(s.NullLo, s.NullHi),
 				numCell(s.P, pValue), numCell(s.PHolm, pValue),
-			})
+			}
+			if grouped {
+				row[2], row[3] = groupCell(s.In, s.GroupsIn, s.EffectiveIn), groupCell(s.Out, s.GroupsOut, s.EffectiveOut)
+				effect := numCell(s.DesignEffect, significant)
+				effect.csv = append(effect.csv, fmt.Sprint(s.FewGroups))
+				if s.FewGroups {
+					effect.text += ", few groups"
+				}
+				row = append(row, effect)
+			}
+			t.rows = append(t.rows, row)
 		}
 	}
 	return t
+}
+
+// groupColumn heads the files of one side with their groups and effective files.
+func groupColumn(title, csv string) column {
+	return column{title: title + " (groups, effective files)", csv: []string{csv, "groups_" + csv, "effective_" + csv}, numeric: true}
+}
+
+func groupCell(files, groups int, effective Num) cell {
+	return cell{text: fmt.Sprintf("%d (%d, %s)", files, groups, fixed(effective, 0)), csv: []string{fmt.Sprint(files), fmt.Sprint(groups), digits(effective)}, sort: Num(files)}
 }
 
 // balancedCell counts the classes whose AUROCs the class-balanced AUROC is the

@@ -121,11 +121,7 @@ func (v view) regrouped() []string {
 func (v view) newFiles(split string) string {
 	s := v.splitNamed(split)
 	var parts []string
-	n := 0
-	for _, c := range s.NewFamilies {
-		n += c.Files
-	}
-	if n > 0 {
+	if n := s.newFiles(); n > 0 {
 		parts = append(parts, fmt.Sprintf("%d are of families that the training span lacks (%s)", n, names(s.NewFamilies, func(c ClassCount) string { return c.Label })))
 	}
 	if s.Unlabelled > 0 {
@@ -135,6 +131,14 @@ func (v view) newFiles(split string) string {
 		return ""
 	}
 	return fmt.Sprintf("Of the %s of %s, %s: they count in the AUROC, and not in accuracy and class-balanced numbers.", count(s.Files, "file"), short(split, 40), strings.Join(parts, " and "))
+}
+
+func (s Split) newFiles() int {
+	n := 0
+	for _, c := range s.NewFamilies {
+		n += c.Files
+	}
+	return n
 }
 
 // accuracyChange compares the accuracy on a split with that on In.

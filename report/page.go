@@ -303,7 +303,7 @@ func (set files) write(dir string) error {
 
 // checkTable lists the checks, those that block first.
 func checkTable(v view) table {
-	t := table{name: "checks", caption: "Checks of the data and the model, without which the verdict means nothing", empty: "The run made no checks: whether the numbers can mean what they say is not known.",
+	t := table{name: "checks", caption: "Checks of the data and the model; one that blocks withholds the verdict", empty: "The run made no checks: whether the numbers can mean what they say is not known.",
 		columns: []column{textColumn("Status", "status"), textColumn("Check", "check"), textColumn("Found", "found"), textColumn("What to do", "todo")}}
 	for _, c := range v.sorted() {
 		status := textCell(c.Status.word())
@@ -315,15 +315,25 @@ func checkTable(v view) table {
 	return t
 }
 
-const independence = "Every interval and p-value takes the files for independent; files of one release or one campaign are not, and with many of those the intervals are too narrow and the p-values too small."
+// independence says which files the intervals take for independent.
+func (v view) independence() []string {
+	if v.grouped() {
+		return []string{"Files of one group are alike, so intervals, p-values and no-drift bands count groups. Effective files are as many independent files as would give the same variance; the design effect is the variance divided by that of independent files. With few groups, 3 or 4 on a side, the interval covers about 92%; with fewer there is none."}
+	}
+	notes := []string{"Every interval and p-value takes the files for independent; files of one release or one campaign are not, and with many of those the intervals are too narrow and the p-values too small."}
+	for _, s := range v.regrouped() {
+		notes = append(notes, "Warning: "+s)
+	}
+	return notes
+}
 
 // dataSection describes the files of the run.
 func dataSection(v view) section {
 	s := section{
 		id: "data", title: "Data",
 		read:   "Compare the class mix of the splits: where it shifts, part of the AUROC can be another mix and not other files of a class; the class-balanced AUROC above leaves that out.",
-		notes:  []string{v.unseen(), independence},
-		tables: []table{splitTable(v), fitTable(v)},
+		notes:  append([]string{v.unseen()}, v.independence()...),
+		tables: []table{splitTable(v), regroupingTable(v), fitTable(v)},
 	}
 	for _, w := range v.Warnings {
 		s.notes = append(s.notes, "Warning: "+clean(w))
@@ -348,6 +358,33 @@ func splitTable(v view) table {
 	t := table{name: "splits", caption: "Files by split and class; duplicates have the bytes of an earlier file of the split, files seen in fit those of a fit file.", empty: "The run describes no splits.",
 		columns: []column{textColumn("Split", "split"), textColumn("Role", "role"), textColumn("From", "from"), textColumn("To", "to"),
 			numColumn("Files", "files"), numColumn("Dropped", "dropped"), numColumn("Duplicates", "duplicates"), numColumn("Seen in fit", "seen_in_fit")}}
+	// Columns of numbers that few runs have, each shown where a number is not 0.
+	type optional struct {
+		title, csv string
+		show       bool // even if every number is 0
+		number     func(Split) Num
+	}
+	grouped := v.grouped()
+	all := []optional{
+		{"Left out: bytes in fit", "excluded", false, func(s Split) Num { return Num(s.Excluded) }},
+		{"Group mates in fit", "group_mates", grouped, func(s Split) Num { return Num(s.GroupMates) }},
+		{"Near-copies in fit", "near_copies", grouped, func(s Split) Num { return s.NearCopies }},
+		{"Without a label", "unlabelled", false, func(s Split) Num { return Num(s.Unlabelled) }},
+		{"Of new families", "new_families", false, func(s Split) Num { return Num(s.newFiles()) }},
+	}
+	if grouped {
+		all = append([]optional{
+			{"Groups", "groups", true, func(s Split) Num { return Num(s.Groups) }},
+			{"Files of the largest", "largest_group", true, func(s Split) Num { return Num(s.LargestGroup) }},
+		}, all...)
+	}
+	var more []optional
+	for _, c := range all {
+		if c.show || slices.ContainsFunc(v.Splits, func(s Split) bool { return c.number(s) > 0 }) {
+			more = append(more, c)
+			t.columns = append(t.columns, numColumn(c.title, c.csv))
+		}
+	}
 	var labels []string
 	for _, s := range v.Splits {
 		for _, c := range s.Classes {
@@ -361,18 +398,36 @@ func splitTable(v view) table {
 	for _, s := range v.Splits {
 		row := []cell{textCell(s.Name), textCell(roles[s.Role]), textCell(s.From), textCell(s.To),
 			countCell(s.Files), countCell(s.Dropped), countCell(s.Duplicates), countCell(s.SeenInFit)}
+		for _, c := range more {
+			row = append(row, numCell(c.number(s), significant))
+		}
 		for _, label := range labels {
 			n := 0
 			if c := find(s.Classes, func(c ClassCount) bool { return c.Label == label }); c != nil {
 				n = c.Files
 			}
-			c := countCell(n)
-			if s.Files > 0 {
-				c.text = fmt.Sprintf("%d (%s)", n, percent(Num(n)/Num(s.Files)))
-			}
-			row = append(row, c)
+			row = append(row, shareCell(n, s.Files))
 		}
 		t.rows = append(t.rows, row)
+	}
+	return t
+}
+
+// shareCell shows a part of the files of a split with its share.
+func shareCell(part, files int) cell {
+	c := countCell(part)
+	if files > 0 {
+		c.text = fmt.Sprintf("%d (%s)", part, percent(Num(part)/Num(files)))
+	}
+	return c
+}
+
+// regroupingTable lists what the intervals would be with other groups.
+func regroupingTable(v view) table {
+	t := table{name: "regroupings", caption: "The AUROC if files formed groups that the index does not name", empty: "No groups but those of the index were tried.",
+		columns: []column{textColumn("Groups by", "by"), textColumn("Split", "split"), numColumn("Groups", "groups"), numColumn("Design effect", "design_effect"), intervalColumn("AUROC (95% interval)", "auroc")}}
+	for _, g := range v.Regroupings {
+		t.rows = append(t.rows, []cell{textCell(g.By), textCell(g.Split), countCell(g.Groups), numCell(g.DesignEffect, significant), intervalCell(g.AUROC, auroc3)})
 	}
 	return t
 }

@@ -591,19 +591,40 @@ func (v view) noAUROC() string {
 	return ""
 }
 
-// null returns the null band of a split. It depends on the numbers of files far
-// more than on the detector, so that of the preferred one is drawn for all.
-func (v view) null(name string) (lo, hi float64, ok bool) {
+// typical returns the numbers of one detector that stand for all on a split,
+// which differ little between them: those of the preferred one if ok holds for
+// them, else of the first drawn one that it holds for, or nil.
+func (v view) typical(name string, ok func(DetectorSplit) bool) *DetectorSplit {
 	ds := v.drawn()
 	if d := v.preferred(); d != nil {
 		ds = append([]Detector{*d}, ds...)
 	}
 	for _, d := range ds {
-		if s := d.split(name); s != nil && isShare(s.NullLo) && isShare(s.NullHi) {
-			return float64(s.NullLo), float64(s.NullHi), true
+		if s := d.split(name); s != nil && ok(*s) {
+			return s
 		}
 	}
-	return 0, 0, false
+	return nil
+}
+
+// null returns the null band of a split.
+func (v view) null(name string) (lo, hi float64, ok bool) {
+	s := v.typical(name, func(s DetectorSplit) bool { return isShare(s.NullLo) && isShare(s.NullHi) })
+	if s == nil {
+		return 0, 0, false
+	}
+	return float64(s.NullLo), float64(s.NullHi), true
+}
+
+// grouped reports whether any two files of In or of the split share a group.
+func (s DetectorSplit) grouped() bool {
+	return s.GroupsIn > 0 && s.GroupsOut > 0 && (s.GroupsIn < s.In || s.GroupsOut < s.Out)
+}
+
+// grouped reports whether any two files of one side share a group.
+func (v view) grouped() bool {
+	return slices.ContainsFunc(v.Splits, func(s Split) bool { return s.Groups > 0 && s.Groups < s.Files }) ||
+		slices.ContainsFunc(v.Detectors, func(d Detector) bool { return slices.ContainsFunc(d.Splits, DetectorSplit.grouped) })
 }
 
 func (s DetectorSplit) auroc() Interval { return Interval{s.AUROC, s.AUROCLo, s.AUROCHi} }

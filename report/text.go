@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -247,15 +248,28 @@ func Table(w io.Writer, r Results) error {
 	v := newView(r)
 	var b strings.Builder
 	writeVerdict(&b, v)
-	fmt.Fprintf(&b, "AUROC of %s (%s) against later files: 0.5 is no drift.\n* p < 0.05 (Holm over the splits)\n",
-		crop(v.inName(), 16), count(v.inFiles(), "file"))
-	names := v.outNames()
+	names, files := v.outNames(), "("+count(v.inFiles(), "file")
+	labels := []string{"detector", "files"}
+	grouped := v.grouped()
+	if grouped {
+		labels = append(labels, "groups", "effective files", "design effect")
+		for _, name := range names {
+			if s := v.typical(name, DetectorSplit.grouped); s != nil {
+				files += fmt.Sprintf(" in %s, worth %s independent ones", count(s.GroupsIn, "group"), fixed(s.EffectiveIn, 0))
+				break
+			}
+		}
+	}
+	files += ")"
+	labels = append(labels, "no-drift band")
+	writeFolded(&b, fmt.Sprintf("AUROC of %s %s against later files: 0.5 is no drift.", crop(v.inName(), 16), files))
+	b.WriteString("* p < 0.05 (Holm over the splits)\n")
 	if len(names) == 0 {
 		b.WriteString(v.noAUROC() + "\n")
 	}
 	var rows []Detector
 	var notes []string
-	labels := []string{"detector", "files", "no-drift band"}
+	few := false
 	for _, d := range v.Detectors {
 		if d.Skipped != "" {
 			notes = append(notes, fmt.Sprintf("%s: skipped: %s", clean(d.Name), clean(d.Skipped)))
@@ -264,17 +278,28 @@ func Table(w io.Writer, r Results) error {
 		if d.UsesOutLabels {
 			notes = append(notes, fmt.Sprintf("%s: tuned on later files, so optimistic", clean(d.Name)))
 		}
+		if slices.ContainsFunc(d.Splits, func(s DetectorSplit) bool { return s.FewGroups }) {
+			few = true
+		}
 		rows = append(rows, d)
 		labels = append(labels, clean(d.Name))
+	}
+	if few {
+		notes = append(notes, "few groups: the interval of 3 or 4 groups on a side covers about 92%, and fewer give none")
 	}
 	const first, rest, perBlock = 31, 21, 3 // 31 + 3·(2+21) = 100
 	for ; len(names) > 0; names = names[min(perBlock, len(names)):] {
 		grid := [][]string{labels}
 		for _, name := range names[:min(perBlock, len(names))] {
-			column := []string{clean(name), fmt.Sprint(v.outFiles(name)), missing}
-			if lo, hi, ok := v.null(name); ok {
-				column[2] = fmt.Sprintf("%.3f to %.3f", lo, hi)
+			column := []string{clean(name), fmt.Sprint(v.outFiles(name))}
+			if grouped {
+				column = append(column, groupCells(v.typical(name, DetectorSplit.grouped))...)
 			}
+			band := missing
+			if lo, hi, ok := v.null(name); ok {
+				band = fmt.Sprintf("%.3f to %.3f", lo, hi)
+			}
+			column = append(column, band)
 			for _, d := range rows {
 				column = append(column, terminalCell(d.split(name)))
 			}
@@ -291,6 +316,18 @@ func Table(w io.Writer, r Results) error {
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// groupCells returns the groups, effective files and design effect of a split.
+func groupCells(s *DetectorSplit) []string {
+	if s == nil {
+		return []string{missing, missing, missing}
+	}
+	groups := fmt.Sprint(s.GroupsOut)
+	if s.FewGroups {
+		groups += ", few groups"
+	}
+	return []string{groups, fixed(s.EffectiveOut, 0), significant(s.DesignEffect)}
 }
 
 // writeVerdict prints the verdict, and a line for each check that does not pass.

@@ -129,6 +129,37 @@ func TestTableGolden(t *testing.T) {
 	checkGolden(t, "table.txt", b.Bytes())
 }
 
+// With files in groups the table says how many independent files they are worth.
+func TestTableOfGroups(t *testing.T) {
+	var b bytes.Buffer
+	if err := Table(&b, inGroups(inventedRun())); err != nil {
+		t.Fatal(err)
+	}
+	checkGolden(t, "table-groups.txt", b.Bytes())
+}
+
+// The table of AUROCs has groups where files share them, and is else that of files.
+func TestAUROCTableGroups(t *testing.T) {
+	r := inventedRun()
+	for i := range r.Detectors { // each file is its own group
+		for j := range r.Detectors[i].Splits {
+			s := &r.Detectors[i].Splits[j]
+			s.GroupsIn, s.GroupsOut, s.EffectiveIn, s.EffectiveOut, s.DesignEffect = s.In, s.Out, Num(s.In), Num(s.Out), 1
+		}
+	}
+	if got, want := aurocTable(newView(r)).encode(), aurocTable(newView(inventedRun())).encode(); !bytes.Equal(got, want) {
+		t.Errorf("with every file a group of its own the table is\n%s", got)
+	}
+	got := aurocTable(newView(inGroups(inventedRun())))
+	row := got.rows[0]
+	if row[2].text != "162 (20, 68)" || row[3].text != "96 (4, 40)" || row[10].text != "2.4, few groups" {
+		t.Errorf("the row of few groups is %v", row)
+	}
+	if lines := strings.SplitN(string(got.encode()), "\n", 3); !strings.HasPrefix(lines[0], "detector,split,in,groups_in,effective_in,out,groups_out,effective_out,auroc,") || !strings.HasSuffix(lines[1], ",2.4,true") {
+		t.Errorf("the CSV starts with %q, %q", lines[0], lines[1])
+	}
+}
+
 // What blocks or warns is printed before the table, in whole words.
 func TestTableLeadsWithChecks(t *testing.T) {
 	r := inventedRun()
