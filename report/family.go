@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"image/color"
 	"math"
@@ -13,26 +14,116 @@ import (
 
 // familySection shows AUROC by family.
 func familySection(v view) section {
-	return section{
+	s := section{
 		id: "families", title: "AUROC by family",
 		read:    "Each cell compares the files of one family with the same family of the training span: 0.5 (white) is no drift, orange is drift, blue is scores above those of the training span.",
 		figures: []figure{familyFigure(v)},
 		tables:  []table{familyTable(v)},
 	}
+	if slices.ContainsFunc(v.families(), func(f family) bool { return f.origin != trained }) {
+		s.notes = []string{fmt.Sprintf("New families and files without a label have no like in the training span: they are compared with all files of %s.", v.inName())}
+	}
+	return s
 }
 
-// families lists the labels of the results, and after them those that only an
-// AUROC has.
-func (v view) families() []string {
-	names := slices.Clone(v.Labels)
+// family is a row of the numbers by family.
+type family struct {
+	label string // empty for the files without a label
+	origin
+}
+
+// origin says whether the training span has files of a family.
+type origin string
+
+const (
+	trained    origin = "trained"
+	newFamily  origin = "new"
+	unlabelled origin = "unlabelled"
+)
+
+// name returns a family's name of at most so many characters, with its mark.
+func (f family) name(most int) string {
+	switch f.origin {
+	case newFamily:
+		return short(f.label, most) + " (new)"
+	case unlabelled:
+		return "no label"
+	}
+	return short(f.label, most)
+}
+
+// rows returns the AUROCs of a split by family.
+func (s DetectorSplit) rows() (fs []family, as []ClassAUROC) {
+	for _, c := range s.Classes {
+		fs = append(fs, family{c.Label, trained})
+	}
+	for _, c := range s.Families {
+		kind := newFamily
+		if c.Label == "" {
+			kind = unlabelled
+		}
+		fs = append(fs, family{c.Label, kind})
+	}
+	return fs, slices.Concat(s.Classes, s.Families)
+}
+
+// families lists the labels of the results, those that only an AUROC has, the
+// new families, and last the files without a label.
+func (v view) families() []family {
+	seen := map[family]bool{}
+	var all []family
+	add := func(f family) {
+		if !seen[f] {
+			seen[f] = true
+			all = append(all, f)
+		}
+	}
+	for _, label := range v.Labels {
+		add(family{label, trained})
+	}
 	for _, d := range v.Detectors {
 		for _, s := range d.Splits {
-			for _, c := range s.Classes {
-				names = addNew(names, c.Label)
+			fs, _ := s.rows()
+			for _, f := range fs {
+				add(f)
 			}
 		}
 	}
-	return names
+	rank := func(f family) int { return slices.Index([]origin{trained, newFamily, unlabelled}, f.origin) }
+	slices.SortStableFunc(all, func(a, b family) int { return rank(a) - rank(b) })
+	return all
+}
+
+// mostFamilies is how many families a picture and a table on the page show.
+const mostFamilies = 30
+
+// largest returns the families with the most Out files, in their order, and how
+// many others there are. The files without a label are always among them.
+func (v view) largest() (shown []family, more int) {
+	all := v.families()
+	if len(all) <= mostFamilies {
+		return all, 0
+	}
+	files := map[family]int{}
+	for _, d := range v.drawn() {
+		sum := map[family]int{}
+		for _, s := range d.Splits {
+			fs, as := s.rows()
+			for i, f := range fs {
+				sum[f] += as[i].Out
+			}
+		}
+		for f, n := range sum {
+			files[f] = max(files[f], n)
+		}
+	}
+	files[family{"", unlabelled}] = math.MaxInt
+	bySize := slices.SortedStableFunc(slices.Values(all), func(a, b family) int { return cmp.Compare(files[b], files[a]) })
+	keep := map[family]bool{}
+	for _, f := range bySize[:mostFamilies] {
+		keep[f] = true
+	}
+	return slices.DeleteFunc(all, func(f family) bool { return !keep[f] }), len(bySize) - mostFamilies
 }
 
 func familyFigure(v view) figure {
@@ -40,15 +131,17 @@ func familyFigure(v view) figure {
 	var ds []Detector
 	for _, d := range v.drawn() {
 		if slices.ContainsFunc(d.Splits, func(s DetectorSplit) bool {
-			return slices.ContainsFunc(s.Classes, func(c ClassAUROC) bool { return c.Value.OK() })
+			_, as := s.rows()
+			return slices.ContainsFunc(as, func(c ClassAUROC) bool { return c.Value.OK() })
 		}) {
 			ds = append(ds, d)
 		}
 	}
+	families, more := v.largest()
 	switch {
 	case f.gap != "":
 		return f
-	case len(ds) == 0 && len(v.families()) < 2:
+	case len(ds) == 0 && len(families) < 2:
 		f.gap = "There is one class alone: its AUROC is that of the split."
 		return f
 	case len(ds) == 0:
@@ -57,32 +150,35 @@ func familyFigure(v view) figure {
 	}
 	f.alt = fmt.Sprintf("Heat map of the AUROC by family, over %s; the table holds the numbers.", count(len(v.outNames()), "split"))
 	f.caption = "A cell with a dash has too few files of the family. The table has the intervals and the numbers of files."
+	if more > 0 {
+		f.caption += fmt.Sprintf(" These are the %d families with the most files; auroc-by-family.csv has %d more.", len(families), more)
+	}
 	var splits categories
 	for _, name := range v.outNames() {
 		splits.add(name, "")
 	}
 	f.cols = 3
 	f.least = leftMargin + vg.Length(len(v.outNames()))*32
-	f.height = splits.height(0.9 + 0.3*vg.Length(len(v.families())))
+	f.height = splits.height(0.9 + 0.3*vg.Length(len(families)))
 	for _, d := range ds {
-		f.panels = append(f.panels, func(width vg.Length) *plot.Plot { return familyPanel(v, d, splits, width) })
+		f.panels = append(f.panels, func(width vg.Length) *plot.Plot { return familyPanel(v, d, families, splits, width) })
 	}
 	return f
 }
 
-func familyPanel(v view, d Detector, splits categories, width vg.Length) *plot.Plot {
+func familyPanel(v view, d Detector, families []family, splits categories, width vg.Length) *plot.Plot {
 	p := newPanel(short(d.Name, 30), "", "")
-	families := v.families()
 	var ticks []plot.Tick
 	var h heat
-	for i, label := range families {
+	for i, f := range families {
 		y := float64(len(families) - 1 - i)
-		ticks = append(ticks, plot.Tick{Value: y, Label: short(label, 14)})
+		ticks = append(ticks, plot.Tick{Value: y, Label: f.name(14)})
 		for j, name := range v.outNames() {
 			c := heatCell{x: float64(j), y: y, value: math.NaN()}
 			if s := d.split(name); s != nil {
-				if a := find(s.Classes, func(c ClassAUROC) bool { return c.Label == label }); a != nil {
-					c.value = share(a.Value)
+				fs, as := s.rows()
+				if k := slices.Index(fs, f); k >= 0 {
+					c.value = share(as[k].Value)
 				}
 			}
 			h = append(h, c)
@@ -142,13 +238,33 @@ func familyTable(v view) table {
 	t := table{name: "auroc-by-family", caption: "AUROC by family, split and detector", empty: "There are no numbers by family.",
 		columns: []column{textColumn("Family", "family"), textColumn("Split", "split"), textColumn("Detector", "detector"),
 			numColumn("In files", "in"), numColumn("Out files", "out"), intervalColumn("AUROC (95% interval)", "auroc")}}
+	families, more := v.largest()
+	marked := slices.ContainsFunc(v.families(), func(f family) bool { return f.origin != trained })
+	if marked {
+		t.columns = append(t.columns, textColumn("Kind", "kind"))
+	}
+	var others [][]cell // of families past the largest
 	for _, d := range v.drawn() {
 		for _, s := range d.Splits {
-			for _, c := range s.Classes {
-				t.rows = append(t.rows, []cell{textCell(c.Label), textCell(s.Split), textCell(d.Name),
-					countCell(c.In), countCell(c.Out), intervalCell(c.Interval, auroc3)})
+			fs, as := s.rows()
+			for i, c := range as {
+				row := []cell{textCell(c.Label), textCell(s.Split), textCell(d.Name),
+					countCell(c.In), countCell(c.Out), intervalCell(c.Interval, auroc3)}
+				if marked {
+					row = append(row, textCell(string(fs[i].origin)))
+				}
+				if more == 0 || slices.Contains(families, fs[i]) {
+					t.rows = append(t.rows, row)
+				} else {
+					others = append(others, row)
+				}
 			}
 		}
+	}
+	if more > 0 {
+		t.caption += fmt.Sprintf(", of the %d families with the most files; the file has %d more", len(families), more)
+		t.shown = len(t.rows)
+		t.rows = append(t.rows, others...)
 	}
 	return t
 }

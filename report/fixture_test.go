@@ -1,6 +1,7 @@
 package report
 
 import (
+	"encoding/json"
 	"fmt"
 	"math"
 	"slices"
@@ -54,8 +55,17 @@ func inventedRun() Results {
 	return r
 }
 
-// inGroups puts the files of a run into groups of about eight.
-func inGroups(r Results) Results {
+// inGroups returns a copy of a run whose files are in groups of about eight, and
+// whose last split has new families and files without a label.
+func inGroups(old Results) Results {
+	b, err := json.Marshal(old)
+	if err != nil {
+		panic(err)
+	}
+	var r Results
+	if err := json.Unmarshal(b, &r); err != nil {
+		panic(err)
+	}
 	for i := range r.Splits {
 		s := &r.Splits[i]
 		s.Groups, s.LargestGroup, s.NearCopies = s.Files/8, 31, 0
@@ -74,6 +84,50 @@ func inGroups(r Results) Results {
 				s.GroupsOut, s.FewGroups = 4, true
 			}
 			s.Metrics = append(s.Metrics, Metric{"DTACC", Interval{0.7, 0.66, 0.74}})
+			if j == 2 {
+				s.Families = []ClassAUROC{{"emotet", s.In, 14, s.auroc()}, {"qakbot", s.In, 6, Interval{0.9, 0.6, 0.98}}, {"", s.In, 20, Interval{0.41, 0.3, 0.5}}}
+			}
+		}
+	}
+	return r
+}
+
+// manyFamilies is a run with 580 families of the training span and 300 new ones,
+// the k-th of either with 1/k of the files of the first.
+func manyFamilies() Results {
+	r := inGroups(inventedRun())
+	r.Labels = nil
+	for k := range 580 {
+		r.Labels = append(r.Labels, fmt.Sprintf("family-%03d", k))
+	}
+	zipf := func(k int) int { return 900 / (k + 1) }
+	for i := range r.Splits {
+		s := &r.Splits[i]
+		s.Classes = nil
+		for k, label := range r.Labels {
+			s.Classes = append(s.Classes, ClassCount{label, zipf(k)})
+			s.Files += zipf(k)
+		}
+	}
+	s := &r.Splits[4]
+	s.NewFamilies = nil
+	for k := range 300 {
+		s.NewFamilies = append(s.NewFamilies, ClassCount{fmt.Sprintf("new-%03d", k), zipf(k)})
+	}
+	for i := range r.Detectors {
+		for j := range r.Detectors[i].Splits {
+			d := &r.Detectors[i].Splits[j]
+			d.Classes = nil
+			for k, label := range r.Labels {
+				d.Classes = append(d.Classes, ClassAUROC{label, zipf(k), zipf(k), Interval{0.6, 0.5, 0.7}})
+			}
+			if j < 2 {
+				continue
+			}
+			d.Families = []ClassAUROC{{"", d.In, 20, Interval{0.41, 0.3, 0.5}}}
+			for _, c := range s.NewFamilies {
+				d.Families = append(d.Families, ClassAUROC{c.Label, d.In, c.Files, Interval{0.7, 0.6, 0.8}})
+			}
 		}
 	}
 	return r
@@ -255,6 +309,7 @@ func degenerates() map[string]Input {
 			in.Results.Splits[i].NearCopies = none
 		}
 	})
+	add("580 families", func(in *Input) { in.Results = manyFamilies() })
 	add("regroupings", func(in *Input) {
 		in.Results.Regroupings = []Regrouping{
 			{By: "PE timestamps", Split: "2019", Groups: 24, DesignEffect: 3.2, AUROC: Interval{0.8, 0.46, 0.95}},

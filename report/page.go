@@ -240,11 +240,21 @@ func (t table) view() tableView {
 	if tv.Gap != "" {
 		return tv
 	}
-	tv.CSV = dataURL("text/csv;charset=utf-8", t.encode())
+	if b := t.encode(); len(b) <= mostCSV {
+		tv.CSV = dataURL("text/csv;charset=utf-8", b)
+	}
 	for _, c := range t.columns {
 		tv.Columns = append(tv.Columns, columnView{Title: c.title, Numeric: c.numeric})
 	}
-	for _, row := range t.rows {
+	rows := t.rows
+	if t.shown > 0 {
+		rows = rows[:t.shown]
+	}
+	if len(rows) > mostRows {
+		rows = rows[:mostRows]
+		tv.Caption += fmt.Sprintf(" (the first %d of %d rows; the file has all)", mostRows, len(t.rows))
+	}
+	for _, row := range rows {
 		cells := make([]cellView, len(row))
 		for i, c := range row {
 			const long = 40 // bytes, above which a cell may break into lines
@@ -385,41 +395,20 @@ func splitTable(v view) table {
 			t.columns = append(t.columns, numColumn(c.title, c.csv))
 		}
 	}
-	var labels []string
-	for _, s := range v.Splits {
-		for _, c := range s.Classes {
-			labels = addNew(labels, c.Label)
-		}
-	}
-	for _, label := range labels {
-		t.columns = append(t.columns, numColumn(clean(label), "class "+clean(label)))
-	}
 	roles := map[Role]string{RoleFit: "fit", RoleIn: "In", RoleOut: "Out"}
+	var classes [][]ClassCount
+	var files []int
 	for _, s := range v.Splits {
 		row := []cell{textCell(s.Name), textCell(roles[s.Role]), textCell(s.From), textCell(s.To),
 			countCell(s.Files), countCell(s.Dropped), countCell(s.Duplicates), countCell(s.SeenInFit)}
 		for _, c := range more {
 			row = append(row, numCell(c.number(s), significant))
 		}
-		for _, label := range labels {
-			n := 0
-			if c := find(s.Classes, func(c ClassCount) bool { return c.Label == label }); c != nil {
-				n = c.Files
-			}
-			row = append(row, shareCell(n, s.Files))
-		}
 		t.rows = append(t.rows, row)
+		classes, files = append(classes, s.Classes), append(files, s.Files)
 	}
+	t.addCounts(classes, files, "class ")
 	return t
-}
-
-// shareCell shows a part of the files of a split with its share.
-func shareCell(part, files int) cell {
-	c := countCell(part)
-	if files > 0 {
-		c.text = fmt.Sprintf("%d (%s)", part, percent(Num(part)/Num(files)))
-	}
-	return c
 }
 
 // regroupingTable lists what the intervals would be with other groups.

@@ -2,6 +2,7 @@ package report
 
 import (
 	"bytes"
+	"encoding/csv"
 	"encoding/json"
 	"encoding/xml"
 	"fmt"
@@ -191,6 +192,14 @@ func goldens(in Input) map[string]func() []byte {
 			}
 		}
 	}
+	in.Results = inGroups(in.Results)
+	for _, s := range sections(in) {
+		for _, f := range s.figures {
+			if f.name == "auroc-drift-by-split" || f.name == "auroc-by-family-and-split" {
+				pictures[f.name+"-groups"] = func() []byte { return f.png(wideWidth, goldenDPI) }
+			}
+		}
+	}
 	return pictures
 }
 
@@ -291,6 +300,62 @@ func TestDegenerateRunsDraw(t *testing.T) {
 				t.Errorf("a number that is none was printed:\n%s", b.String())
 			}
 		})
+	}
+}
+
+// With hundreds of families the page and its pictures stay of a size that a
+// reader can take in, and the files have all numbers.
+func TestManyFamilies(t *testing.T) {
+	in := Input{Results: manyFamilies()}
+	v := newView(in.Results)
+	for _, s := range sections(in) {
+		for _, f := range s.figures {
+			if f.gap != "" {
+				continue
+			}
+			for _, width := range []vg.Length{wideWidth, narrowWidth} {
+				if _, _, h := f.layout(width); h > 36*vg.Inch {
+					t.Errorf("%s is %v inches tall at a width of %v", f.name, h/vg.Inch, width/vg.Inch)
+				}
+			}
+		}
+		for _, tb := range s.tables {
+			if view := tb.view(); len(view.Rows) > mostRows || len(view.Columns) > 40 {
+				t.Errorf("%s shows %d rows and %d columns", tb.name, len(view.Rows), len(view.Columns))
+			}
+		}
+	}
+	if f := familyFigure(v); !strings.Contains(f.caption, "the 30 families with the most files; auroc-by-family.csv has 851 more") {
+		t.Errorf("the picture says %q", f.caption)
+	}
+	shown, more := v.largest()
+	if want := (family{"", unlabelled}); shown[0].label != "family-000" || shown[len(shown)-1] != want || len(shown) != 30 || more != 580+300+1-30 {
+		t.Errorf("%d families are left out of %v", more, shown)
+	}
+	table := familyTable(v)
+	if got, want := len(table.rows), 3*(3*580+300+1); got != want {
+		t.Errorf("the file has %d rows, want %d", got, want)
+	}
+	want := 0 // rows on the page: 3 detectors, and 3 splits but for what is new in the last
+	for _, f := range shown {
+		want += 3
+		if f.origin == trained {
+			want += 6
+		}
+	}
+	if got := len(table.view().Rows); got != want {
+		t.Errorf("the page has %d rows, want %d", got, want)
+	}
+	records, err := csv.NewReader(bytes.NewReader(splitTable(v).encode())).ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := len(splitTable(v).view().Columns); len(records[0]) < 580 || n > 30 || len(records[1]) != len(records[0]) {
+		t.Errorf("the file of splits has %d columns, the page %d", len(records[0]), n)
+	}
+	last := splitTable(v).view().Rows[4]
+	if got := last[len(last)-1].Text; !strings.HasPrefix(got, "3") {
+		t.Errorf("the other classes have %s files", got)
 	}
 }
 

@@ -2,6 +2,7 @@ package report
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/csv"
 	"encoding/xml"
 	"fmt"
@@ -139,7 +140,14 @@ type table struct {
 	empty   string // what the page says in place of a table without rows
 	columns []column
 	rows    [][]cell // one cell per column
+	shown   int      // how many rows the page has; all, up to mostRows, if it is 0
 }
+
+const (
+	mostRows   = 1000    // of a table on the page
+	mostCounts = 12      // columns of a table on the page that count one class each
+	mostCSV    = 200_000 // bytes of a CSV file that the page holds
+)
 
 // gap returns why there is no table, or "".
 func (t table) gap() string {
@@ -208,12 +216,69 @@ func bandCell(lo, hi Num) cell {
 	return cell{text: shown, csv: []string{digits(lo), digits(hi)}, sort: hi}
 }
 
+// shareCell shows a part of the files of a split with its share.
+func shareCell(part, files int) cell {
+	c := countCell(part)
+	if files > 0 {
+		c.text = fmt.Sprintf("%d (%s)", part, percent(Num(part)/Num(files)))
+	}
+	return c
+}
+
 // digits formats x for programs: all digits, or empty if it is not finite.
 func digits(x Num) string {
 	if !x.OK() {
 		return ""
 	}
 	return strconv.FormatFloat(float64(x), 'g', -1, 64)
+}
+
+// addCounts adds a column for every label that a row counts: counts[i] are those
+// of row i, out of files[i]. The page has a column for each of the commonest and
+// one for the others together, the CSV file has one for each. Names of columns
+// in the file start with prefix.
+func (t *table) addCounts(counts [][]ClassCount, files []int, prefix string) {
+	var labels []string
+	total, of := map[string]int{}, make([]map[string]int, len(counts))
+	for i, row := range counts {
+		of[i] = map[string]int{}
+		for _, c := range row {
+			if _, seen := total[c.Label]; !seen {
+				labels = append(labels, c.Label)
+			}
+			total[c.Label] += c.Files
+			of[i][c.Label] += c.Files
+		}
+	}
+	common := slices.SortedStableFunc(slices.Values(labels), func(a, b string) int { return cmp.Compare(total[b], total[a]) })
+	common = common[:min(mostCounts, len(common))]
+	rest := column{title: fmt.Sprintf("%d more", len(labels)-len(common)), numeric: true}
+	others := make([]cell, len(counts))
+	for _, label := range labels {
+		name := prefix + clean(label)
+		if slices.Contains(common, label) {
+			t.columns = append(t.columns, numColumn(clean(label), name))
+		} else {
+			rest.csv = append(rest.csv, name)
+		}
+		for i := range counts {
+			n := of[i][label]
+			if slices.Contains(common, label) {
+				t.rows[i] = append(t.rows[i], shareCell(n, files[i]))
+			} else {
+				others[i].sort += Num(n)
+				others[i].csv = append(others[i].csv, strconv.Itoa(n))
+			}
+		}
+	}
+	if len(rest.csv) == 0 {
+		return
+	}
+	t.columns = append(t.columns, rest)
+	for i := range counts {
+		others[i].text = shareCell(int(others[i].sort), files[i]).text
+		t.rows[i] = append(t.rows[i], others[i])
+	}
 }
 
 // encode returns the table as CSV.
