@@ -1,6 +1,7 @@
 package report
 
 import (
+	"fmt"
 	"slices"
 
 	"gonum.org/v1/plot"
@@ -80,6 +81,82 @@ func calibrationTable(v view) table {
 			row = append(row, numCell(x, percent))
 		}
 		t.rows = append(t.rows, row)
+	}
+	return t
+}
+
+// confidenceSection compares the model's confidence with its accuracy.
+func confidenceSection(v view) section {
+	return section{
+		id: "confidence", title: "Confidence of the model",
+		read:    "Points on the diagonal are right as often as the model says; below it the model is too sure of itself, and the expected calibration error (ECE) is the mean distance from it.",
+		figures: []figure{confidenceFigure(v)},
+		tables:  []table{confidenceTable(v)},
+	}
+}
+
+const noConfidence = "The confidence of the model is not known: the run has no class probabilities, or its classes are not the corpus's labels."
+
+// calibrations returns the splits that have bins with files.
+func (v view) calibrations() []Calibration {
+	if v.Classifier == nil {
+		return nil
+	}
+	return slices.DeleteFunc(slices.Clone(v.Classifier.Calibration), func(c Calibration) bool {
+		return !slices.ContainsFunc(c.Bins, CalibrationBin.drawable)
+	})
+}
+
+func (b CalibrationBin) drawable() bool {
+	return b.Files > 0 && isShare(b.Confidence) && isShare(b.Accuracy)
+}
+
+func confidenceFigure(v view) figure {
+	f := figure{name: "accuracy-by-confidence", title: "Accuracy by confidence"}
+	for _, c := range v.calibrations() {
+		f.panels = append(f.panels, func(vg.Length) *plot.Plot {
+			p := newPanel(fmt.Sprintf("%s: ECE %s", short(c.Name, 24), auroc3(c.ECE)), "confidence", "accuracy")
+			files := 0
+			for _, b := range c.Bins {
+				files += max(0, b.Files)
+			}
+			var ps []point
+			for i, b := range c.Bins {
+				if b.drawable() {
+					n := float64(len(c.Bins))
+					addBoxes(p, nullStyle(), box{float64(i) / n, float64(i+1) / n, 0, float64(b.Files) / float64(files)})
+					ps = append(ps, pointAt(float64(b.Confidence), Interval{b.Accuracy, none(), none()}))
+				}
+			}
+			p.Add(diagonal{})
+			addSeries(p, accuracyStyle(), ps)
+			setUnit(&p.X)
+			setUnit(&p.Y)
+			return p
+		})
+	}
+	if len(f.panels) == 0 {
+		f.gap = noConfidence
+		return f
+	}
+	f.cols, f.least, f.height = 4, 1.9*vg.Inch, square
+	f.alt = fmt.Sprintf("Accuracy against the highest class probability of %s, one panel each; the table holds the numbers.", count(len(f.panels), "split"))
+	f.caption = "Each point is a bin of the highest class probability. Grey: the share of the files in the bin."
+	return f
+}
+
+func confidenceTable(v view) table {
+	t := table{name: "accuracy-by-confidence", caption: "Accuracy by the highest class probability", empty: noConfidence,
+		columns: []column{textColumn("Split", "split"), numColumn("From", "from"), numColumn("To", "to"), numColumn("Files", "files"),
+			numColumn("Confidence", "confidence"), numColumn("Accuracy", "accuracy")}}
+	for _, c := range v.calibrations() {
+		for i, b := range c.Bins {
+			if b.Files > 0 {
+				n := Num(len(c.Bins))
+				t.rows = append(t.rows, []cell{textCell(c.Name), numCell(Num(i)/n, auroc2), numCell(Num(i+1)/n, auroc2), countCell(b.Files),
+					numCell(b.Confidence, percent), numCell(b.Accuracy, percent)})
+			}
+		}
 	}
 	return t
 }

@@ -122,6 +122,10 @@ func metricTable(v view) table {
 			}
 		}
 	}
+	neighbours := slices.ContainsFunc(v.Detectors, func(d Detector) bool { return d.Neighbour > 0 })
+	if neighbours {
+		t.columns = append(t.columns, numColumn("k of the neighbour", "neighbour"))
+	}
 	for _, name := range names {
 		t.columns = append(t.columns, intervalColumn(clean(name), clean(name)))
 	}
@@ -131,6 +135,13 @@ func metricTable(v view) table {
 		}
 		for _, s := range d.Splits {
 			row := []cell{textCell(d.Name), textCell(s.Split)}
+			if neighbours {
+				k := none()
+				if d.Neighbour > 0 {
+					k = Num(d.Neighbour)
+				}
+				row = append(row, numCell(k, significant))
+			}
 			for _, name := range names {
 				x := noInterval()
 				if m := find(s.Metrics, func(m Metric) bool { return m.Name == name }); m != nil {

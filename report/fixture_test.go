@@ -148,6 +148,7 @@ func inventedSplit(name string, role Role, from, to string, n int, labels []stri
 		n -= c.Files
 	}
 	s.Classes[0].Files += n
+	s.Kinds = []KindCount{{"PE", s.Files - 1}, {"gzip", 1}}
 	return s
 }
 
@@ -238,6 +239,28 @@ func inventedClassifier(r Results) *Classifier {
 			x.Accuracy, x.MacroF1 = Interval{a, max(0, a-0.12), min(1, a+0.1)}, a-0.05
 		}
 		c.Months = append(c.Months, x)
+	}
+	c.MissingMonths, c.AUTCalendar = []string{"2019-03"}, []Metric{{"accuracy", Interval{0.825, none(), none()}}, {"macro-F1", Interval{0.784, none(), none()}}}
+	for i, s := range r.Splits[1:] {
+		x := Calibration{Name: s.Name, ECE: Num(0.01 + 0.05*float64(i))}
+		for k := range 10 {
+			b := CalibrationBin{Confidence: none(), Accuracy: none()}
+			if k > 2 {
+				b = CalibrationBin{Files: s.Files * k * k / 280, Confidence: Num(k)/10 + 0.06, Accuracy: Num(k)/10 + 0.06 - 0.05*Num(i)}
+			}
+			x.Bins = append(x.Bins, b)
+		}
+		c.Calibration = append(c.Calibration, x)
+	}
+	c.Operation = &Operation{Detector: "mahalanobis/ensemble", RejectedSD: 0.08, ErrorKeptSD: 0.05, AURCSD: 0.021, ECESD: 0.018}
+	for i, m := range c.Months {
+		x := OperationMonth{Month: m.Name, Files: m.Files, Rejected: noInterval(), ErrorKept: noInterval(), AURC: none(), ECE: none()}
+		if m.Files > 0 {
+			y := Num(i) / 24
+			x.Rejected, x.ErrorKept = Interval{0.05 + 0.3*y, 0.02 + 0.2*y, 0.2 + 0.4*y}, Interval{0.03 + 0.2*y, 0.01 + 0.1*y, 0.1 + 0.3*y}
+			x.AURC, x.ECE = 0.02+0.1*y, 0.04+0.12*y*y
+		}
+		c.Operation.Months = append(c.Operation.Months, x)
 	}
 	for n, d := range r.Detectors[:5] {
 		gain := Num(0.5 + 0.25*float64(n%3))
@@ -366,6 +389,21 @@ func degenerates() map[string]Input {
 	})
 	add("no classifier", func(in *Input) { in.Results.Classifier = nil })
 	add("classifier without numbers", func(in *Input) { in.Results.Classifier = &Classifier{} })
+	add("no calibration and operation", func(in *Input) {
+		c := in.Results.Classifier
+		c.Calibration, c.Operation, c.MissingMonths, c.AUTCalendar = nil, nil, nil, nil
+		for i := range in.Results.Splits {
+			in.Results.Splits[i].Kinds = nil
+		}
+	})
+	add("calibration and operation without numbers", func(in *Input) {
+		c := in.Results.Classifier
+		c.Operation = &Operation{Detector: hostile, Months: []OperationMonth{{Month: "2018-02", Rejected: Interval{none, none, none}, ErrorKept: Interval{none, none, none}, AURC: none, ECE: none}, {Month: hostile}}, RejectedSD: none, ErrorKeptSD: none, AURCSD: none, ECESD: none}
+		c.Calibration = []Calibration{{Name: "2019", ECE: none, Bins: []CalibrationBin{{Files: 3, Confidence: none, Accuracy: none}}}, {Name: hostile}}
+		c.AUTCalendar = []Metric{{hostile, Interval{none, none, none}}}
+		c.MissingMonths = slices.Repeat([]string{hostile}, 100)
+		in.Results.Splits[0].Kinds, in.Results.Splits[1].Kinds = []KindCount{}, slices.Repeat([]KindCount{{hostile, -1}}, 40)
+	})
 	add("all skipped", func(in *Input) {
 		for i := range in.Results.Detectors {
 			in.Results.Detectors[i] = Detector{Name: in.Results.Detectors[i].Name, Skipped: "too few rows"}
@@ -483,6 +521,9 @@ func inventedLarge() Input {
 		d.Months = slices.Repeat(d.Months[:20], 2)
 		for m := range d.Months {
 			d.Months[m].Month = fmt.Sprintf("%d-%02d", 2018+m/12, m%12+1)
+		}
+		if name == "knn/layer8" {
+			d.Neighbour = 12
 		}
 		r.Detectors = append(r.Detectors, d)
 	}

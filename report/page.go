@@ -65,6 +65,7 @@ func sections(in Input) []section {
 		coverageSection(v),
 		detectorSection(v),
 		calibrationSection(v),
+		confidenceSection(v),
 		throughputSection(in.Throughput),
 		dataSection(v),
 		provenanceSection(in.Manifest),
@@ -343,7 +344,7 @@ func dataSection(v view) section {
 		id: "data", title: "Data",
 		read:   "Compare the class mix of the splits: where it shifts, part of the AUROC can be another mix and not other files of a class; the class-balanced AUROC above leaves that out.",
 		notes:  append([]string{v.unseen()}, v.independence()...),
-		tables: []table{splitTable(v), regroupingTable(v), fitTable(v)},
+		tables: []table{splitTable(v), kindTable(v), regroupingTable(v), fitTable(v)},
 	}
 	for _, w := range v.Warnings {
 		s.notes = append(s.notes, "Warning: "+clean(w))
@@ -408,6 +409,27 @@ func splitTable(v view) table {
 		classes, files = append(classes, s.Classes), append(files, s.Files)
 	}
 	t.addCounts(classes, files, "class ")
+	return t
+}
+
+// kindTable counts the files of each split by kind.
+func kindTable(v view) table {
+	t := table{name: "kinds", caption: "Kinds of files by split", empty: "The kinds of the files are not known.",
+		columns: []column{textColumn("Split", "split"), numColumn("Files", "files")}}
+	var kinds [][]ClassCount
+	var files []int
+	for _, s := range v.Splits {
+		if len(s.Kinds) == 0 {
+			continue
+		}
+		var counts []ClassCount
+		for _, k := range s.Kinds {
+			counts = append(counts, ClassCount{k.Kind, k.Files})
+		}
+		kinds, files = append(kinds, counts), append(files, s.Files)
+		t.rows = append(t.rows, []cell{textCell(s.Name), countCell(s.Files)})
+	}
+	t.addCounts(kinds, files, "kind ")
 	return t
 }
 

@@ -240,6 +240,12 @@ func TestPicturesGoldenAreSensitive(t *testing.T) {
 	for i := range in.Results.Classifier.Rejection {
 		in.Results.Classifier.Rejection[i].Coverage -= 0.02
 	}
+	for i := range in.Results.Classifier.Operation.Months {
+		in.Results.Classifier.Operation.Months[i].AURC += 0.01
+	}
+	for i := range in.Results.Classifier.Calibration {
+		in.Results.Classifier.Calibration[i].Bins[7].Accuracy -= 0.04
+	}
 	d := &in.Results.Detectors[2]
 	for i := range d.Splits {
 		s := &d.Splits[i]
@@ -356,6 +362,42 @@ func TestManyFamilies(t *testing.T) {
 	last := splitTable(v).view().Rows[4]
 	if got := last[len(last)-1].Text; !strings.HasPrefix(got, "3") {
 		t.Errorf("the other classes have %s files", got)
+	}
+}
+
+// The page says which months AUT lacks, how the threshold's numbers spread, what
+// kinds of files there are, and which neighbour a detector takes.
+func TestPageTells(t *testing.T) {
+	large := inventedLarge()
+	for _, c := range []struct {
+		in   Input
+		want []string
+	}{
+		{inventedInput(), []string{
+			"It passes over 1 month without labelled files (2019-03). With each month weighted by its distance to the next it is accuracy 0.825, macro-F1 0.784.",
+			"share rejected 8%, error of the kept 5%, AURC 0.021, ECE 0.018",
+			"<td data-sort=\"180\" class=\"number\">180 (99.4%)</td>", // PE of 2019
+			"2019: ECE 0.160", // in the picture's panel
+		}},
+		{large, []string{"k of the neighbour", "<td data-sort=\"12\" class=\"number\">12</td>"}},
+		{Input{Results: inGroups(inventedRun())}, []string{"interval of DTACC is too narrow near no drift", "Design effect", "Near-copies in fit"}},
+	} {
+		p := runPage(c.in)
+		html, err := p.render()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range c.want {
+			found := bytes.Contains(html, []byte(want))
+			for _, s := range p.Sections {
+				for _, f := range s.figures {
+					found = found || f.gap == "" && strings.Contains(string(f.svg(wideWidth)), want)
+				}
+			}
+			if !found {
+				t.Errorf("%s: the page lacks %q", c.in.Name, want)
+			}
+		}
 	}
 }
 

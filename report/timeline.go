@@ -13,19 +13,116 @@ import (
 // timelineSection shows the run by month.
 func timelineSection(v view) section {
 	s := section{
-		id: "timeline", title: "Timeline by month",
-		read:    "Drift has begun where the intervals of the AUROC leave 0.5 and stay above it; the accuracy below shows whether the classifier suffers.",
-		figures: []figure{timelineFigure(v)},
-		tables:  []table{monthTable(v), accuracyTable(v)},
+		id: "timeline", title: "Over time",
+		read:    "Drift has begun where the intervals of the AUROC leave 0.5 and stay above it; the accuracy below shows whether the classifier suffers, and the operation of a threshold what its user would have seen.",
+		figures: []figure{timelineFigure(v), operationFigure(v)},
+		tables:  []table{monthTable(v), operationTable(v), accuracyTable(v)},
 	}
-	if v.Classifier != nil && len(v.Classifier.AUT) > 0 {
-		var parts []string
-		for _, m := range v.Classifier.AUT {
-			parts = append(parts, clean(m.Name)+" "+interval(m.Interval, auroc3))
+	if v.Classifier == nil {
+		return s
+	}
+	if len(v.Classifier.AUT) > 0 {
+		text := "AUT, the area under a metric over the months (TESSERACT), 1 when every file of every month is right: " + metricsInWords(v.Classifier.AUT) + ". "
+		if missing := v.Classifier.MissingMonths; len(missing) > 0 {
+			text += fmt.Sprintf("It passes over %s without labelled files (%s).", count(len(missing), "month"), list(missing))
+		} else {
+			text += "Months without files are left out."
 		}
-		s.notes = []string{"AUT, the area under a metric over the months (TESSERACT), 1 when every file of every month is right; months without files are left out: " + strings.Join(parts, "; ") + "."}
+		if len(v.Classifier.AUTCalendar) > 0 {
+			text += " With each month weighted by its distance to the next it is " + metricsInWords(v.Classifier.AUTCalendar) + "."
+		}
+		s.notes = append(s.notes, text)
+	}
+	if o := v.Classifier.Operation; o != nil {
+		s.notes = append(s.notes, fmt.Sprintf("Standard deviations over the months, for a threshold of %s: share rejected %s, error of the kept %s, AURC %s, ECE %s.",
+			short(o.Detector, 60), percent(o.RejectedSD), percent(o.ErrorKeptSD), auroc3(o.AURCSD), auroc3(o.ECESD)))
 	}
 	return s
+}
+
+func metricsInWords(ms []Metric) string {
+	var parts []string
+	for _, m := range ms {
+		parts = append(parts, clean(m.Name)+" "+interval(m.Interval, auroc3))
+	}
+	return strings.Join(parts, ", ")
+}
+
+const noOperation = "There are no numbers by month of a threshold in operation."
+
+// operationFigure shows what the user of a threshold would have seen by month.
+func operationFigure(v view) figure {
+	f := figure{name: "operation-by-month", title: "A threshold in operation, by month"}
+	var cal calendar
+	if cal, f.gap = v.calendar(); f.gap != "" {
+		return f
+	}
+	if v.Classifier == nil || v.Classifier.Operation == nil {
+		f.gap = noOperation
+		return f
+	}
+	o := *v.Classifier.Operation
+	for _, p := range []struct {
+		title  string
+		number func(OperationMonth) Interval
+		setOn  bool // has the 5% of In as its reference
+	}{
+		{"share of files rejected", func(m OperationMonth) Interval { return m.Rejected }, true},
+		{"error of the files that are kept", func(m OperationMonth) Interval { return m.ErrorKept }, false},
+		{"AURC", func(m OperationMonth) Interval { return Interval{m.AURC, none(), none()} }, false},
+		{"ECE", func(m OperationMonth) Interval { return Interval{m.ECE, none(), none()} }, false},
+	} {
+		ps := cal.points()
+		most := 0.0
+		for _, m := range o.Months {
+			if x, ok := cal.at(m.Month); ok {
+				q := pointAt(x, p.number(m))
+				ps[int(x)] = q
+				for _, y := range []float64{q.y, q.hi} {
+					if finite(y) {
+						most = max(most, y)
+					}
+				}
+			}
+		}
+		if len(runs(ps)) == 0 {
+			continue
+		}
+		f.panels = append(f.panels, func(width vg.Length) *plot.Plot {
+			panel := newPanel(p.title, "", "")
+			s := accuracyStyle()
+			addBand(panel, s, ps)
+			if p.setOn {
+				panel.Add(reference{at: 0.05})
+			}
+			addSeries(panel, s, withoutIntervals(ps))
+			cal.set(panel, width)
+			panel.Y.Min, panel.Y.Max = 0, min(1, max(0.1, most*1.1))
+			panel.Y.Tick.Marker = shareTicks{}
+			return panel
+		})
+	}
+	if len(f.panels) == 0 {
+		f.gap = noOperation
+		return f
+	}
+	f.cols, f.least, f.height = 2, 3*vg.Inch, tall(1.9)
+	f.alt = fmt.Sprintf("Share rejected, error of the files kept, AURC and ECE by month from %s to %s; the table holds the numbers.", monthName(cal.first), monthName(cal.last))
+	f.caption = fmt.Sprintf("Files that score below the threshold of %s, which rejects 5%% of In (dashed), are rejected, the others kept. AURC is the error averaged over all thresholds, ECE the distance of confidence from accuracy. Shaded: 95%% intervals.", short(o.Detector, 60))
+	return f
+}
+
+func operationTable(v view) table {
+	t := table{name: "operation-by-month", caption: "A threshold in operation, by month", empty: noOperation,
+		columns: []column{textColumn("Month", "month"), numColumn("Files", "files"), intervalColumn("Rejected (95% interval)", "rejected"),
+			intervalColumn("Error of the kept (95% interval)", "error_kept"), numColumn("AURC", "aurc"), numColumn("ECE", "ece")}}
+	if v.Classifier == nil || v.Classifier.Operation == nil {
+		return t
+	}
+	for _, m := range v.Classifier.Operation.Months {
+		t.rows = append(t.rows, []cell{textCell(m.Month), countCell(m.Files), intervalCell(m.Rejected, percent), intervalCell(m.ErrorKept, percent), numCell(m.AURC, auroc3), numCell(m.ECE, auroc3)})
+	}
+	return t
 }
 
 func accuracyStyle() style { return style{color: rgb(0x117733), glyph: seriesStyle(3).glyph} }
@@ -166,9 +263,20 @@ func accuracyTable(v view) table {
 		t.empty = noAccuracyKnown
 		return t
 	}
+	calibrated := v.Classifier.Calibration
+	if len(calibrated) > 0 {
+		t.columns = append(t.columns, numColumn("ECE", "ece"))
+	}
 	for _, a := range v.Classifier.Splits {
-		t.rows = append(t.rows, []cell{textCell(a.Name), countCell(a.Files),
-			intervalCell(a.Accuracy, percent), numCell(a.MacroF1, auroc3)})
+		row := []cell{textCell(a.Name), countCell(a.Files), intervalCell(a.Accuracy, percent), numCell(a.MacroF1, auroc3)}
+		if len(calibrated) > 0 {
+			ece := none()
+			if c := find(calibrated, func(c Calibration) bool { return c.Name == a.Name }); c != nil {
+				ece = c.ECE
+			}
+			row = append(row, numCell(ece, auroc3))
+		}
+		t.rows = append(t.rows, row)
 	}
 	return t
 }
@@ -200,6 +308,11 @@ func (v view) calendar() (c calendar, gap string) {
 	if v.Classifier != nil {
 		for _, a := range v.Classifier.Months {
 			see(a.Name)
+		}
+		if o := v.Classifier.Operation; o != nil {
+			for _, m := range o.Months {
+				see(m.Month)
+			}
 		}
 	}
 	const century = 100 * 12 // a mistyped year must not draw a million months
