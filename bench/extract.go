@@ -28,8 +28,8 @@ import (
 
 // Extract runs the model over every split of the corpus and writes features/
 // and manifest.json into opt.Out. It uses Corpus, Dataset, Model, Engine, Batch
-// and Cache of opt. A file that cannot be read is dropped with its label, and
-// named in the manifest. When ctx ends the error is an [*InterruptedError]; with
+// and Cache of opt. A file that cannot be read, or for which the model gives a
+// value that is not finite, is dropped with its label, and named in the manifest. When ctx ends the error is an [*InterruptedError]; with
 // a cache the next call continues where this one ended.
 func Extract(ctx context.Context, opt Options) (*Manifest, error) {
 	x, err := openExtraction(ctx, opt)
@@ -211,6 +211,13 @@ func (x *extraction) run(ctx context.Context) (*Manifest, error) {
 			said = append(said, "first", s.dropped[0].String())
 		}
 		mon.log().Info("extracted", said...)
+		if w := s.notFinite(); w != "" {
+			mon.log().Warn(w)
+			man.Warnings = append(man.Warnings, w)
+			if len(s.Rows) == 0 {
+				unmeasurable = cmp.Or(unmeasurable, errors.New(w))
+			}
+		}
 		split := splits[len(man.Splits)] // they are done in order
 		if len(man.Splits) == 0 {
 			fit = s
@@ -379,13 +386,31 @@ func pick[T any](from []T, numbers []int) []T {
 	return to
 }
 
-// extracted is a split with its features. Rows whose file cannot be read are
-// left out.
+// extracted is a split with its features. Rows whose file cannot be read, or for
+// which the model gives a value that is not finite, are left out.
 type extracted struct {
 	features.Split
 	files   []dataset.Row     // of the rows
 	dropped []dataset.Dropped // in the order of the split
 	cached  int               // rows whose features were in the cache
+}
+
+// noFiniteOutput is why a row is left out that no detector can score.
+const noFiniteOutput = "gets no finite output from the model"
+
+// notFinite counts the rows that were left out for noFiniteOutput in a warning.
+// It returns "" where there are none.
+func (e *extracted) notFinite() string {
+	var rows []dataset.Dropped
+	for _, d := range e.dropped {
+		if d.Reason == noFiniteOutput {
+			rows = append(rows, d)
+		}
+	}
+	if len(rows) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("split %s: %d of %d files are left out; the first: %v", e.Name, len(rows), len(e.Rows)+len(e.dropped), rows[0])
 }
 
 // stream gathers the outputs of the rows of all splits, which come in any
@@ -483,7 +508,12 @@ func (s *stream) set(at position, sum [32]byte, size int64, outputs [][]float32,
 	p, r := s.allocate(at.part), s.row(at)
 	p.open--
 	for j, l := range p.Layers {
-		copy(l.Data[at.row*l.Width:(at.row+1)*l.Width], outputs[j][i*l.Width:])
+		row := outputs[j][i*l.Width : (i+1)*l.Width]
+		if slices.ContainsFunc(row, func(v float32) bool { return v-v != 0 }) { // NaN or infinite
+			p.dropped = append(p.dropped, dataset.Dropped{Number: at.row, Row: r, Reason: noFiniteOutput})
+			return
+		}
+		copy(l.Data[at.row*l.Width:], row)
 	}
 	if cached {
 		p.cached++

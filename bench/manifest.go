@@ -77,7 +77,8 @@ type SplitSummary struct {
 	Dropped int           `json:"dropped"`
 }
 
-// DroppedFile is a row that was left out because its file could not be read.
+// DroppedFile is a row that was left out because its file could not be read or
+// the model gives it a value that is not finite.
 type DroppedFile struct {
 	Split  string `json:"split"`
 	Name   string `json:"name"`
