@@ -166,5 +166,8 @@ func WriteSplits(opt Options) (*dataset.Corpus, error) {
 	if err != nil {
 		return nil, err
 	}
+	for _, w := range c.Warnings {
+		opt.Monitor.log().Warn(w)
+	}
 	return c, c.WriteSplits(opt.Out)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -101,8 +102,8 @@ func (c *Corpus) Measurable(s Split, dropped []Dropped) error {
 			left = append(left, row)
 		}
 	}
-	if label := c.missingClass(left); label != "" {
-		return fmt.Errorf("dataset: split %q: all files with label %s are dropped; the first dropped: %v", s.Name, text.Quote(label), dropped[0])
+	if labels := c.missingClasses(left); len(labels) > 0 {
+		return fmt.Errorf("dataset: split %q: all files with label %s are dropped; the first dropped: %v", s.Name, strings.Join(firstFew(labels), ", "), dropped[0])
 	}
 	return nil
 }

@@ -22,16 +22,29 @@ import (
 // Config says where a corpus lies and how it is split. It is the content of
 // corpus.yaml; what the file leaves out is as in [DefaultConfig].
 type Config struct {
-	Index  string   `yaml:"index"` // path of the index, from the corpus folder
-	Root   string   `yaml:"root"`  // folder of the files, from the corpus folder
-	Trim   string   `yaml:"trim"`  // prefix cut from every name of the index
-	Labels []string `yaml:"labels"`
-	Train  Train    `yaml:"train"`
-	Tests  []Test   `yaml:"tests"` // in time order
-	Seed   uint32   `yaml:"seed"`
+	Index   string   `yaml:"index"` // path of the index, from the corpus folder
+	Columns Columns  `yaml:"columns"`
+	Root    string   `yaml:"root"` // folder of the files, from the corpus folder
+	Trim    string   `yaml:"trim"` // prefix cut from every name of the index
+	Labels  []string `yaml:"labels"`
+	Train   Train    `yaml:"train"`
+	Tests   []Test   `yaml:"tests"` // in time order
+	Seed    uint32   `yaml:"seed"`
+	// SplitFile is the path, from the corpus folder, of a roles.csv as
+	// [Corpus.WriteSplits] writes it. If not empty, its rows have the roles that
+	// it gives them, and nothing is drawn.
+	SplitFile string `yaml:"split"`
 
 	Dir          string `yaml:"-"` // the corpus folder
 	AllowOutside bool   `yaml:"-"` // see Options
+}
+
+// Columns are the names of the columns of the index.
+type Columns struct {
+	Name      string `yaml:"name"`
+	Label     string `yaml:"label"`
+	FirstSeen string `yaml:"first_seen"`
+	Group     string `yaml:"group"` // if empty, the column "group" of an index that has it
 }
 
 // Train is the span that the model and the detectors are made from.
@@ -40,7 +53,7 @@ type Train struct {
 	From    Month   `yaml:"from"`
 	To      Month   `yaml:"to"`      // inclusive
 	Fit     float64 `yaml:"fit"`     // share of the rows that fit the detectors
-	Holdout Holdout `yaml:"holdout"` // which of the rows are In
+	Holdout Holdout `yaml:"holdout"` // which of the rows are In; if empty, by group where the index has groups, else random
 }
 
 // Holdout says which rows of the training span are held out as In.
@@ -52,6 +65,11 @@ const (
 	// HoldoutLatest holds out the newest rows. Within the month where fit rows
 	// end and In rows begin, the earlier rows of the shuffle are fit rows.
 	HoldoutLatest Holdout = "latest"
+	// HoldoutGroup holds out whole groups, so that no group has fit rows and In
+	// rows.
+	HoldoutGroup Holdout = "group"
+	// HoldoutFrozen holds out what the split file says.
+	HoldoutFrozen Holdout = "frozen"
 )
 
 // Test is a span of later files.
@@ -66,10 +84,11 @@ type Test struct {
 func DefaultConfig() Config {
 	month := func(year, month int) Month { return Month(year*12 + month - 1) }
 	return Config{
-		Index:  "dataset.csv",
-		Root:   ".",
-		Labels: []string{"trojan", "virus", "worm", "backdoor"},
-		Train:  Train{Name: "2017", From: month(2017, 1), To: month(2017, 12), Fit: 0.7123, Holdout: HoldoutRandom},
+		Index:   "dataset.csv",
+		Columns: Columns{Name: "name", Label: "label", FirstSeen: "first_seen"},
+		Root:    ".",
+		Labels:  []string{"trojan", "virus", "worm", "backdoor"},
+		Train:   Train{Name: "2017", From: month(2017, 1), To: month(2017, 12), Fit: 0.7123},
 		Tests: []Test{
 			{Name: "2018-Q1", From: month(2018, 1), To: month(2018, 3), Sample: 0.3},
 			{Name: "2018-late", From: month(2018, 4), To: month(2018, 12), Sample: 0.3},
@@ -196,16 +215,19 @@ func (c *Config) validate() error {
 	if c.Index == "" || c.Root == "" {
 		return errors.New("index and root must not be empty (root: . is the corpus folder)")
 	}
-	for _, s := range append([]string{c.Index, c.Root}, c.Labels...) {
+	for _, s := range append([]string{c.Index, c.Root, c.Columns.Name, c.Columns.Label, c.Columns.FirstSeen, c.Columns.Group, c.SplitFile}, c.Labels...) {
 		if !text.Printable(s) { // they appear in messages and reports
 			return fmt.Errorf("%s holds characters that do not print", text.Quote(s))
 		}
+	}
+	if err := c.Columns.validate(); err != nil {
+		return err
 	}
 	if len(c.Labels) == 0 {
 		return errors.New("labels: name at least one class")
 	}
 	for i, l := range c.Labels {
-		if l == "" {
+		if strings.TrimSpace(l) == "" {
 			return fmt.Errorf("labels: label %d is empty", i+1)
 		}
 		if slices.Contains(c.Labels[:i], l) {
@@ -216,8 +238,8 @@ func (c *Config) validate() error {
 	if !(t.Fit > 0 && t.Fit < 1) { // so written to catch NaN
 		return fmt.Errorf("train: fit is %v, want a share between 0 and 1: the rest is held out as In", t.Fit)
 	}
-	if t.Holdout != HoldoutRandom && t.Holdout != HoldoutLatest {
-		return fmt.Errorf("train: holdout is %s, want random or latest", text.Quote(string(t.Holdout)))
+	if !slices.Contains([]Holdout{"", HoldoutRandom, HoldoutLatest, HoldoutGroup}, t.Holdout) {
+		return fmt.Errorf("train: holdout is %s, want random, latest or group", text.Quote(string(t.Holdout)))
 	}
 	if len(c.Tests) == 0 {
 		return errors.New("tests: name at least one span to measure drift in")
@@ -230,12 +252,25 @@ func (c *Config) validate() error {
 	return c.validateSpans()
 }
 
+func (c Columns) validate() error {
+	if c.Name == "" || c.Label == "" || c.FirstSeen == "" {
+		return errors.New("columns: name, label and first_seen must not be empty")
+	}
+	names := []string{c.Name, c.Label, c.FirstSeen, c.Group}
+	for i, name := range names {
+		if slices.Contains(names[:i], name) {
+			return fmt.Errorf("columns: %s is there twice: each needs a column of its own", text.Quote(name))
+		}
+	}
+	return nil
+}
+
 // validateSpans checks the names and months of the spans together: names
 // become files, and no row may be in two spans.
 func (c *Config) validateSpans() error {
 	spans := []Test{{Name: c.Train.Name, From: c.Train.From, To: c.Train.To}}
 	spans = append(spans, c.Tests...)
-	taken := map[string]bool{}
+	taken := map[string]bool{strings.TrimSuffix(rolesFile, ".csv"): true}
 	for i, s := range spans {
 		if !splitName.MatchString(s.Name) {
 			return fmt.Errorf("split name %s cannot name a file: use letters, digits, '.', '_' and '-', at most 64", text.Quote(s.Name))
@@ -255,7 +290,7 @@ func (c *Config) validateSpans() error {
 		for _, name := range names {
 			key := strings.ToLower(name) // some file systems fold case
 			if taken[key] {
-				return fmt.Errorf("split name %s is there twice (case does not count)", text.Quote(name))
+				return fmt.Errorf("split name %s is there twice (case does not count), or is that of %s", text.Quote(name), rolesFile)
 			}
 			taken[key] = true
 		}

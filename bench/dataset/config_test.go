@@ -18,15 +18,17 @@ import (
 // defaultYAML is the default configuration written out.
 const defaultYAML = `
 index: dataset.csv
+columns: {name: name, label: label, first_seen: first_seen, group: ""}
 root: .
 trim: ""
 labels: [trojan, virus, worm, backdoor]
-train: {name: "2017", from: 2017-01, to: 2017-12, fit: 0.7123, holdout: random}
+train: {name: "2017", from: 2017-01, to: 2017-12, fit: 0.7123, holdout: ""}
 tests:
   - {name: 2018-Q1,   from: 2018-01, to: 2018-03, sample: 0.3}
   - {name: 2018-late, from: 2018-04, to: 2018-12, sample: 0.3}
   - {name: 2019,      from: 2019-01, to: 2019-12, sample: 0.3}
 seed: 1
+split: ""
 `
 
 func TestConfigDefaults(t *testing.T) {
@@ -48,11 +50,12 @@ func TestConfigDefaults(t *testing.T) {
 			t.Errorf("%s: %+v, want %+v", name, got, want)
 		}
 	}
-	got, err := parseConfig([]byte("train: {fit: 0.5}"), "corpus.yaml")
+	got, err := parseConfig([]byte("train: {fit: 0.5}\ncolumns: {group: release}"), "corpus.yaml")
 	want := DefaultConfig()
 	want.Train.Fit = 0.5
+	want.Columns.Group = "release"
 	if err != nil || !reflect.DeepEqual(got, want) {
-		t.Errorf("a part of train: %+v, %v, want the rest as by default", got, err)
+		t.Errorf("a part of train and columns: %+v, %v, want the rest as by default", got, err)
 	}
 }
 
@@ -76,11 +79,18 @@ func TestConfigErrors(t *testing.T) {
 		{"train: {fit: 0}", "fit is 0"},
 		{"train: {fit: 1}", "fit is 1"},
 		{"train: {fit: .nan}", "fit is NaN"},
-		{"train: {holdout: newest}", `holdout is "newest", want random or latest`},
+		{"train: {holdout: newest}", `holdout is "newest", want random, latest or group`},
+		{"train: {holdout: frozen}", `holdout is "frozen", want random, latest or group`},
 		{"train: {from: 2018-01}", `span "2017" runs from 2018-01 to 2017-12: swap`},
 		{"train: {name: a/b}", `"a/b" cannot name a file`},
 		{"train: {name: ..}", `".." cannot name a file`},
 		{"train: {name: ''}", `"" cannot name a file`},
+		{"columns: {nam: x}", `corpus.yaml:1: unknown key "nam"`},
+		{"columns: {name: ''}", "columns: name, label and first_seen must not be empty"},
+		{"columns: {group: label}", `columns: "label" is there twice`},
+		{`columns: {group: "a\e[31m"}`, `"a\x1b[31m" holds characters that do not print`},
+		{span("roles", "2018-01", "2018-01"), `"roles" is there twice (case does not count), or is that of roles.csv`},
+		{"labels: [a, ' ']", "label 2 is empty"},
 		{"labels: []", "name at least one class"},
 		{"labels: [a, '']", "label 2 is empty"},
 		{"labels: [a, b, a]", `"a" is there twice`},
@@ -166,7 +176,7 @@ func TestMonth(t *testing.T) {
 
 func FuzzConfig(f *testing.F) {
 	for _, seed := range []string{
-		defaultYAML, "", "seed: 1\nlables: [a]", "a: &a [*a]", "tests: null", "train: ~", "? [", "labels: !!binary aGk=",
+		defaultYAML, "", "seed: 1\nlables: [a]", "a: &a [*a]", "tests: null", "train: ~", "? [", "labels: !!binary aGk=", "columns: {group: x}\nsplit: splits/roles.csv",
 		"x: &x [1,1]\ny: &y [*x,*x]\nz: [*y,*y]", "train: {<<: {name: a}}", "seed: 0x10", "\ufeffseed: 3",
 	} {
 		f.Add([]byte(seed))

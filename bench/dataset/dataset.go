@@ -1,12 +1,14 @@
 // Package dataset turns a folder of files and an index into time splits, and
 // the splits into bytes.
 //
-// A corpus is a folder with an index, dataset.csv (name,label,first_seen), and
-// optionally a corpus.yaml, see [Config]. The rows whose month lies in the
-// training span are shuffled; the first fit·n of them fit the detectors, the
-// rest are In: files of the same time that the model has not seen. Every test
-// span gives one Out split, of which a share is drawn. Both happen exactly as
-// pandas does them,
+// A corpus is a folder with an index, dataset.csv (name,label,first_seen and,
+// optionally, group), and optionally a corpus.yaml, see [Config]. The rows whose
+// month lies in the training span are shuffled; a share of them fit the
+// detectors, the rest are In: files of the same time that the model has not seen.
+// Files of one group, such as a release or a campaign, resemble each other, so
+// where groups are known they are held out whole; otherwise the first fit·n of
+// the shuffle fit. Every test span gives one Out split, of which a share is
+// drawn. Shuffle and draw are exactly those of pandas,
 //
 //	DataFrame.sample(frac=share, random_state=seed)
 //
@@ -41,8 +43,8 @@ type Options struct {
 
 // Corpus is an opened corpus.
 type Corpus struct {
-	Config
-	Rows        []Row // in the order of the index
+	Config            // with the Train.Holdout that was used
+	Rows        []Row // of the index, in its order; with a split file those that it names, in its order
 	Splits      Splits
 	Warnings    []string // one line each, safe to print
 	IndexSHA256 string   // of the index file, in hex
@@ -74,8 +76,7 @@ func Load(dir string, opt Options) (*Corpus, error) {
 		return nil, err
 	}
 	c.IndexSHA256 = hex.EncodeToString(hash.Sum(nil))
-	c.Splits, err = c.Split(c.Rows)
-	if err != nil {
+	if err := c.split(); err != nil {
 		return nil, err
 	}
 	return c, nil

@@ -3,7 +3,6 @@ package dataset_test
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/csv"
 	"encoding/hex"
 	"fmt"
 	"os"
@@ -146,74 +145,5 @@ func TestCheckDecidesEarly(t *testing.T) {
 	cancel()
 	if _, err := corpus.Check(ctx); err != context.Canceled {
 		t.Errorf("cancelled: %v", err)
-	}
-}
-
-// What WriteSplits writes is read back as it was, whatever the names.
-func TestWriteSplits(t *testing.T) {
-	dir, err := makeCorpus(20)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer os.RemoveAll(dir)
-	c, err := dataset.Load(dir, dataset.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	odd := []string{"new\nline", "\xff\xfe", `"quoted", comma`, "=HYPERLINK(1)", " space ", `\.`, "<b>", "a\rb"}
-	for i, name := range odd {
-		c.Splits.Fit.Rows[i].Name, c.Splits.Fit.Rows[i].Path = name, name
-	}
-	out := t.TempDir()
-	for range 2 { // the second time over the first
-		if err := c.WriteSplits(out); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for _, s := range c.Splits.All() {
-		f, err := os.Open(filepath.Join(out, "splits", s.Name+".csv"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		records, err := csv.NewReader(f).ReadAll()
-		f.Close()
-		if err != nil || len(records) != len(s.Rows)+1 || strings.Join(records[0], ",") != "name,label,first_seen,path" {
-			t.Fatalf("%s: %q, %v", s.Name, records, err)
-		}
-		for i, r := range s.Rows {
-			want := []string{r.Name, r.Label, r.FirstSeen, filepath.Join(dir, r.Name)}
-			if strings.Join(records[i+1], "|") != strings.Join(want, "|") {
-				t.Errorf("%s: %q, want %q", s.Name, records[i+1], want)
-			}
-		}
-	}
-	files, err := os.ReadDir(filepath.Join(out, "splits"))
-	if err != nil || len(files) != 5 {
-		t.Errorf("%d files, %v", len(files), err)
-	}
-}
-
-// A write that fails leaves no half-written file behind.
-func TestWriteSplitsFails(t *testing.T) {
-	dir, err := makeCorpus(10)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer os.RemoveAll(dir)
-	c, err := dataset.Load(dir, dataset.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	out := t.TempDir()
-	// A folder in the place of the file: the rename fails at the last moment.
-	if err := os.MkdirAll(filepath.Join(out, "splits", "2018-Q1.csv", "x"), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if err := c.WriteSplits(out); err == nil || !strings.Contains(err.Error(), `writing split "2018-Q1"`) {
-		t.Errorf("error %v", err)
-	}
-	left, err := os.ReadDir(filepath.Join(out, "splits"))
-	if err != nil || len(left) != 3 { // 2017-fit, 2017-val and the folder
-		t.Errorf("left %v, %v", left, err)
 	}
 }

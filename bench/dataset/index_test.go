@@ -47,9 +47,10 @@ func TestReadIndexErrors(t *testing.T) {
 		{"label,first_seen\n", `dataset.csv:1: no column "name"`},
 		{"\n\nNAME,label,first_seen\n", `dataset.csv:3: no column "name"`},
 		{"name,label,name,first_seen\n", `dataset.csv:1: column "name" is there twice`},
-		{header + "a,adware,2017-01\n", `dataset.csv:3: unknown label "adware"`},
-		{header + "a,\x1b[2J,2017-01\n", `dataset.csv:3: unknown label "\x1b[2J"`},
-		{header + "a,worm,01/2017\n", `dataset.csv:3: first_seen: "01/2017"`},
+		{header + "a,\x1b[2J,2017-01\n", `dataset.csv:3: label "\x1b[2J" holds characters that do not print: correct it`},
+		{"group,name,label,group,first_seen\n", `dataset.csv:1: column "group" is there twice`},
+		{"name,label,first_seen,group\na,worm,2017-01,\"x\r\r\ny\"\n", `dataset.csv:2: group "x\r\ny" holds a CRLF`},
+		{header + "a,worm,01/2017\n", `dataset.csv:3: first_seen: "01/2017" is no month: want YYYY-MM: correct the date`},
 		{header + "a,worm,2017-13-01\n", `dataset.csv:3: first_seen: "2017-13"`},
 		{header + "a,worm,2017-011\n", `dataset.csv:3: first_seen: "2017-011"`},
 		{header + "a,worm,\"2017-01\n\"\n", `dataset.csv:3: first_seen: "2017-01\n"`},
@@ -67,8 +68,54 @@ func TestReadIndexErrors(t *testing.T) {
 		_, _, err := readIndex(strings.NewReader(c.text), "dataset.csv", DefaultConfig())
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%.200q: error %v, want %q in it", c.text, err, c.want)
-		} else if strings.ContainsAny(err.Error(), "\n\x1b") {
-			t.Errorf("%q: error %q is not one line", c.text, err)
+		} else if strings.ContainsAny(err.Error(), "\n\x1b") || strings.Contains(err.Error(), "remove") {
+			t.Errorf("%q: error %q is not one line, or advises to remove rows", c.text, err)
+		}
+	}
+}
+
+func TestReadIndexColumns(t *testing.T) {
+	cfg := DefaultConfig()
+	cfg.Columns = Columns{Name: "sha256", Label: "family", FirstSeen: "date", Group: "imphash"}
+	const text = "imphash,date,name,family,sha256,group\n ab ,2017-01,x,worm,a,0\n"
+	read := func(cfg Config, text string) (Row, error) {
+		rows, _, err := readIndex(strings.NewReader(text), "dataset.csv", cfg)
+		if err != nil {
+			return Row{}, err
+		}
+		return rows[0], nil
+	}
+	want := Row{Name: "a", Path: "a", Label: "worm", FirstSeen: "2017-01", Month: 2017 * 12, Group: "ab", Class: 2, Line: 2}
+	if r, err := read(cfg, text); err != nil || r != want {
+		t.Errorf("%+v, %v, want %+v", r, err, want)
+	}
+	cfg.Columns.Group = "none"
+	if _, err := read(cfg, text); err == nil || !strings.Contains(err.Error(), `dataset.csv:1: no column "none" in the header`) {
+		t.Errorf("a named column of groups is missing: %v", err)
+	}
+	cfg.Columns.Group = ""
+	if r, err := read(cfg, text); err != nil || r.Group != "0" {
+		t.Errorf("%+v, %v, want the column group", r, err)
+	}
+	cfg.Columns.Label = "group"
+	if r, err := read(cfg, text); err != nil || r.Group != "" || r.Label != "0" {
+		t.Errorf("%+v, %v, want no group from the column of labels", r, err)
+	}
+	if _, err := read(DefaultConfig(), text); err == nil || !strings.Contains(err.Error(), `no column "label"`) {
+		t.Errorf("%v, want no column label", err)
+	}
+}
+
+func TestGroupOf(t *testing.T) {
+	for field, want := range map[string]string{
+		"numpy 1.13.1": "numpy 1.13.1", " a\t": "a", "0": "0", "nobody": "nobody", "singletons": "singletons",
+		"": "", " ": "", "-": "", "N/A": "", "none": "", "Unknown": "", "NaN": "", "null": "",
+		"SINGLETON:0f3a": "", "SINGLETON": "",
+		"F34D5F2D4577ED6D9CEEC516C1F5A744": "", "dae02f32a21e03ce65412f6e56942daa": "",
+		"f34d5f2d4577ed6d9ceec516c1f5a745": "f34d5f2d4577ed6d9ceec516c1f5a745",
+	} {
+		if got := groupOf(field); got != want {
+			t.Errorf("%q is the group %q, want %q", field, got, want)
 		}
 	}
 }
@@ -133,6 +180,7 @@ func FuzzIndex(f *testing.F) {
 		"name,label,first_seen\n\"a\r\r\nb\",worm,2017-01\n",
 		"name,label,first_seen\n\"a",
 		"name,label,first_seen\n\\.,worm,2017-01\n",
+		"name,group,label,first_seen\na,g 1,,2017-01\nb,n/a,ransom,2018-01\nc,\"\r\n\", ,2018-02\n",
 	} {
 		f.Add([]byte(seed))
 	}
@@ -159,9 +207,9 @@ func FuzzIndex(f *testing.F) {
 		// What was read is what a split CSV gives back.
 		var text bytes.Buffer
 		w := csv.NewWriter(&text)
-		w.Write(columns[:])
+		w.Write([]string{"name", "label", "first_seen", "group"})
 		for _, r := range rows {
-			w.Write([]string{r.Name, r.Label, r.FirstSeen})
+			w.Write([]string{r.Name, r.Label, r.FirstSeen, r.Group})
 		}
 		w.Flush()
 		again, _, err := readIndex(&text, "again.csv", cfg)
@@ -173,6 +221,51 @@ func FuzzIndex(f *testing.F) {
 		}
 		if !reflect.DeepEqual(rows, again) {
 			t.Errorf("%+q became %+q", fmt.Sprint(rows), fmt.Sprint(again))
+		}
+	})
+}
+
+func FuzzRoles(f *testing.F) {
+	for _, seed := range []string{
+		"name,split\na,2017-fit\nb,2019\n", "\ufeffsplit,x,name\r\n2019,\"\",\"a\nb\"\r\n", "name,split\na,2017-fit\na,2019\n",
+		"name,split\na,2020\n", "name,split\n\"a", "", "name\n", "name,split\n\\.,2019\n\xff,2019\n",
+	} {
+		f.Add([]byte(seed))
+	}
+	splits := []string{"2017-fit", "2017-val", "2019"}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		var roles []role
+		var err error
+		took := fuzzing.Allocated(func() { roles, err = readRoles(bytes.NewReader(b), "roles.csv", splits) })
+		if most := 1<<20 + 64*uint64(len(b)); took > most {
+			t.Errorf("%d bytes took %d to read", len(b), took)
+		}
+		if err != nil {
+			if !fuzzing.IsLine(err.Error()) || !strings.Contains(err.Error(), "roles.csv") {
+				t.Errorf("error %q is not one line with the file", err)
+			}
+			return
+		}
+		var text bytes.Buffer
+		w := csv.NewWriter(&text)
+		w.Write([]string{"name", "split"})
+		split := map[string]int{}
+		for _, x := range roles {
+			if s, ok := split[x.name]; ok && s != x.split {
+				t.Errorf("%q has two roles", x.name)
+			}
+			split[x.name] = x.split
+			w.Write([]string{x.name, splits[x.split]})
+		}
+		w.Flush()
+		again, err := readRoles(&text, "again.csv", splits)
+		if err != nil {
+			t.Fatalf("%+q is not read again: %v", text.Bytes(), err)
+		}
+		for i := range roles {
+			if roles[i].line, again[i].line = 0, 0; roles[i] != again[i] && !strings.Contains(roles[i].name, "\r\n") {
+				t.Errorf("%+v became %+v", roles[i], again[i])
+			}
 		}
 	})
 }

@@ -82,11 +82,11 @@ func TestRunRefuses(t *testing.T) {
 		want  string
 	}{
 		"missing column": {index: line(1, func(string) string { return "name,label,seen" }),
-			want: `dataset: DIR/dataset.csv:1: no column "first_seen" in the header "name,label,seen": rename or add it`},
+			want: `dataset: DIR/dataset.csv:1: no column "first_seen" in the header "name,label,seen": rename or add it, or set columns in corpus.yaml`},
 		"unknown label": {index: line(5, field(1, "wurm")),
-			want: `dataset: DIR/dataset.csv:5: unknown label "wurm" (labels: "trojan", "virus", "worm", "backdoor"): add it to labels in corpus.yaml or remove the row`},
+			want: `dataset: DIR/dataset.csv: 1 row of the training span has a label that corpus.yaml does not list: "wurm" (1 row): add them to labels in corpus.yaml, or add "other" to put all of them into one class`},
 		"bad date": {index: line(7, field(2, "2017-13-01")),
-			want: `dataset: DIR/dataset.csv:7: first_seen: "2017-13" is no month: months go from 01 to 12: correct the date or remove the row`},
+			want: `dataset: DIR/dataset.csv:7: first_seen: "2017-13" is no month: months go from 01 to 12: correct the date`},
 		"no index": {index: same, more: func(dir string) { os.Remove(filepath.Join(dir, "dataset.csv")) },
 			want: `dataset: opening the index: open DIR/dataset.csv: no such file or directory`},
 		"empty index": {index: func(string) string { return "" },
@@ -107,7 +107,7 @@ func TestRunRefuses(t *testing.T) {
 		},
 			want: `dataset: split "2017-fit": all 44 files are dropped; the first: name "FILE" (line N) is missing: is root ("DIR/files") or trim ("") in corpus.yaml right?`},
 		"name that climbs out": {index: line(3, field(0, "../../etc/passwd")),
-			want: `dataset: DIR/dataset.csv:3: name "../../etc/passwd" leads out of the root: remove the row, set root or trim in corpus.yaml, or allow it with --allow-outside`},
+			want: `dataset: DIR/dataset.csv:3: name "../../etc/passwd" leads out of the root: set root or trim in corpus.yaml, or allow it with --allow-outside`},
 		"unknown key": {index: same, more: func(dir string) {
 			os.WriteFile(filepath.Join(dir, "corpus.yaml"), []byte("index: dataset.csv\nlables: [a]\n"), 0o666)
 		}, want: `dataset: DIR/corpus.yaml:2: unknown key "lables"`},

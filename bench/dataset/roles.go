@@ -1,0 +1,172 @@
+package dataset
+
+import (
+	"encoding/csv"
+	"fmt"
+	"io"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"driftbench/internal/atomicfile"
+	"driftbench/internal/csvfile"
+	"driftbench/internal/regular"
+	"driftbench/internal/text"
+)
+
+// rolesFile is the split file that [Corpus.WriteSplits] writes.
+const rolesFile = "roles.csv"
+
+// WriteSplits writes dir/splits/<split>.csv for every split, with the columns
+// name,label,first_seen,path: what a training script reads. path is absolute.
+// It also writes dir/splits/roles.csv, with the columns name,split, for the key
+// split of corpus.yaml. Each file appears whole or not at all.
+//
+// The files are data for programs: reading one gives back the very strings of
+// the index, whatever bytes they hold, so nothing guards a spreadsheet against
+// names that look like formulas. Names need not be UTF-8.
+func (c *Corpus) WriteSplits(dir string) error {
+	absRoot, err := filepath.Abs(c.RootPath())
+	if err != nil {
+		return fmt.Errorf("dataset: writing the splits: %w", err)
+	}
+	root := root{dir: absRoot}
+	dir = filepath.Join(dir, "splits")
+	write := func(file string, records [][]string) error {
+		return atomicfile.Write(filepath.Join(dir, file), func(w io.Writer) error {
+			return csv.NewWriter(w).WriteAll(records)
+		})
+	}
+	roles := [][]string{{"name", "split"}}
+	for _, s := range c.Splits.All() {
+		records := [][]string{{"name", "label", "first_seen", "path"}}
+		for _, r := range s.Rows {
+			records = append(records, []string{r.Name, r.Label, r.FirstSeen, root.path(r.Path)})
+			roles = append(roles, []string{r.Name, s.Name})
+		}
+		if err := write(s.Name+".csv", records); err != nil {
+			return fmt.Errorf("dataset: writing split %q: %w", s.Name, err)
+		}
+	}
+	if err := write(rolesFile, roles); err != nil {
+		return fmt.Errorf("dataset: writing the roles of the rows: %w", err)
+	}
+	return nil
+}
+
+// role is a row of a split file.
+type role struct {
+	name  string // as in the index
+	split int    // of the splits that the file may name
+	line  int
+}
+
+// readRoles reads the split file at path: CSV with the columns name and split.
+// splits are the names that it may give.
+func readRoles(r io.Reader, path string, splits []string) ([]role, error) {
+	table := csvfile.NewReader(r, path)
+	errorf := func(format string, args ...any) error {
+		return fmt.Errorf("dataset: split: %w", table.Errorf(format, args...))
+	}
+	header, err := table.Read()
+	if err == io.EOF {
+		return nil, fmt.Errorf("dataset: split: %s: empty: want a header with the columns name,split", path)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("dataset: split: %w", err)
+	}
+	name, split := slices.Index(header, "name"), slices.Index(header, "split")
+	if name < 0 || split < 0 {
+		return nil, errorf("want the columns name and split, not the header %s", text.Quote(strings.Join(header, ",")))
+	}
+	first := map[string]role{}
+	var roles []role
+	for {
+		rec, err := table.Read()
+		if err == io.EOF {
+			return roles, nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("dataset: split: %w", err)
+		}
+		x := role{strings.Clone(rec[name]), slices.Index(splits, rec[split]), table.Line()}
+		if x.split < 0 {
+			return nil, errorf("no split is called %s: want one of %s", text.Quote(rec[split]), quoteAll(splits))
+		}
+		if f, ok := first[x.name]; !ok {
+			first[x.name] = x
+		} else if f.split != x.split {
+			return nil, errorf("name %s is in split %q, and in %q on line %d: a file has one role", text.Quote(x.name), splits[x.split], splits[f.split], f.line)
+		}
+		roles = append(roles, x)
+	}
+}
+
+// frozen gives the rows of the index the roles of the split file: for each of the
+// spans its rows, in the order of the file. Rows that it does not name are left
+// out.
+func (c *Config) frozen(rows []Row, spans []Span) (parts [][]Row, warnings []string, err error) {
+	path := c.resolve(c.SplitFile)
+	f, _, err := regular.Open(path)
+	if err != nil {
+		return nil, nil, fmt.Errorf("dataset: opening the file that the key split names: %w", err)
+	}
+	defer f.Close()
+	splits := make([]string, len(spans))
+	for i, s := range spans {
+		splits[i] = s.Name
+	}
+	roles, err := readRoles(f, path, splits)
+	if err != nil {
+		return nil, nil, err
+	}
+	left := map[string][]Row{} // rows that have no role yet
+	for _, r := range rows {
+		left[r.Name] = append(left[r.Name], r)
+	}
+	parts = make([][]Row, len(spans))
+	gone, first := 0, role{}
+	for _, x := range roles {
+		same, span := left[x.name], spans[x.split]
+		if len(same) == 0 {
+			if gone == 0 {
+				first = x
+			}
+			gone++
+			continue
+		}
+		r := same[0]
+		for _, other := range same[1:] {
+			if other.Label != r.Label || other.FirstSeen != r.FirstSeen || other.Group != r.Group {
+				return nil, nil, fmt.Errorf("dataset: %s:%d: name %s is there with another label, date or group on line %d: %s cannot tell the rows apart; give one of them another name", c.IndexPath(), other.Line, text.Quote(x.name), r.Line, path)
+			}
+		}
+		if r.Month < span.From || r.Month > span.To {
+			return nil, nil, fmt.Errorf("dataset: split: %s:%d: name %s is in split %q, %v to %v, but was first seen in %v: correct the date or the split", path, x.line, text.Quote(x.name), span.Name, span.From, span.To, r.Month)
+		}
+		parts[x.split] = append(parts[x.split], r)
+		left[x.name] = same[1:]
+	}
+	for i, s := range spans {
+		if len(parts[i]) == 0 {
+			return nil, nil, fmt.Errorf("dataset: split: %s: no row of split %q is in the index %s", path, s.Name, c.IndexPath())
+		}
+	}
+	if gone > 0 {
+		warnings = append(warnings, fmt.Sprintf("%s: %d of %s %s no row of the index (first: %s, line %d)", path, gone, count(len(roles), "row"), agree(gone, "names", "name"), text.Quote(first.name), first.line))
+	}
+	training, later := 0, 0
+	for _, same := range left {
+		for _, r := range same {
+			if c.inTraining(r.Month) {
+				training++
+			} else if c.covers(r.Month) {
+				later++
+			}
+		}
+	}
+	if training+later > 0 {
+		warnings = append(warnings, fmt.Sprintf("%s: %s of the training span and %d of later spans are not in %s and are left out", c.IndexPath(), count(training, "row"), later, path))
+	}
+	return parts, warnings, nil
+}
