@@ -490,7 +490,7 @@ func inIsNew(s *Splits, r *report.Results) (f finding) {
 		}
 	}
 	if s.made != nil {
-		if mates := s.made.trainedMates(in.Name); mates > 0 {
+		if mates := s.made.TrainedRows[in.Name].GroupMates; mates > 0 {
 			share := float64(mates) / n
 			f.set("trained_group_mates", share)
 			f.add(max2(report.Warn, graded(share)), "train on whole groups, and hold out others",

@@ -3,6 +3,7 @@ package bench
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -204,8 +205,9 @@ func (x *extraction) run(ctx context.Context) (*Manifest, error) {
 	man := x.manifest
 	var unmeasurable error
 	var fit extracted
-	writing, until := errgroup.WithContext(ctx)
-	err = e.run(until, x.corpus.Config, splits, x.status, mon.advance, func(s extracted) {
+	list := newTrainingList(x.model)
+	writing, extracting := errgroup.WithContext(ctx)
+	err = e.run(extracting, x.corpus.Config, splits, x.status, mon.advance, func(s extracted) {
 		said := []any{"split", s.Name, "files", len(s.Rows), "dropped", len(s.dropped), "cached", s.cached}
 		if len(s.dropped) > 0 { // a disk may fail after the files were checked
 			said = append(said, "first", s.dropped[0].String())
@@ -222,7 +224,8 @@ func (x *extraction) run(ctx context.Context) (*Manifest, error) {
 		if len(man.Splits) == 0 {
 			fit = s
 		}
-		man.addSplit(s, split.Span, x.model)
+		man.addSplit(s, split.Span)
+		list.add(s)
 		unmeasurable = cmp.Or(unmeasurable, x.corpus.Measurable(split, s.dropped)) // files may have gone since the check
 		writing.Go(func() error {
 			err := features.Write(x.dir(), s.Split)
@@ -244,6 +247,14 @@ func (x *extraction) run(ctx context.Context) (*Manifest, error) {
 	if err := x.measureShifted(ctx, e, fit); err != nil {
 		return nil, fmt.Errorf("measuring the accuracy with changed bytes: %w", err)
 	}
+	if err := list.search(ctx, x.corpus, mon); err != nil {
+		return nil, fmt.Errorf("searching the model's list of training files: %w", err)
+	}
+	man.InUnseen, man.TrainedRows = list.inUnseen, list.rows
+	for _, w := range list.warnings {
+		mon.log().Warn(w)
+	}
+	man.Warnings = append(man.Warnings, list.warnings...)
 	man.Seconds = time.Since(start).Seconds()
 	man.setModel(x.model, engine, e.batch)
 	return man, nil
@@ -587,4 +598,145 @@ func (p *part) compare(fit *traits.Index) {
 			p.Rows[i].NearFit = "no"
 		}
 	}
+}
+
+// trainingList searches the model's list of training files for the rows of the
+// splits. The list has the digests of the bytes that the model sees of a file, or
+// those of whole files, and does not say which.
+type trainingList struct {
+	listed map[string]bool // nil where the model has no list
+	maxLen int             // bytes of a file that the model sees
+
+	fit, in trained
+	found   map[string]bool // digests of the list that are those of rows
+	groups  map[string]bool // of rows that are listed
+
+	rows     map[string]TrainedRows // by split
+	inUnseen string                 // as in report.Results
+	warnings []string
+}
+
+// trained is the rows of a split, and which of them are listed.
+type trained struct {
+	name   string
+	rows   []features.Row
+	files  []dataset.Row
+	listed []bool
+	TrainedRows
+}
+
+func newTrainingList(m *tfmodel.Model) *trainingList {
+	return &trainingList{listed: m.TrainedOn, maxLen: m.MaxLen, found: map[string]bool{}, groups: map[string]bool{}, inUnseen: "unknown"}
+}
+
+// add searches for the bytes of the rows of a split. Splits come in the order of
+// [dataset.Splits.All].
+func (l *trainingList) add(s extracted) {
+	if l.listed == nil {
+		return
+	}
+	t := trained{name: s.Name, rows: s.Rows, files: s.files, listed: make([]bool, len(s.Rows))}
+	for i, r := range s.Rows {
+		if l.listed[r.SHA256] {
+			l.found[r.SHA256] = true
+			l.match(&t, i, &t.MatchedByBytes)
+		}
+	}
+	switch len(l.rows) {
+	case 0:
+		l.fit, l.rows = t, map[string]TrainedRows{}
+	case 1:
+		l.in = t
+	}
+	l.rows[s.Name] = t.TrainedRows
+}
+
+func (l *trainingList) match(t *trained, row int, count *int) {
+	t.listed[row] = true
+	*count++
+	if g := t.rows[row].Group; g != "" {
+		l.groups[g] = true
+	}
+}
+
+// search searches for whole files, where the bytes of rows do not account for all
+// of the list, and sums up. It reads the In files that are longer than the model
+// sees, the fit files of their groups, and other fit files until one is listed.
+func (l *trainingList) search(ctx context.Context, c *dataset.Corpus, mon Monitor) error {
+	if l.listed == nil {
+		return nil
+	}
+	inGroups := map[string]bool{}
+	for _, r := range l.in.rows {
+		inGroups[r.Group] = r.Group != ""
+	}
+	ofIn := func(r features.Row) bool { return inGroups[r.Group] }
+	var unread []dataset.Dropped
+	if len(l.found) < len(l.listed) {
+		in := l.unlisted(&l.in, func(features.Row) bool { return true })
+		mates := l.unlisted(&l.fit, ofIn)
+		mon.stage("searching the model's training files", len(in)+len(mates), "files")
+		var err error
+		if unread, err = l.searchFiles(ctx, c, mon, &l.in, in); err != nil {
+			return err
+		}
+		if _, err = l.searchFiles(ctx, c, mon, &l.fit, mates); err != nil {
+			return err
+		}
+		const some = 64
+		for rest := range slices.Chunk(l.unlisted(&l.fit, func(r features.Row) bool { return !ofIn(r) }), some) {
+			if slices.Contains(l.in.listed, true) || slices.Contains(l.fit.listed, true) {
+				break
+			}
+			if _, err = l.searchFiles(ctx, c, mon, &l.fit, rest); err != nil {
+				return err
+			}
+		}
+	}
+	for i, r := range l.in.rows {
+		if !l.in.listed[i] && l.groups[r.Group] {
+			l.in.GroupMates++
+		}
+	}
+	l.rows[l.fit.name], l.rows[l.in.name] = l.fit.TrainedRows, l.in.TrainedRows
+
+	const unknown = "whether In is new to the network is not known"
+	switch {
+	case slices.Contains(l.in.listed, true):
+		l.inUnseen = "seen"
+	case !slices.Contains(l.fit.listed, true):
+		l.warnings = append(l.warnings, fmt.Sprintf("the model's list of training files names no file of %s and %s, neither by the bytes that the model sees nor by the whole file: %s", l.fit.name, l.in.name, unknown))
+	case len(unread) > 0:
+		l.warnings = append(l.warnings, fmt.Sprintf("split %s: %d of %d files cannot be read to their end; the first: %v: %s", l.in.name, len(unread), len(l.in.rows), unread[0], unknown))
+	default:
+		l.inUnseen = "unseen"
+	}
+	return nil
+}
+
+// unlisted returns the rows of t that are not listed, and of which the model does
+// not see all bytes.
+func (l *trainingList) unlisted(t *trained, of func(features.Row) bool) []int {
+	var rows []int
+	for i, r := range t.rows {
+		if !t.listed[i] && r.Size > int64(l.maxLen) && of(r) {
+			rows = append(rows, i)
+		}
+	}
+	return rows
+}
+
+// searchFiles searches for the whole files of some rows of t, and returns those
+// that cannot be read.
+func (l *trainingList) searchFiles(ctx context.Context, c *dataset.Corpus, mon Monitor, t *trained, rows []int) (unread []dataset.Dropped, err error) {
+	sums, unread, err := c.Digests(ctx, pick(t.files, rows), mon.advance)
+	if err != nil {
+		return nil, err
+	}
+	for i, row := range rows {
+		if read := sums[i] != [sha256.Size]byte{}; read && l.listed[hex.EncodeToString(sums[i][:])] {
+			l.match(t, row, &t.MatchedByFile)
+		}
+	}
+	return unread, nil
 }

@@ -18,7 +18,6 @@ import (
 	"github.com/klauspost/cpuid/v2"
 
 	"driftbench/bench/dataset"
-	"driftbench/bench/features"
 	"driftbench/internal/atomicfile"
 	"driftbench/internal/regular"
 	"driftbench/report"
@@ -59,6 +58,9 @@ type Manifest struct {
 	Dropped  []DroppedFile  `json:"dropped,omitempty"`
 	Warnings []string       `json:"warnings,omitempty"`
 	InUnseen string         `json:"in_unseen,omitempty"` // as in results.json
+	// TrainedRows counts the rows that the model lists as its training files, by
+	// split; it has no entries where the model has no such list.
+	TrainedRows map[string]TrainedRows `json:"trained_rows,omitempty"`
 
 	// Of driftbench score: what was scored, with which fit file, and the
 	// manifest of the command that extracted the features.
@@ -85,6 +87,19 @@ type DroppedFile struct {
 	Label  string `json:"label"`
 	Line   int    `json:"line"` // of the index
 	Reason string `json:"reason"`
+}
+
+// TrainedRows counts the rows of a split that the network was trained on. In is
+// searched for by bytes and by file, fit by file only as far as the answer for In
+// needs it, Out by bytes alone.
+type TrainedRows struct {
+	// MatchedByBytes counts rows whose bytes that the model sees are listed,
+	// MatchedByFile the others whose whole file is.
+	MatchedByBytes int `json:"matched_by_bytes"`
+	MatchedByFile  int `json:"matched_by_file"`
+	// GroupMates counts the In rows that are not listed, but share their group
+	// with a row that is.
+	GroupMates int `json:"group_mates"`
 }
 
 // newManifest holds what is known when a function starts.
@@ -115,9 +130,8 @@ func (m *Manifest) setModel(model *tfmodel.Model, e tfmodel.Engine, batch int) {
 	}
 }
 
-// addSplit counts the files of an extracted split, and finds out whether the
-// network was trained on files of In.
-func (m *Manifest) addSplit(s extracted, span dataset.Span, model *tfmodel.Model) {
+// addSplit counts the files of an extracted split.
+func (m *Manifest) addSplit(s extracted, span dataset.Span) {
 	m.Files += len(s.Rows)
 	for _, d := range s.dropped {
 		m.Dropped = append(m.Dropped, DroppedFile{s.Name, d.Row.Name, d.Row.Label, d.Row.Line, d.Reason})
@@ -128,22 +142,8 @@ func (m *Manifest) addSplit(s extracted, span dataset.Span, model *tfmodel.Model
 		role = report.RoleFit
 	case in.Name:
 		role = report.RoleIn
-		m.InUnseen = inUnseen(model, s.Rows)
 	}
 	m.Splits = append(m.Splits, SplitSummary{s.Name, role, span.From, span.To, len(s.Rows), len(s.dropped)})
-}
-
-// inUnseen says whether the network was trained on any of the rows.
-func inUnseen(m *tfmodel.Model, rows []features.Row) string {
-	if m.TrainedOn == nil {
-		return "unknown"
-	}
-	for _, r := range rows {
-		if m.TrainedOn[r.SHA256] {
-			return "seen"
-		}
-	}
-	return "unseen"
 }
 
 // write writes manifest.json into the folder out.
@@ -280,6 +280,3 @@ func Version() string {
 
 // CPUName is the name that the processor gives itself.
 func CPUName() string { return cmp.Or(strings.TrimSpace(cpuid.CPU.BrandName), runtime.GOARCH) }
-
-// trainedMates is replaced.
-func (m *Manifest) trainedMates(split string) int { return 0 }

@@ -59,7 +59,8 @@ type Model struct {
 	// Layers are the feature layers in the order of their names, then logits.
 	Layers []Layer
 	// TrainedOn holds the SHA-256, in hexadecimal, of every file that the network
-	// was trained on; nil when the model does not say.
+	// was trained on: of its first MaxLen bytes or of the whole file, the list does
+	// not say which. It is nil when the model does not say its files.
 	TrainedOn map[string]bool
 	// Shape is the MalConv's own description; nil when the model was not
 	// converted by this project's script.
