@@ -19,7 +19,7 @@ func headline(v view) []string {
 	last := *d.last()
 	lines = append(lines, v.caveats(last.Split)...)
 	lines = append(lines, v.regrouped()...)
-	for _, s := range []string{v.newFiles(last.Split), v.byFamily(last), v.byMonth(*d, last.Split), v.savings(*d, last), v.advice()} {
+	for _, s := range []string{v.others(last.Split), v.newFiles(last.Split), v.byFamily(last), v.byMonth(*d, last.Split), v.savings(*d, last), v.advice()} {
 		if s != "" {
 			lines = append(lines, s)
 		}
@@ -115,6 +115,21 @@ func (v view) regrouped() []string {
 		lines = append(lines, s+".")
 	}
 	return lines
+}
+
+// others names the other detectors that tell a split from In where the verdict
+// finds no drift.
+func (v view) others(split string) string {
+	var told []string
+	for _, d := range v.Detectors {
+		if s := d.split(split); s != nil && d.Skipped == "" && !d.UsesOutLabels && v.position(*s) == above {
+			told = append(told, d.Name)
+		}
+	}
+	if v.verdict.Drift != driftNo || len(told) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("Other detectors do tell %s from %s, at p < %v each, corrected over the splits and not over the detectors: %s.", short(split, 40), v.trainName(), level, list(told))
 }
 
 // newFiles counts the files of a split that are of no class of the training span.

@@ -65,12 +65,13 @@ func operationFigure(v view) figure {
 	for _, p := range []struct {
 		title  string
 		number func(OperationMonth) Interval
-		setOn  bool // has the 5% of In as its reference
+		target float64 // the value on In; 0 for none
+		ticks  plot.Ticker
 	}{
-		{"share of files rejected", func(m OperationMonth) Interval { return m.Rejected }, true},
-		{"error of the files that are kept", func(m OperationMonth) Interval { return m.ErrorKept }, false},
-		{"AURC", func(m OperationMonth) Interval { return Interval{m.AURC, none(), none()} }, false},
-		{"ECE", func(m OperationMonth) Interval { return Interval{m.ECE, none(), none()} }, false},
+		{"share of files rejected", func(m OperationMonth) Interval { return m.Rejected }, 0.05, shareTicks{}},
+		{"error of the files that are kept", func(m OperationMonth) Interval { return m.ErrorKept }, 0, shareTicks{}},
+		{"AURC", func(m OperationMonth) Interval { return Interval{m.AURC, none(), none()} }, 0, scoreTicks{}},
+		{"ECE", func(m OperationMonth) Interval { return Interval{m.ECE, none(), none()} }, 0, scoreTicks{}},
 	} {
 		ps := cal.points()
 		most := 0.0
@@ -92,13 +93,13 @@ func operationFigure(v view) figure {
 			panel := newPanel(p.title, "", "")
 			s := accuracyStyle()
 			addBand(panel, s, ps)
-			if p.setOn {
-				panel.Add(reference{at: 0.05})
+			if p.target > 0 {
+				panel.Add(reference{at: p.target})
 			}
 			addSeries(panel, s, withoutIntervals(ps))
 			cal.set(panel, width)
 			panel.Y.Min, panel.Y.Max = 0, min(1, max(0.1, most*1.1))
-			panel.Y.Tick.Marker = shareTicks{}
+			panel.Y.Tick.Marker = p.ticks
 			return panel
 		})
 	}
