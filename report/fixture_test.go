@@ -50,7 +50,7 @@ func inventedRun() Results {
 		{Name: "the model knows these files", Status: Pass, Detail: "accuracy on the fit rows is 99%, and 40% are of the commonest class"},
 		{Name: "rows are distinct", Status: Warn, Detail: "11 of 213 files of 2018-late have the bytes of an earlier row", Todo: "take the copies out of the index", Numbers: map[string]Num{"2018-late": 11}},
 		{Name: "the files are programs", Status: Pass, Detail: "every file is a PE"},
-		{Name: classesAlike, Status: Pass, Detail: "every split has files of every class"},
+		{Name: ClassesAlike, Status: Pass, Detail: "every split has files of every class"},
 	}
 	return r
 }
@@ -71,6 +71,12 @@ func inGroups(old Results) Results {
 		s.Groups, s.LargestGroup, s.NearCopies = s.Files/8, 31, 0
 		if s.Role != RoleFit {
 			s.GroupMates, s.NearCopies = i, Num(3*i)
+		}
+	}
+	for i := range r.Detectors {
+		for j := range r.Detectors[i].Months {
+			m := &r.Detectors[i].Months[j]
+			m.Groups = m.Out / 3
 		}
 	}
 	r.Splits[1].Excluded = 4

@@ -380,7 +380,7 @@ func TestPageTells(t *testing.T) {
 			"2019: ECE 0.160", // in the picture's panel
 		}},
 		{large, []string{"k of the neighbour", "<td data-sort=\"12\" class=\"number\">12</td>"}},
-		{Input{Results: inGroups(inventedRun())}, []string{"too narrow near no drift, where it covers about 70%", "Design effect", "Near-copies in fit"}},
+		{Input{Results: inGroups(inventedRun())}, []string{"too narrow near no drift, where it covers about 70%", "Design effect", "<td data-sort=\"16\" class=\"number\">16</td><td data-sort=\"5\" class=\"number\">5</td>", "Near-copies in fit"}},
 	} {
 		p := runPage(c.in)
 		html, err := p.render()

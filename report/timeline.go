@@ -390,6 +390,17 @@ func monthTable(v view) table {
 		return t
 	}
 	ds := v.drawn()
+	groups := map[string]int{}
+	grouped := false
+	for _, d := range ds {
+		for _, m := range d.Months {
+			groups[m.Month] = max(groups[m.Month], m.Groups)
+			grouped = grouped || m.Groups > 0 && m.Groups < m.Out
+		}
+	}
+	if grouped {
+		t.columns = append(t.columns, numColumn("Groups", "groups"))
+	}
 	for _, d := range ds {
 		t.columns = append(t.columns, intervalColumn("AUROC "+clean(d.Name), "auroc "+clean(d.Name)))
 	}
@@ -403,6 +414,9 @@ func monthTable(v view) table {
 	for m := cal.first; m <= cal.last; m++ {
 		name := monthName(m)
 		row := []cell{textCell(name), countCell(files[name])}
+		if grouped {
+			row = append(row, countCell(groups[name]))
+		}
 		for _, d := range ds {
 			x := d.month(name)
 			row = append(row, intervalCell(x.auroc(), auroc3))

@@ -36,8 +36,9 @@ const (
 	manyGrouped = 1.5
 )
 
-// classesAlike is the name of the check that compares the classes of the splits.
-const classesAlike = "classes are alike"
+// ClassesAlike is the name of the check that compares the classes of the splits.
+// Unless it passes, [Judge] asks for the class-balanced AUROC too.
+const ClassesAlike = "classes are alike"
 
 // Judge returns the verdict on a run. It reads the latest Out split that the
 // preferred detector has an AUROC for.
@@ -50,7 +51,7 @@ const classesAlike = "classes are alike"
 //     class-balanced AUROC lies above 0.5 too;
 //   - "no" if p is not below 0.05 and the interval ends below 0.7;
 //   - "unknown" in every other case: an AUROC below 0.5, one without an interval,
-//     or an interval too wide to rule drift out.
+//     an interval too wide to rule drift out, or classes that may be the cause.
 //
 // The action is "retrain" if drift is "yes" with an AUROC of at least 0.55 and the
 // accuracy interval lies below that of In, "label" if one of the two holds
@@ -260,7 +261,7 @@ func (v view) classesDiffer(split string) bool {
 	if !in.labelled() || !s.labelled() {
 		return false
 	}
-	check := find(v.Checks, func(c Check) bool { return c.Name == classesAlike })
+	check := find(v.Checks, func(c Check) bool { return c.Name == ClassesAlike })
 	return check != nil && check.Status != Pass || len(v.lacking(in, s)) > 0 || len(v.lacking(s, in)) > 0
 }
 
