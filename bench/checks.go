@@ -56,7 +56,8 @@ func (s *Splits) checks(r *report.Results) []report.Check {
 		{"nothing is missing on one side", nothingIsMissing},
 		{"In is new to network and detectors", inIsNew},
 		{"enough groups", enoughGroups},
-		{"classes are alike", classesAreAlike},
+		{report.ClassesAlike, classesAreAlike},
+		{"labels are known", labelsAreKnown},
 		{"the effect is large enough to matter", effectMatters},
 	} {
 		f := check.run(s, r)
@@ -572,12 +573,6 @@ func classesAreAlike(s *Splits, r *report.Results) (f finding) {
 			if label, a, b := mostChanged(in, out); len(onlyIn)+len(onlyOut) == 0 && mixDiffers(in, out) {
 				f.add(report.Warn, todo, "the mix of classes of %s is not that of %s: %s is %s against %s", x.Name, s.In.Name, label, percent(b), percent(a))
 			}
-			if fresh := len(x.Rows) - int(total(out)); fresh > 0 {
-				share := float64(fresh) / float64(len(x.Rows))
-				f.set("without_class "+x.Name, share)
-				f.add(report.Warn, "read the families of their own in the table by family",
-					"%d files of %s (%s) have no label or one that training lacks", fresh, x.Name, percent(share))
-			}
 		}
 		// TESSERACT's rule: every class should be there over the whole span.
 		if x.From < x.To {
@@ -605,6 +600,23 @@ func classesAreAlike(s *Splits, r *report.Results) (f finding) {
 	}
 	if f.status == "" {
 		f.add(report.Pass, "", "every split has the classes of %s in a like mix", s.In.Name)
+	}
+	return f
+}
+
+// labelsAreKnown counts the files that have no class, which no number by class
+// holds.
+func labelsAreKnown(s *Splits, _ *report.Results) (f finding) {
+	for _, x := range s.Out {
+		if n := len(x.Rows) - len(x.labelled()); n > 0 {
+			share := float64(n) / float64(len(x.Rows))
+			f.set("without_class "+x.Name, share)
+			f.add(report.Warn, "read the AUROC of new families and of files without a label in the table by family",
+				"%d files of %s (%s) have no label or one that training lacks", n, x.Name, percent(share))
+		}
+	}
+	if f.status == "" {
+		f.add(report.Pass, "", "every later file has a label of the training span")
 	}
 	return f
 }

@@ -175,7 +175,7 @@ func TestChecks(t *testing.T) {
 				}
 			}
 		}, report.Warn, "the mix of classes of 2018"},
-		{"a new family", "classes are alike", func(s *Splits) {
+		{"a new family", "labels are known", func(s *Splits) {
 			s.Out[0].Classes[3], s.Out[0].Rows[3].Label = -1, "ransom"
 		}, report.Warn, "1 files of 2018 (1.2%) have no label or one that training lacks"},
 		{"a class of one month", "classes are alike", func(s *Splits) {
@@ -211,8 +211,8 @@ func TestChecks(t *testing.T) {
 			s := healthy(t)
 			tc.change(s)
 			checks := run(s)
-			if len(checks) != 8 {
-				t.Fatalf("%d checks, want 8", len(checks))
+			if len(checks) != 9 {
+				t.Fatalf("%d checks, want 9", len(checks))
 			}
 			if tc.check == "" {
 				for _, c := range checks {

@@ -13,6 +13,10 @@ import (
 // Naeini et al. (2015).
 const calibrationBins = 10
 
+// mostMonthlyConfusion is the number of labels up to which the confusion matrix of
+// every month is kept: it has as many numbers as the square of the labels.
+const mostMonthlyConfusion = 64
+
 var nan = math.NaN()
 
 // classifier measures the accuracy of the model on the files that have a class,
@@ -87,6 +91,9 @@ func (s *Splits) addMonths(c *report.Classifier) {
 			continue
 		}
 		a := s.accuracy(m.String(), rows, rows.labelled())
+		if len(s.Labels) > mostMonthlyConfusion {
+			a.Confusion = nil
+		}
 		c.Months = append(c.Months, a)
 		months = append(months, m)
 		accuracies = append(accuracies, float64(a.Accuracy.Value))
