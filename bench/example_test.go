@@ -35,7 +35,7 @@ func Example() {
 		fmt.Printf("%s: AUROC %.2f [%.2f, %.2f]\n", s.Split, s.AUROC, s.AUROCLo, s.AUROCHi)
 	}
 	// Output:
-	// 2018-Q1: AUROC 0.51 [0.34, 0.67]
-	// 2018-late: AUROC 0.73 [0.56, 0.85]
-	// 2019: AUROC 0.83 [0.69, 0.91]
+	// 2018-Q1: AUROC 0.78 [0.57, 0.91]
+	// 2018-late: AUROC 0.88 [0.66, 0.97]
+	// 2019: AUROC 0.91 [0.72, 0.98]
 }

@@ -8,6 +8,11 @@
 // overlap, no constant tells them apart, and files held out of training are
 // new but of the same distribution.
 //
+// Files come in builds, of which most have one file or a few and some have many.
+// The files of a build are linked within two hours, seen within two days, draw
+// from one variant, and take a third of all they draw from what the build shares, so
+// that they resemble each other more than files of the same family do.
+//
 // Drift moves files away from 2017 month by month. With the knob at x, in a
 // file of the k-th month after December 2017 the share
 //
@@ -25,6 +30,7 @@ package corpus
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -46,6 +52,16 @@ type Options struct {
 	Files int     // number of files; 0 means 1200, the least is 50
 	Seed  uint64  // draws the files; the families are the same for all seeds
 	Drift float64 // 0 is none, 1 is plain to see; not negative
+	// GroupSize is how many files a build has on average; 0 means 4. With 1 files
+	// are on their own, and the index has no groups. In a small corpus builds are
+	// smaller, so that every family has several.
+	GroupSize float64
+}
+
+// withDefaults returns opt with values in place of zeros.
+func (opt Options) withDefaults() Options {
+	opt.Files, opt.GroupSize = cmp.Or(opt.Files, 1200), cmp.Or(opt.GroupSize, 4)
+	return opt
 }
 
 // Check refuses options that no corpus can be made of.
@@ -55,6 +71,9 @@ func (opt Options) Check() error {
 	}
 	if !(opt.Drift >= 0) || math.IsInf(opt.Drift, 1) {
 		return fmt.Errorf("corpus: drift %v: ask for 0 (none) or more", opt.Drift)
+	}
+	if opt.GroupSize != 0 && !(opt.GroupSize >= 1) || math.IsInf(opt.GroupSize, 1) {
+		return fmt.Errorf("corpus: %v files a build: ask for 1 (no builds) or more", opt.GroupSize)
 	}
 	return nil
 }
@@ -67,9 +86,7 @@ func Synth(ctx context.Context, dir string, opt Options) error {
 	if err := opt.Check(); err != nil {
 		return err
 	}
-	if opt.Files == 0 {
-		opt.Files = 1200
-	}
+	opt = opt.withDefaults()
 	dir, err := target(dir)
 	if err != nil {
 		return fmt.Errorf("corpus: %w", err)
@@ -156,9 +173,15 @@ func fill(ctx context.Context, dir string, opt Options) error {
 // index is the content of dataset.csv. Names and labels need no quotes.
 func index(plan []planned) []byte {
 	var b strings.Builder
-	b.WriteString("name,label,first_seen\n")
+	group := func(build *build) string { return "," + build.name }
+	if plan[0].build == nil {
+		group = func(*build) string { return "" }
+		b.WriteString("name,label,first_seen\n")
+	} else {
+		b.WriteString("name,label,first_seen,group\n")
+	}
 	for _, f := range plan {
-		fmt.Fprintf(&b, "%s,%s,%s\n", f.name, labels[f.family], f.seen.Format("2006-01-02"))
+		fmt.Fprintf(&b, "%s,%s,%s%s\n", f.name, labels[f.family], f.seen.Format("2006-01-02"), group(f.build))
 	}
 	return []byte(b.String())
 }
@@ -168,18 +191,18 @@ const mark = "# Synthetic files made by driftbench corpus synth:"
 
 // config is the content of corpus.yaml: the default configuration.
 func config(opt Options) []byte {
-	return fmt.Appendf(nil, `%s --files %d --seed %d --drift %v
+	return fmt.Appendf(nil, `%s --files %d --seed %d --drift %v --group-size %v
 index: dataset.csv
 root: .
 trim: ""
 labels: [%s]
-train: {name: "2017", from: 2017-01, to: 2017-12, fit: 0.7123, holdout: random}
+train: {name: "2017", from: 2017-01, to: 2017-12, fit: 0.7123}
 tests:
   - {name: 2018-Q1,   from: 2018-01, to: 2018-03, sample: 0.3}
   - {name: 2018-late, from: 2018-04, to: 2018-12, sample: 0.3}
   - {name: 2019,      from: 2019-01, to: 2019-12, sample: 0.3}
 seed: 1
-`, mark, opt.Files, opt.Seed, opt.Drift, strings.Join(labels[:], ", "))
+`, mark, opt.Files, opt.Seed, opt.Drift, opt.GroupSize, strings.Join(labels[:], ", "))
 }
 
 // target resolves dir and refuses one that holds anything but a corpus made

@@ -65,14 +65,20 @@ func TestSynthIsDeterministic(t *testing.T) {
 	}
 	// The committed model was trained on these bytes: whoever changes them
 	// trains it again.
-	if want := "3d7cba50ffc59ddc921c6a9ef02b0977780eb4fe25672af6034c1a81cf12a56c"; a != want {
+	if want := "a89cd99538e2b4cedfab242cdc72a1788a50939bc60ab6467d52ab7fe298193b"; a != want {
 		t.Errorf("digest %s, want %s", a, want)
+	}
+	// Files on their own are those of a corpus without builds.
+	if single, want := digest(t, synth(t, Options{Files: 60, Seed: 1, Drift: 1, GroupSize: 1}), isFile), "ac0ae230d692c140cb8fe70451fd8217d7bad3cfc15d2d61be50517a31afc4e9"; single != want {
+		t.Errorf("digest without builds %s, want %s", single, want)
 	}
 }
 
+func isFile(name string) bool { return strings.HasSuffix(name, ".exe") }
+
 func TestDriftLeavesTheTrainingSpanAlone(t *testing.T) {
 	in2017 := func(name string) bool { return strings.Contains(name, "/2017-") }
-	later := func(name string) bool { return strings.HasSuffix(name, ".exe") && !in2017(name) }
+	later := func(name string) bool { return isFile(name) && !in2017(name) }
 	none, some := synth(t, Options{Files: 60}), synth(t, Options{Files: 60, Drift: 0.5})
 	if digest(t, none, in2017) != digest(t, some, in2017) {
 		t.Error("drift changes files of 2017")
@@ -90,7 +96,8 @@ func TestNoDriftIsNone(t *testing.T) {
 		content := func(year int, month time.Month) []byte {
 			return w.file(planned{
 				family: family,
-				seen:   time.Date(year, month, 3, 0, 0, 0, 0, time.UTC),
+				build:  &build{seed: [2]uint64{1, 2}},
+				linked: time.Date(year, month, 3, 0, 0, 0, 0, time.UTC),
 				rng:    rand.New(rand.NewPCG(1, uint64(family))),
 			})
 		}
@@ -160,18 +167,20 @@ func TestDriftGrows(t *testing.T) {
 
 func TestPlanFillsTheSplits(t *testing.T) {
 	for _, c := range []struct {
-		files int
-		want  []int // rows of each split
+		opt  Options
+		want []int // rows of each split
 	}{
-		{1200, []int{356, 144, 66, 72, 72}},
-		{50, []int{14, 6, 3, 3, 3}},
+		{Options{Files: 1200, GroupSize: 1}, []int{356, 144, 66, 72, 72}},
+		{Options{Files: 50, GroupSize: 1}, []int{14, 6, 3, 3, 3}},
+		{Options{Files: 1200, Seed: 1}, []int{360, 140, 66, 72, 72}},
+		{Options{Files: 150, Seed: 1}, []int{39, 23, 8, 9, 9}},
+		{Options{Files: 50, Seed: 1}, []int{13, 7, 3, 3, 3}},
 	} {
 		dir := t.TempDir()
-		opt := Options{Files: c.files}
-		if err := os.WriteFile(filepath.Join(dir, "dataset.csv"), index(newPlan(opt)), 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, "dataset.csv"), index(newPlan(c.opt)), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(filepath.Join(dir, "corpus.yaml"), config(opt), 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, "corpus.yaml"), config(c.opt.withDefaults()), 0o644); err != nil {
 			t.Fatal(err)
 		}
 		corpus, err := dataset.Load(dir, dataset.Options{})
@@ -182,14 +191,118 @@ func TestPlanFillsTheSplits(t *testing.T) {
 		for _, s := range corpus.Splits.All() {
 			got = append(got, len(s.Rows))
 		}
-		if !reflect.DeepEqual(got, c.want) || len(corpus.Warnings) != 0 {
-			t.Errorf("%d files: splits of %v, want %v; %q", c.files, got, c.want, corpus.Warnings)
+		if !reflect.DeepEqual(got, c.want) {
+			t.Errorf("%+v: splits of %v, want %v", c.opt, got, c.want)
 		}
 		want := dataset.DefaultConfig()
-		want.Dir = dir
+		want.Dir, want.Train.Holdout = dir, dataset.HoldoutGroup
+		if c.opt.GroupSize == 1 {
+			want.Train.Holdout = dataset.HoldoutRandom
+		}
 		if !reflect.DeepEqual(corpus.Config, want) {
 			t.Errorf("configuration %+v, want the default", corpus.Config)
 		}
+		if few := c.opt.Files < 200 && c.opt.GroupSize != 1; few != (len(corpus.Warnings) == 1) || !few && len(corpus.Warnings) > 0 {
+			t.Errorf("%+v: warnings %q", c.opt, corpus.Warnings)
+		}
+	}
+}
+
+// A build is of one family, linked within two hours and seen within two days;
+// sizes are heavy-tailed around the mean that was asked for.
+func TestBuilds(t *testing.T) {
+	for _, c := range []struct {
+		files      int
+		mean       float64
+		low, high  float64 // bounds of the mean size
+		most       int
+		largeShare float64 // of builds with twice the mean or more, at least
+	}{
+		{12000, 4, 3.6, 4.4, 300, 0.05},
+		{1200, 4, 3, 5, 30, 0.08},
+		{1200, 1.5, 1.3, 1.7, 30, 0.03},
+		{1200, 12, 9, 14, 41, 0.1},
+		{150, 4, 2.5, 4, 5, 0},
+	} {
+		builds := map[string][]planned{}
+		for _, f := range newPlan(Options{Files: c.files, GroupSize: c.mean, Seed: 3}) {
+			builds[f.build.name] = append(builds[f.build.name], f)
+		}
+		families := map[string]map[int]int{}
+		large := 0.0
+		for name, files := range builds {
+			if len(files) > c.most {
+				t.Errorf("build %s has %d files, more than %d", name, len(files), c.most)
+			}
+			if float64(len(files)) >= 2*c.mean {
+				large++
+			}
+			first := files[0]
+			for _, f := range files {
+				if d := f.linked.Sub(first.linked).Abs(); f.family != first.family || d > 2*time.Hour || f.seen.Sub(f.linked).Abs() > 46*time.Hour || f.strength != first.strength {
+					t.Errorf("build %s has files of families %d and %d, linked %v apart", name, first.family, f.family, d)
+				}
+				if f.seen.Format("2006-01") != first.seen.Format("2006-01") {
+					t.Errorf("build %s was seen in %v and %v", name, first.seen, f.seen)
+				}
+			}
+			key := fmt.Sprint(first.seen.Year())
+			if families[key] == nil {
+				families[key] = map[int]int{}
+			}
+			families[key][first.family]++
+		}
+		if mean := float64(c.files) / float64(len(builds)); mean < c.low || mean > c.high {
+			t.Errorf("%d files, mean %v: builds of %v files on average, want %v to %v", c.files, c.mean, mean, c.low, c.high)
+		}
+		if share := large / float64(len(builds)); share < c.largeShare {
+			t.Errorf("%d files, mean %v: %v of the builds are large", c.files, c.mean, share)
+		}
+		for family := range labels {
+			if families["2017"][family] < 3 {
+				t.Errorf("%d files, mean %v: %d builds of %s in 2017, want 3", c.files, c.mean, families["2017"][family], labels[family])
+			}
+		}
+	}
+}
+
+// Files of one build share more windows than files of the same family do.
+func TestBuildsAreAlike(t *testing.T) {
+	w := newWorld()
+	type file struct {
+		planned
+		windows map[string]bool
+	}
+	var files []file
+	for _, f := range newPlan(Options{Files: 1200, Seed: 3})[:150] {
+		content := w.file(f)
+		x := file{f, map[string]bool{}}
+		for i := 0; i+window <= len(content); i += window {
+			x.windows[string(content[i:i+window])] = true
+		}
+		files = append(files, x)
+	}
+	var shared, pairs [2]float64 // of other builds, of the same
+	for i, a := range files {
+		for _, b := range files[:i] {
+			if a.family != b.family {
+				continue
+			}
+			same := 0
+			if a.build == b.build {
+				same = 1
+			}
+			for window := range a.windows {
+				if b.windows[window] {
+					shared[same]++
+				}
+			}
+			pairs[same]++
+		}
+	}
+	other, same := shared[0]/pairs[0], shared[1]/pairs[1]
+	if !(same > 1.2*other) {
+		t.Errorf("two files share %.2f windows, two of one build %.2f", other, same)
 	}
 }
 
@@ -287,7 +400,7 @@ func TestSynthStops(t *testing.T) {
 
 func TestSynthRefusesOptions(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "corpus")
-	for _, opt := range []Options{{Files: 49}, {Files: -1}, {Drift: -0.1}, {Drift: math.NaN()}, {Drift: math.Inf(1)}} {
+	for _, opt := range []Options{{Files: 49}, {Files: -1}, {Drift: -0.1}, {Drift: math.NaN()}, {Drift: math.Inf(1)}, {GroupSize: 0.5}, {GroupSize: math.NaN()}, {GroupSize: math.Inf(1)}} {
 		if err := Synth(t.Context(), dir, opt); err == nil {
 			t.Errorf("%+v: no error", opt)
 		}

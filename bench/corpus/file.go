@@ -13,21 +13,25 @@ const entry = "\x33\xc0\xc3"
 // second call would make another file.
 func (w *world) file(f planned) []byte {
 	r := f.rng
-	objects := newDrawer(w, f, func(b *bank) []idiom { return b.objects }, func(f *family) [2]weights { return f.objects })
-	idioms := newDrawer(w, f, func(b *bank) []idiom { return b.idioms }, func(f *family) [2]weights { return f.idioms })
-	imports := newDrawer(w, f, func(b *bank) []imported { return b.imports }, func(f *family) [2]weights { return f.imports })
+	shared := r // draws what the files of a build have in common
+	if f.build != nil {
+		shared = rand.New(rand.NewPCG(f.build.seed[0], f.build.seed[1]))
+	}
+	objects := newDrawer(w, f, shared, func(b *bank) []idiom { return b.objects }, func(f *family) [2]weights { return f.objects })
+	idioms := newDrawer(w, f, shared, func(b *bank) []idiom { return b.idioms }, func(f *family) [2]weights { return f.idioms })
+	imports := newDrawer(w, f, shared, func(b *bank) []imported { return b.imports }, func(f *family) [2]weights { return f.imports })
 	p := &palette{
-		newDrawer(w, f, func(b *bank) []table { return b.tables }, func(f *family) [2]weights { return f.tables }),
-		newDrawer(w, f, func(b *bank) []string { return b.strings }, func(f *family) [2]weights { return f.strings }),
-		newDrawer(w, f, func(b *bank) []byte { return b.keys }, func(f *family) [2]weights { return f.keys }),
+		newDrawer(w, f, shared, func(b *bank) []table { return b.tables }, func(f *family) [2]weights { return f.tables }),
+		newDrawer(w, f, shared, func(b *bank) []string { return b.strings }, func(f *family) [2]weights { return f.strings }),
+		newDrawer(w, f, shared, func(b *bank) []byte { return b.keys }, func(f *family) [2]weights { return f.keys }),
 	}
 
-	packed := r.Float64() < 0.12+0.3*f.strength
-	codeSize := spread(r, 4_000, 60_000)
+	packed := shared.Float64() < 0.12+0.3*f.strength
+	codeSize := spread(shared, 4_000, 60_000)
 	switch {
 	case packed:
 		codeSize /= 4 // what unpacks the rest
-	case r.IntN(20) == 0:
+	case shared.IntN(20) == 0:
 		codeSize *= 3
 	}
 	codeSize += int(float64(codeSize) * f.strength / 2)
@@ -73,7 +77,7 @@ func (w *world) file(f planned) []byte {
 		pack.data = noise(r, spread(r, 12_000, 90_000))
 		sections = append(sections, pack)
 	}
-	return buildPE(f.seen, 0x80+8*r.IntN(16), sections, text.rva+uint32(codeSize-len(entry)), dirs)
+	return buildPE(f.linked, 0x80+8*r.IntN(16), sections, text.rva+uint32(codeSize-len(entry)), dirs)
 }
 
 // after is the RVA behind a section.

@@ -127,32 +127,46 @@ func (w weights) pick(r *rand.Rand) int {
 }
 
 // drawer draws things. With probability strength a draw is a drifted one: from
-// the later bank, or from the plain bank as another family would draw.
+// the later bank, or from the plain bank as another family would draw. A third of
+// the draws of a file of a build are of things that all its files share.
 type drawer[T any] struct {
 	rng      *rand.Rand
 	strength float64
 	things   [2][]T
-	own      [2]weights // of the file's variant
+	own      [2]weights // of the file's or the build's variant
 	others   []weights  // of the other families, over the plain bank
+	shared   []T        // none of a file on its own
 }
 
 // newDrawer draws for one file from the things of each bank that part returns,
-// by the weights that its family has for them.
-func newDrawer[T any](w *world, f planned, part func(*bank) []T, of func(*family) [2]weights) drawer[T] {
-	d := drawer[T]{rng: f.rng, strength: f.strength}
+// by the weights that its family has for them. shared draws what the files of
+// its build have in common.
+func newDrawer[T any](w *world, f planned, shared *rand.Rand, part func(*bank) []T, of func(*family) [2]weights) drawer[T] {
+	d := drawer[T]{rng: shared, strength: f.strength}
 	for i := range w.banks {
 		d.things[i] = part(&w.banks[i])
-		d.own[i] = of(&w.families[f.family])[i].vary(f.rng)
+		d.own[i] = of(&w.families[f.family])[i].vary(shared)
 	}
 	for i := range w.families {
 		if i != f.family {
 			d.others = append(d.others, of(&w.families[i])[0])
 		}
 	}
+	if f.build != nil {
+		all := make([]T, 16)
+		for i := range all {
+			all[i] = d.draw()
+		}
+		d.shared = all
+	}
+	d.rng = f.rng
 	return d
 }
 
 func (d drawer[T]) draw() T {
+	if len(d.shared) > 0 && d.rng.IntN(3) == 0 {
+		return d.shared[d.rng.IntN(len(d.shared))]
+	}
 	bank, w := 0, d.own[0]
 	if d.strength > 0 && d.rng.Float64() < d.strength {
 		if d.rng.IntN(3) == 0 {

@@ -34,10 +34,10 @@ func TestMain(m *testing.M) {
 
 const model = "../corpus/malconv" // the committed model
 
-// small is a corpus of 150 files with drift.
+// small is a corpus of 150 files with drift and without groups.
 var small = sync.OnceValue(func() string {
 	dir := filepath.Join(shared, "corpus")
-	if err := corpus.Synth(context.Background(), dir, corpus.Options{Files: 150, Seed: 1, Drift: 1}); err != nil {
+	if err := corpus.Synth(context.Background(), dir, corpus.Options{Files: 150, Seed: 1, Drift: 1, GroupSize: 1}); err != nil {
 		panic(err)
 	}
 	return dir

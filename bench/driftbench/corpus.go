@@ -42,6 +42,7 @@ func (a *app) synthCommand() *cobra.Command {
 	fl.IntVar(&opt.Files, "files", 1200, "number of files, `N`")
 	fl.Uint64Var(&opt.Seed, "seed", 1, "the same seed `S` makes the same bytes")
 	fl.Float64Var(&opt.Drift, "drift", 1, "`X`: with 0 later files come from the same distribution, more moves them month by month")
+	fl.Float64Var(&opt.GroupSize, "group-size", 4, "`MEAN` files a build, that is, a group of files that resemble each other; 1: no groups")
 	cmd.MarkFlagRequired("out")
 	return cmd
 }

@@ -274,6 +274,7 @@ func TestUsage(t *testing.T) {
 		{[]string{"throughput", "--batch", "1,x"}, `invalid argument "1,x" for "--batch" flag: want a whole number` + "\n"},
 		{append(synth, "--drift", "x"), `invalid argument "x" for "--drift" flag: want a number` + "\n"},
 		{append(synth, "--files", "49"), `corpus: 49 files are too few for the splits: ask for 50 or more`},
+		{append(synth, "--group-size", "0.5"), `corpus: 0.5 files a build: ask for 1 (no builds) or more`},
 		{append(synth, "--drift", "-1"), `corpus: drift -1: ask for 0 (none) or more`},
 		{append(run, "--threads", "-2"), `--threads -2: want 0 or more`},
 		{append(run, "--resamples", "0"), `--resamples 0: want 1 or more`},
