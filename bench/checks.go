@@ -231,11 +231,19 @@ func bestOrder(m stats.Confusion) []int {
 // filesArePrograms looks at the kinds of files of every split.
 func filesArePrograms(s *Splits, r *report.Results) (f finding) {
 	in := mixOfKinds(s.In)
+	var unknown []string
+	for _, x := range s.All() {
+		if mixOfKinds(x) == nil {
+			unknown = append(unknown, x.Name)
+		}
+	}
+	if len(unknown) > 0 {
+		f.add(report.Warn, "extract the features again to know", "the kinds of the files of %s are not known", some(unknown))
+	}
 	for i, x := range s.All() {
 		d := r.Splits[i]
 		kinds := mixOfKinds(x)
-		if len(x.Rows) > 0 && len(kinds) == 0 {
-			f.add(report.Warn, "extract the features again to know", "the kinds of the files of %s are not known", x.Name)
+		if kinds == nil {
 			continue
 		}
 		stands, worst := 0, ""
@@ -254,10 +262,10 @@ func filesArePrograms(s *Splits, r *report.Results) (f finding) {
 			}
 			f.add(status, "fetch or unpack the programs in their place", "%s of the files of %s are no programs (%s)", percent(share), x.Name, worst)
 		}
-		unknown := float64(kinds[string(traits.Other)]) / float64(len(x.Rows))
-		f.set("other "+x.Name, unknown)
-		if unknown > 0.5 {
-			f.add(report.Warn, "look at the files: they may be packed, enciphered or changed", "%s of the files of %s are of no known kind", percent(unknown), x.Name)
+		strange := float64(kinds[string(traits.Other)]) / float64(len(x.Rows))
+		f.set("other "+x.Name, strange)
+		if strange > 0.5 {
+			f.add(report.Warn, "look at the files: they may be packed, enciphered or changed", "%s of the files of %s are of no known kind", percent(strange), x.Name)
 		}
 		if x.Role == report.RoleOut && len(in) > 0 {
 			if kind, a, b := mostChanged(in, kinds); mixDiffers(in, kinds) {
