@@ -239,9 +239,18 @@ func (v view) savings(d Detector, last DetectorSplit) string {
 	return text + fmt.Sprintf("takes the accuracy on the rest from %s to %s.", before, after)
 }
 
-// advice returns the recommendation with its rule, under a condition if it is
-// not known whether the network was trained on In.
+// advice returns the recommendation with its rule.
 func (v view) advice() string {
+	recommendation := v.recommendation()
+	if recommendation == "" {
+		return ""
+	}
+	return recommendation + fmt.Sprintf(" Rule: retrain when the AUROC of the last split is above 0.5 at p < %v (Holm over the splits), is at least %v, and its accuracy interval lies below that of In; label a sample of the newest files when the AUROC or the accuracy says so alone; else keep.", level, smallEffect)
+}
+
+// recommendation says what to do, under a condition if it is not known whether
+// the network was trained on In; "" where the verdict is withheld.
+func (v view) recommendation() string {
 	action, ok := map[string]string{
 		actionKeep:    "keep the model.",
 		actionLabel:   "label a sample of the newest files, and measure the accuracy on it.",
@@ -255,5 +264,5 @@ func (v view) advice() string {
 	if v.InUnseen != "unseen" {
 		action = fmt.Sprintf("if %s was new to the network, %s", v.inName(), action)
 	}
-	return "Recommendation: " + action + fmt.Sprintf(" Rule: retrain when the AUROC of the last split is above 0.5 at p < %v (Holm over the splits), is at least %v, and its accuracy interval lies below that of In; label a sample of the newest files when the AUROC or the accuracy says so alone; else keep.", level, smallEffect)
+	return "Recommendation: " + action
 }

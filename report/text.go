@@ -402,6 +402,9 @@ func writeVerdict(b *strings.Builder, v view) {
 		lead = "VERDICT WITHHELD: a check blocks it."
 	}
 	writeFolded(b, lead)
+	if s := v.recommendation(); s != "" {
+		writeFolded(b, s)
+	}
 	for _, c := range v.alerts() {
 		writeFolded(b, fmt.Sprintf("%s: %s: %s", strings.ToLower(c.Status.word()), clean(c.Name), c.text()))
 	}
