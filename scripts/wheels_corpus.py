@@ -2,9 +2,10 @@
 
 A wheel is a zip file, and the zip entries of its extension modules and DLLs
 keep their build date: a dated collection of PE files whose label, the
-project, is beyond doubt. wheels.txt lists the wheels. The corpus is
+project, is beyond doubt, as is the group of files that were made together, the
+release. wheels.txt lists the wheels. The corpus is
 
-    OUT_DIR/dataset.csv     name,label,first_seen,wheel,entry
+    OUT_DIR/dataset.csv     name,label,first_seen,group,wheel,entry
     OUT_DIR/corpus.yaml     the time splits
     OUT_DIR/files/<sha256>  the programs; never run them
 
@@ -40,13 +41,14 @@ SPLITS = [
 
 CORPUS_YAML = """\
 # Extension modules and DLLs from the Windows wheels of {projects}.
-# The label is the project, first_seen the build date. All programs are
-# benign: the corpus shows drift between releases, not between malware.
+# The label is the project, the group its release, first_seen the build date.
+# All programs are benign: the corpus shows drift between releases, not between
+# malware. Whole releases are held out.
 # The spans are small, so the test splits take every row (sample: 1).
 index: dataset.csv
 root: .
 labels: [{labels}]
-train: {{name: "2017", from: 2017-01, to: 2017-12, fit: 0.7123, holdout: random}}
+train: {{name: "2017", from: 2017-01, to: 2017-12, fit: 0.7123, holdout: group}}
 tests:
 {tests}
 seed: 1
@@ -77,6 +79,7 @@ class Program(NamedTuple):
 
     first_seen: str  # YYYY-MM-DD
     label: str
+    group: str  # project and release, such as "numpy 1.13.1"
     wheel: str
     entry: str
     sha256: str
@@ -137,7 +140,7 @@ def programs(wheel, path):
             data = z.read(info)
             if is_pe(data):
                 date = "%04d-%02d-%02d" % info.date_time[:3]
-                yield Program(date, wheel.project, wheel.file, info.filename, hashlib.sha256(data).hexdigest()), data
+                yield Program(date, wheel.project, f"{wheel.project} {wheel.version}", wheel.file, info.filename, hashlib.sha256(data).hexdigest()), data
 
 
 def split_of(program):
@@ -174,8 +177,8 @@ def write_corpus(wheels, paths, out):
         rows = sorted(kept.values())
         with open(tmp / "dataset.csv", "w", newline="") as f:
             w = csv.writer(f, lineterminator="\n")
-            w.writerow(["name", "label", "first_seen", "wheel", "entry"])
-            w.writerows([f"files/{p.sha256}", p.label, p.first_seen, p.wheel, p.entry] for p in rows)
+            w.writerow(["name", "label", "first_seen", "group", "wheel", "entry"])
+            w.writerows([f"files/{p.sha256}", p.label, p.first_seen, p.group, p.wheel, p.entry] for p in rows)
         labels = sorted({w.project for w in wheels})
         tests = "\n".join(f"  - {{name: {n}, from: {a}, to: {b}, sample: 1}}" for n, a, b in SPLITS[1:])
         (tmp / "corpus.yaml").write_text(CORPUS_YAML.format(projects=", ".join(labels), labels=", ".join(labels), tests=tests))

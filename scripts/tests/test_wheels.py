@@ -55,6 +55,17 @@ def test_rows_are_dated_labelled_and_stored_under_their_hash(tmp_path):
         assert (out / row["name"]).read_bytes() == data
 
 
+def test_the_group_is_the_release(tmp_path):
+    day = (2017, 5, 1)
+    one, other, next_ = (make_wheel(tmp_path, "p", [("a.pyd", day, pe(v.encode()))], v) for v in ("1.0", "1.0.post1", "1.1"))
+    twin = tmp_path / "p-1.0-cp35-none-win32.whl"
+    with zipfile.ZipFile(twin, "w") as z:
+        z.writestr(zipfile.ZipInfo("b.pyd", (*day, 12, 0, 0)), pe(b"b"))
+    out, _ = corpus(tmp_path, one, other, next_, wc.Wheel("p", "1.0", wc.sha256_of(twin), twin.name))
+    assert sorted(r["group"] for r in read_rows(out)) == ["p 1.0", "p 1.0", "p 1.0.post1", "p 1.1"]
+    assert "holdout: group" in (out / "corpus.yaml").read_text()
+
+
 def test_only_pe_files_count(tmp_path):
     day = (2017, 5, 1)
     _, (rows, _, _) = corpus(tmp_path, make_wheel(tmp_path, "p", [
@@ -184,3 +195,7 @@ def test_the_list_gives_every_project_in_every_split():
         assert w.file.lower().startswith(f"{w.project}-{w.version}-".lower())
         releases.setdefault(w.project, set()).add(w.version)
     assert len(releases) >= 4 and min(len(v) for v in releases.values()) >= 4
+    # Whole releases are held out of 2017, and that wants 20 of them.
+    text = (SCRIPTS / "wheels.txt").read_text()
+    year = text[text.index("# 2017\n"):text.index("# 2018-01")]
+    assert len({line.split()[0] for line in year.splitlines() if "==" in line}) >= 20
