@@ -10,7 +10,8 @@ import (
 )
 
 // Engine computes the outputs of a model. It is safe for concurrent use. The
-// outputs of a file do not depend on the other files of its batch.
+// outputs of a file do not depend on the other files of its batch, but for the last
+// bits of TensorFlow's on a GPU, and of a model without the signature "windows".
 type Engine interface {
 	// Name is one of [EngineNames].
 	Name() string

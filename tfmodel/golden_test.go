@@ -3,6 +3,7 @@ package tfmodel_test
 import (
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -127,6 +128,48 @@ func TestConcurrentRuns(t *testing.T) {
 			}
 			wg.Wait()
 		})
+	}
+}
+
+// TestBatchesAreTheSame holds that the outputs of a file are the same bits in
+// every batch, for every engine that does not say otherwise.
+func TestBatchesAreTheSame(t *testing.T) {
+	for _, model := range []string{"../bench/corpus/malconv", "testdata/same", "testdata/ember"} {
+		for name := range engines {
+			m, e := open(t, model, name)
+			if depends := strings.Contains(e.Identity(), "the last bits depend on the batch"); depends != (name == "dense") {
+				t.Errorf("%s: identity %q", name, e.Identity())
+			} else if depends {
+				continue
+			}
+			rng := rand.NewChaCha8([32]byte{1})
+			var files [][]byte
+			for i := range 50 { // of 0 windows to all
+				files = append(files, make([]byte, min([]int{0, 1, 300, 501, 1200, 2500, 10000, m.MaxLen, 30000 + i}[i%9], m.MaxLen)))
+				rng.Read(files[i])
+			}
+			want, err := run(e, m, files)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, batch := range []int{1, 3, 32} {
+				got := make([][]float32, len(m.Layers))
+				for some := range slices.Chunk(files, batch) {
+					out, err := run(e, m, some)
+					if err != nil {
+						t.Fatal(err)
+					}
+					for i := range out {
+						got[i] = append(got[i], out[i]...)
+					}
+				}
+				for i, l := range m.Layers {
+					if !slices.Equal(got[i], want[i]) {
+						t.Errorf("%s, %s: %s is another in batches of %d", model, name, l.Name, batch)
+					}
+				}
+			}
+		}
 	}
 }
 

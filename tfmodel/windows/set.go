@@ -69,3 +69,16 @@ func (s *Set) insert() int32 {
 	s.last = append(s.last, -1)
 	return row
 }
+
+// Pad adds windows that no file has, until their number is a multiple of n, and
+// files that have the first window alone, until theirs is. A set that has no files
+// must not be padded.
+func (s *Set) Pad(n int) {
+	for len(s.Lead)%n != 0 {
+		s.Bytes = append(s.Bytes, make([]byte, s.cutter.Window)...)
+		s.Lead, s.Length, s.End = append(s.Lead, 0), append(s.Length, 0), append(s.End, int32(s.cutter.Window))
+	}
+	for ; s.Files%n != 0; s.Files++ {
+		s.Index, s.Segment = append(s.Index, 0), append(s.Segment, int32(s.Files))
+	}
+}

@@ -100,6 +100,23 @@ func TestSet(t *testing.T) {
 	}
 }
 
+// Padding adds rows and leaves those that are there.
+func TestPad(t *testing.T) {
+	for _, c := range cutters {
+		files := [][]byte{[]byte("AB\x00"), nil, []byte("A")}
+		want, s := NewSet(c, files), NewSet(c, files)
+		s.Pad(5)
+		if m, n := len(want.Lead), len(s.Lead); n%5 != 0 || n < m || n >= m+5 || len(s.Bytes) != n*c.Window || len(s.Length) != n || len(s.End) != n ||
+			string(s.Bytes[:m*c.Window]) != string(want.Bytes) || !slices.Equal(s.Lead[:m], want.Lead) || !slices.Equal(s.Length[:m], want.Length) || !slices.Equal(s.End[:m], want.End) {
+			t.Errorf("%+v: %d windows are padded to %d", c, m, n)
+		}
+		k := len(want.Index)
+		if s.Files != 5 || !slices.Equal(s.Index[:k], want.Index) || !slices.Equal(s.Index[k:], []int32{0, 0}) || !slices.Equal(s.Segment, append(want.Segment, 3, 4)) {
+			t.Errorf("%+v: %d files, segments %v", c, s.Files, s.Segment)
+		}
+	}
+}
+
 func FuzzSet(f *testing.F) {
 	for i := range cutters {
 		f.Add(uint8(i), []byte("AAAABBBB\x00\x00\x00\x00AAAA"), []byte(""))
