@@ -494,8 +494,11 @@ func inIsNew(s *Splits, r *report.Results) (f finding) {
 		if later := out / max(1, files); files > 0 && share-later > noticed &&
 			mixDiffers(map[string]int{"near": int(in.NearCopies), "": in.Files - int(in.NearCopies)}, map[string]int{"near": int(out), "": int(files - out)}) {
 			f.set("near_copies later", later)
-			f.add(report.Warn, "name groups in the index, so that whole groups are held out",
-				"%s of %s are near-copies of fit files, against %s of the later files", percent(share), in.Name, percent(later))
+			todo := "name groups in the index, so that whole groups are held out"
+			if s.grouped {
+				todo = "name larger groups in the index, if near-copies belong together"
+			}
+			f.add(report.Warn, todo, "%s of %s are near-copies of fit files, against %s of the later files: the same modules in other releases, or a leak", percent(share), in.Name, percent(later))
 		}
 	}
 	if s.made != nil {
@@ -532,13 +535,18 @@ func enoughGroups(s *Splits, r *report.Results) (f finding) {
 			f.add(report.Warn, "add files of more groups", "the training span has %d groups, and holding out whole ones wants %d", groups, wantedGroups)
 		}
 	}
+	worst := map[string]report.Regrouping{} // by way to group
 	for _, g := range r.Regroupings {
-		if g.DesignEffect > designEffectToWarn {
-			f.set("design_effect "+g.By+" "+g.Split, float64(g.DesignEffect))
-			f.add(report.Warn, "name the groups in a column group of the index",
-				"if files come in groups by %s, the variance of %s is %.1f times as large, and the AUROC is %v",
-				g.By, g.Split, float64(g.DesignEffect), stats.Interval{Value: float64(g.AUROC.Value), Lo: float64(g.AUROC.Lo), Hi: float64(g.AUROC.Hi)})
+		if g.DesignEffect > max(designEffectToWarn, worst[g.By].DesignEffect) {
+			worst[g.By] = g
 		}
+	}
+	for _, by := range slices.Sorted(maps.Keys(worst)) {
+		g := worst[by]
+		f.set("design_effect "+g.By+" "+g.Split, float64(g.DesignEffect))
+		f.add(report.Warn, "name the groups in a column group of the index",
+			"if files come in groups by %s, the variance of %s is %.1f times as large, and the AUROC is %v",
+			g.By, g.Split, float64(g.DesignEffect), stats.Interval{Value: float64(g.AUROC.Value), Lo: float64(g.AUROC.Lo), Hi: float64(g.AUROC.Hi)})
 	}
 	if f.status == "" {
 		f.add(report.Pass, "", "every split has 5 groups or more")

@@ -149,14 +149,9 @@ func (c Check) text() string {
 	return s
 }
 
-// alerts returns the checks that do not pass, and warns of groups that the index
-// does not name.
+// alerts returns the checks that do not pass.
 func (v view) alerts() []Check {
-	alerts := slices.DeleteFunc(v.sorted(), func(c Check) bool { return c.Status == Pass })
-	for _, s := range v.regrouped() {
-		alerts = append(alerts, Check{Name: "groups", Status: Warn, Detail: s, Todo: "name the group of each file in a column of the index"})
-	}
-	return alerts
+	return slices.DeleteFunc(v.sorted(), func(c Check) bool { return c.Status == Pass })
 }
 
 // sentence returns s clean and with a full stop.
