@@ -30,8 +30,9 @@ import (
 // Extract runs the model over every split of the corpus and writes features/
 // and manifest.json into opt.Out. It uses Corpus, Dataset, Model, Engine, Batch
 // and Cache of opt. A file that cannot be read, or for which the model gives a
-// value that is not finite, is dropped with its label, and named in the manifest. When ctx ends the error is an [*InterruptedError]; with
-// a cache the next call continues where this one ended.
+// value that is not finite, is dropped with its label, and named in the manifest.
+// When ctx ends the error is an [*InterruptedError]; with a cache the next call
+// continues where this one ended.
 func Extract(ctx context.Context, opt Options) (*Manifest, error) {
 	x, err := openExtraction(ctx, opt)
 	if err != nil {
@@ -291,11 +292,11 @@ type extractor struct {
 const inFlight = 2
 
 // run extracts the splits, of which the first is fit, as one stream of files, so
-// that the engine does not wait at the border between two. It calls done with each split in order, when
-// that split is complete and later ones may be under way, and progress with the
-// number of rows done. status is that of the files of each split: a file whose
-// version is unchanged since its features were cached is not read. nil reads
-// every file.
+// that the engine does not wait at the border between two. It calls done with each
+// split in order, when that split is complete and later ones may be under way, and
+// progress with the number of rows done. status is that of the files of each split:
+// a file whose version is unchanged since its features were cached is not read. nil
+// reads every file.
 func (x *extractor) run(ctx context.Context, cfg dataset.Config, splits []dataset.Split, status []dataset.Status, progress func(int), done func(extracted)) error {
 	s := newStream(x.layers, splits, done)
 	cfg, err := cfg.Absolute() // the cache wants paths that mean the same everywhere
@@ -425,10 +426,11 @@ func (e *extracted) notFinite() string {
 }
 
 // stream gathers the outputs of the rows of all splits, which come in any
-// order. The outputs of a row are those of the layers, then its traits. A split is done when each of its rows has its outputs or was dropped,
-// and all splits before it are done. The features of a split take memory from
-// its first outputs until it is done: those of one or two splits at a time, or
-// of all splits where some outputs of each were cached.
+// order. The outputs of a row are those of the layers, then its traits. A split is
+// done when each of its rows has its outputs or was dropped, and all splits before
+// it are done. The features of a split take memory from its first outputs until it
+// is done: those of one or two splits at a time, or of all splits where some
+// outputs of each were cached.
 type stream struct {
 	layers []tfmodel.Layer
 
