@@ -91,9 +91,6 @@ func favour(r *rand.Rand, n int) weights {
 	return w
 }
 
-// even gives n things the same weight.
-func even(n int) weights { return slices.Repeat(weights{1}, n) }
-
 // vary draws a file's own variant: of every four things one is left out, and
 // the others weigh one to four times as much.
 func (w weights) vary(r *rand.Rand) weights {

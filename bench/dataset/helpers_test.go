@@ -5,7 +5,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"strings"
 	"testing"
 )
 
@@ -57,14 +56,4 @@ func named(names ...string) []Row {
 		rows[i].Name, rows[i].Path = name, name
 	}
 	return rows
-}
-
-// indexOf is an index with those rows, quoted where there is need.
-func indexOf(rows []Row) []byte {
-	var b strings.Builder
-	b.WriteString("name,label,first_seen\n")
-	for _, r := range rows {
-		fmt.Fprintf(&b, "\"%s\",%s,%s\n", strings.ReplaceAll(r.Name, `"`, `""`), r.Label, r.FirstSeen)
-	}
-	return []byte(b.String())
 }
