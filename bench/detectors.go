@@ -1,8 +1,6 @@
 package bench
 
 import (
-	"cmp"
-
 	"driftbench/report"
 	"driftbench/stats"
 )
@@ -12,9 +10,6 @@ const (
 	curvePoints   = 200
 	keepIn        = 0.95 // share of In above a detector's threshold
 )
-
-// defaultResamples is the number of bootstrap resamples where none is asked for.
-const defaultResamples = 2000
 
 // measure compares the scores that one detector gives In with those of every
 // Out split and month.
@@ -53,7 +48,7 @@ func (s *Splits) measure(name string, opt Options) report.Detector {
 			ROC:       pairs(stats.ROC(in.Scores, out.Scores, curvePoints)),
 			Histogram: nums(stats.Histogram(edges, out.Scores)),
 		}
-		for _, m := range stats.Metrics(in, out, stats.Bootstrap{Resamples: cmp.Or(opt.Resamples, defaultResamples), Seed: opt.Seed}) {
+		for _, m := range stats.Metrics(in, out, stats.Bootstrap{Resamples: opt.Resamples, Seed: opt.Seed}) {
 			against.Metrics = append(against.Metrics, report.Metric{Name: m.Name, Interval: interval(m.Interval)})
 		}
 		for c, a := range classes {

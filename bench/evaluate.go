@@ -15,6 +15,9 @@ import (
 // every number of the report. It uses Detectors, Resamples and Seed of opt, and
 // sets the scores of the splits. It writes nothing.
 func Evaluate(ctx context.Context, s *Splits, opt Options) (report.Results, error) {
+	if opt.Resamples < 0 {
+		return report.Results{}, optionErrorf("resamples", " %d: want 0 or more", opt.Resamples)
+	}
 	r := report.Results{
 		SchemaVersion: report.SchemaVersion,
 		Train:         s.Train, Labels: s.Labels, InUnseen: s.InUnseen, Warnings: s.Warnings,
@@ -78,7 +81,10 @@ var useBLAS = sync.OnceValue(stats.UseBLAS)
 // splits that have no scores yet.
 func (s *Splits) score(ctx context.Context, opt Options) error {
 	useBLAS()
-	if s.detectors == nil {
+	if !s.saved {
+		for _, x := range s.All() {
+			x.Scores = nil // of an earlier evaluation
+		}
 		if err := s.fit(ctx, opt); err != nil {
 			return err
 		}
@@ -104,7 +110,7 @@ func (s *Splits) score(ctx context.Context, opt Options) error {
 }
 
 // await runs f. When ctx ends first it returns the error of ctx without waiting
-// for f, which goes on: the process is then about to end.
+// for f, which ends on its own.
 func await(ctx context.Context, f func() error) error {
 	done := make(chan error, 1)
 	go func() { done <- f() }()

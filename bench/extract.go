@@ -46,8 +46,7 @@ func Extract(ctx context.Context, opt Options) (*Manifest, error) {
 	return man, man.write(opt.Out)
 }
 
-// extraction is an extraction whose corpus, model and output folder were found
-// to be usable, and to suit each other.
+// extraction holds the checked inputs of [Extract].
 type extraction struct {
 	opt      Options
 	corpus   *dataset.Corpus
@@ -115,8 +114,8 @@ func loadCorpus(ctx context.Context, opt Options) (*dataset.Corpus, []dataset.St
 	return c, status, nil
 }
 
-// mismatches says where model and corpus do not suit each other; fitRows is the
-// number of fit rows that can be read.
+// mismatches returns warnings about a model that does not fit the corpus. fitRows
+// is the number of fit rows that can be read.
 func mismatches(m *tfmodel.Model, c *dataset.Corpus, fitRows int) []string {
 	var warnings []string
 	for _, l := range m.FeatureLayers() {
@@ -151,8 +150,7 @@ func layerNames(layers []tfmodel.Layer) []string {
 	return names
 }
 
-// interrupted says what an extraction has left on disk if ctx has ended, and
-// is err otherwise.
+// interrupted wraps err in an [*InterruptedError] if ctx has ended.
 func (x *extraction) interrupted(ctx context.Context, err error) error {
 	if err == nil || ctx.Err() == nil {
 		return err

@@ -165,7 +165,7 @@ func parseFit(b []byte) (*Splits, error) {
 func (f *savedFit) splits() (*Splits, error) {
 	s := &Splits{
 		Train: f.Train, Labels: f.Labels, InUnseen: f.InUnseen, Layers: f.detectors.Layers(),
-		detectors: f.detectors, skipped: f.Skipped, other: f.Other,
+		saved: true, detectors: f.detectors, skipped: f.Skipped, other: f.Other,
 	}
 	if strings.ContainsAny(f.Train, "/\\\x00") { // it names files
 		return nil, fmt.Errorf("the training span %q cannot name a file", f.Train)

@@ -102,7 +102,7 @@ type TrainedRows struct {
 	GroupMates int `json:"group_mates"`
 }
 
-// newManifest holds what is known when a function starts.
+// newManifest returns a manifest with the versions and the machine filled in.
 func newManifest(opt Options) *Manifest {
 	return &Manifest{
 		Command:     opt.Command,

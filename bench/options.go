@@ -27,8 +27,9 @@ import (
 )
 
 // Options says what the functions of this package read, how they compute and
-// where they write. Each function documents the fields that it uses; the zero
-// value of any other field is a sensible default.
+// where they write. Each function documents the fields that it uses, and all use
+// Monitor. Where a field is not documented as needed, its zero value is a
+// sensible default.
 type Options struct {
 	// Corpus is the folder of the corpus, and Dataset how it is opened.
 	Corpus  string
@@ -51,7 +52,7 @@ type Options struct {
 	// Detectors names the detectors to fit; none means all.
 	Detectors []string
 	// Resamples is the number of bootstrap resamples of the ranking metrics; 0
-	// is 2000. Seed seeds the bootstrap.
+	// is the default of [stats.Bootstrap]. Seed seeds the bootstrap.
 	Resamples int
 	Seed      uint64
 	// FailIf holds rules on the results, see [ParseRule].
@@ -100,7 +101,7 @@ func (m Monitor) log() *slog.Logger {
 	return m.Log
 }
 
-// OptionError reports an option that cannot be used, whatever the machine.
+// OptionError reports an invalid option.
 type OptionError struct {
 	Option string // as the command's flag is named, such as "fail-if"
 	Detail string // begins with the value
@@ -153,7 +154,7 @@ func (o *Options) check() error {
 	return prepareFile("save-fit", o.SaveFit)
 }
 
-// available is what a run is going to have numbers of.
+// available lists what the results will contain.
 type available struct {
 	splits    []string // fit, In and Out
 	out       []string

@@ -53,11 +53,18 @@ func readSplits(opt Options, made *Manifest) (*Splits, error) {
 		return nil, err
 	}
 	var plan []planned
-	if config != nil {
+	switch {
+	case opt.Dataset.ConfigFile == "" && len(made.Splits) > 0:
+		plan = plannedIn(made.Splits)
+	case config != nil:
 		plan = plannedBy(config)
+	default:
+		if plan, err = s.planOf(opt.Features, found); err != nil {
+			return nil, err
+		}
+	}
+	if config != nil {
 		s.Train = cmp.Or(s.Train, config.Train.Name)
-	} else if plan, err = s.planOf(opt.Features, found); err != nil {
-		return nil, err
 	}
 	for _, p := range plan {
 		switch {
@@ -74,6 +81,9 @@ func readSplits(opt Options, made *Manifest) (*Splits, error) {
 		}
 		if w := x.dropNotFinite(); w != "" {
 			s.Warnings = append(s.Warnings, w)
+		}
+		if s.Fit != nil && x.Name == s.Fit.Name || s.In != nil && x.Name == s.In.Name {
+			return nil, fmt.Errorf("%s: the split %q has the name of a split of the fit file: rename the test span in corpus.yaml and extract again", opt.Features, x.Name)
 		}
 		s.add(x)
 	}
@@ -124,21 +134,31 @@ func plannedBy(c *dataset.Config) []planned {
 	return plan
 }
 
+// plannedIn lists the splits of a manifest.
+func plannedIn(splits []SplitSummary) []planned {
+	var plan []planned
+	for _, s := range splits {
+		plan = append(plan, planned{dataset.Span{Name: s.Name, From: s.From, To: s.To}, s.Role})
+	}
+	return plan
+}
+
 // planOf tells from their names alone what the splits of a folder are for, and
 // sets the name of the training span.
 func (s *Splits) planOf(dir string, names []string) ([]planned, error) {
 	var trains []string
+	if s.Train != "" { // of the fit file, which has both splits
+		trains = []string{s.Train}
+	}
 	for _, name := range names {
-		if train, ok := strings.CutSuffix(name, dataset.FitName("")); ok && slices.Contains(names, dataset.InName(train)) {
+		if train, ok := strings.CutSuffix(name, dataset.FitName("")); ok && s.Train == "" && slices.Contains(names, dataset.InName(train)) {
 			trains = append(trains, train)
 		}
 	}
 	if len(trains) > 1 {
 		return nil, fmt.Errorf("%s holds the splits %s: more than one pair <train>-fit and <train>-val; say with a corpus.yaml which fits the detectors", dir, strings.Join(names, ", "))
 	}
-	if s.Train != "" { // of the fit file
-		trains = append(trains, s.Train)
-	} else if len(trains) == 1 {
+	if len(trains) == 1 {
 		s.Train = trains[0]
 	}
 	var plan []planned
@@ -176,7 +196,7 @@ func readSplit(dir string, p planned, made *Manifest) (*Split, error) {
 	return x, nil
 }
 
-// add gives a split its place.
+// add stores a split by its role.
 func (s *Splits) add(x *Split) {
 	switch x.Role {
 	case report.RoleFit:
@@ -202,7 +222,7 @@ func (s *Splits) label(config *dataset.Config) error {
 	splits, guessed := s.All(), false
 	training := []*Split{s.Fit, s.In}
 	switch {
-	case s.detectors != nil:
+	case s.saved:
 		splits, training = s.Out, nil // the others have their classes
 	case config != nil:
 		s.Labels = config.Labels
@@ -221,7 +241,7 @@ func (s *Splits) label(config *dataset.Config) error {
 	for i, l := range s.Labels {
 		classes[l] = i
 	}
-	if other, ok := classes[otherLabel]; ok {
+	if other, ok := classes[dataset.OtherLabel]; ok {
 		for _, x := range training {
 			for _, r := range x.Rows {
 				if _, ok := classes[r.Label]; !ok && r.Label != "" {
@@ -244,9 +264,6 @@ func (s *Splits) label(config *dataset.Config) error {
 	}
 	return nil
 }
-
-// otherLabel is the label of the class that rare families are left to.
-const otherLabel = "other"
 
 // dropNotFinite drops the rows for which the model gave a value that is not
 // finite, and warns.

@@ -74,6 +74,53 @@ tests:
 	}
 }
 
+// A fit file needs no pair to be told by names, and no split may have the name of
+// one of its own.
+func TestReadSplitsWithFitFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "some.fit")
+	if err := os.WriteFile(path, savedBytes(t, Options{Features: fixture.Features(t)}), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	write := func(names ...string) string {
+		dir := filepath.Join(t.TempDir(), "features")
+		for i, name := range names {
+			if err := features.Write(dir, fixture.Split(name, 2018+i, i)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return dir
+	}
+	s, err := ReadSplits(Options{Features: write("x-fit", "x-val", "y-fit", "y-val"), FitFile: path})
+	if err != nil || len(s.Out) != 4 || s.Train != "2017" {
+		t.Errorf("%+v, %v", s, err)
+	}
+	dir := write("A-fit", "A-val", "2017-val")
+	writeFile(t, filepath.Join(filepath.Dir(dir), "manifest.json"), `{"command":["x"],"splits":[
+		{"name":"A-fit","role":"fit","from":"2018-01","to":"2018-12"},
+		{"name":"A-val","role":"in","from":"2018-01","to":"2018-12"},
+		{"name":"2017-val","role":"out","from":"2020-01","to":"2020-12"}]}`)
+	if _, err := ReadSplits(Options{Features: dir, FitFile: path}); err == nil || !strings.Contains(err.Error(), `the split "2017-val" has the name of a split of the fit file`) {
+		t.Errorf("a later split of the name of In: %v", err)
+	}
+}
+
+// An evaluation does not keep the detectors of the one before.
+func TestEvaluateTwice(t *testing.T) {
+	s, err := ReadSplits(Options{Features: fixture.Features(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"msp", "energy"} {
+		r, err := Evaluate(t.Context(), s, Options{Detectors: []string{name}, Resamples: 1})
+		if err != nil || len(r.Detectors) != 1 || r.Detectors[0].Name != name {
+			t.Errorf("%s: %+v, %v", name, r.Detectors, err)
+		}
+	}
+	if _, err := Evaluate(t.Context(), s, Options{Resamples: -1}); err == nil {
+		t.Error("no error for -1 resamples")
+	}
+}
+
 // Where names are all there is, they have to be clear.
 func TestReadSplitsRefuses(t *testing.T) {
 	for want, names := range map[string][]string{

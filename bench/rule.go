@@ -56,7 +56,7 @@ func ParseRule(text string) (Rule, error) {
 	return r, nil
 }
 
-// check refuses a rule on what the run has no number of.
+// check returns an error if the results will lack the number of the rule.
 func (r Rule) check(a available) error {
 	splits := a.splits
 	if r.metric == "auroc" {
@@ -92,7 +92,7 @@ func (r Rule) decide(res report.Results) report.RuleOutcome {
 
 // value returns the number that the rule is about, or why there is none.
 func (r Rule) value(res report.Results) (v report.Interval, why string) {
-	v.Lo = report.Num(stats.AUT(nil)) // NaN
+	v.Lo = report.Num(nan)
 	if r.metric == "accuracy" {
 		for _, a := range res.Classifier.Splits {
 			if a.Name == r.split {

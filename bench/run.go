@@ -15,7 +15,8 @@ import (
 )
 
 // Run extracts the features of a corpus, evaluates them and writes all that
-// [Extract] and [Write] write into opt.Out. It returns the results.
+// [Extract] and [Write] write into opt.Out. It uses every field of opt but
+// Features and FitFile, and returns the results.
 func Run(ctx context.Context, opt Options) (report.Results, error) {
 	x, err := openExtraction(ctx, opt)
 	if err != nil {
@@ -28,6 +29,9 @@ func Run(ctx context.Context, opt Options) (report.Results, error) {
 	man, err := x.run(ctx)
 	if err != nil {
 		return report.Results{}, x.interrupted(ctx, err)
+	}
+	if err := man.write(opt.Out); err != nil { // the features are complete, whatever follows
+		return report.Results{}, err
 	}
 	opt.Features, opt.Dataset.ConfigFile = x.dir(), ""
 	splits, err := readSplits(opt, man)
@@ -42,7 +46,8 @@ func Run(ctx context.Context, opt Options) (report.Results, error) {
 }
 
 // Score evaluates the features folder opt.Features and writes all that [Write]
-// writes into opt.Out. It returns the results. See [ReadSplits] for what the
+// writes into opt.Out. It uses the fields of [ReadSplits], [Evaluate] and Write,
+// and FailIf, and returns the results. See [ReadSplits] for what the
 // folder must hold.
 func Score(ctx context.Context, opt Options) (report.Results, error) {
 	if err := opt.check(); err != nil {
@@ -71,7 +76,8 @@ func Score(ctx context.Context, opt Options) (report.Results, error) {
 }
 
 // Write writes scores/, manifest.json, results.json and the report of evaluated
-// splits into opt.Out, and the files opt.SaveFit and opt.Summary.
+// splits into opt.Out, and the files opt.SaveFit and opt.Summary. The summary
+// has the outcomes of opt.FailIf.
 func Write(opt Options, splits *Splits, r report.Results) error {
 	made, err := extractedBy(opt.Features)
 	if err != nil {

@@ -51,8 +51,9 @@ type Splits struct {
 	other   []string  // labels of training rows that are of the class other
 	made    *Manifest // of the extraction
 
-	// detectors come from a fit file, in which case Fit and In have scores and
-	// no features; nil fits them on Fit.
+	// saved says that the detectors come from a fit file: Fit and In then have
+	// scores and no features. Otherwise Evaluate fits them on Fit.
+	saved     bool
 	detectors *stats.Detectors
 	skipped   map[string]string // detectors that could not be fitted, and why
 }
@@ -63,7 +64,7 @@ func (s *Splits) All() []*Split { return append([]*Split{s.Fit, s.In}, s.Out...)
 // available is what an evaluation of s gives numbers of.
 func (s *Splits) available() available {
 	a := available{detectors: stats.Names(s.Layers), accuracy: true}
-	if s.detectors != nil {
+	if s.saved {
 		a.detectors = slices.DeleteFunc(a.detectors, func(name string) bool {
 			_, skipped := s.skipped[name]
 			return !skipped && !slices.Contains(s.detectors.Names(), name)

@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -31,15 +32,26 @@ type ThroughputOptions struct {
 	// device, the output folder, and the corpus whose files are timed. Without
 	// a corpus the files are random and of full length.
 	Options
-	Engines []string // names of engines
-	Devices []string // cpu, gpu
-	Batches []int    // files a batch
-	Count   int      // repetitions of every case
-	Files   int      // files a pass
-	Least   time.Duration
+	Engines []string      // names of engines; none is tensorflow and table
+	Devices []string      // none is cpu and gpu
+	Batches []int         // files a batch; none is 1, 8 and 32
+	Count   int           // repetitions of every case; 0 is 10
+	Files   int           // files a pass; 0 is 64
+	Least   time.Duration // of a repetition; 0 is 200 ms
 }
 
-func (o *ThroughputOptions) check() error {
+// setDefaults fills in the zero values, and refuses negative numbers.
+func (o *ThroughputOptions) setDefaults() error {
+	if len(o.Engines) == 0 {
+		o.Engines = []string{"tensorflow", "table"}
+	}
+	if len(o.Devices) == 0 {
+		o.Devices = []string{string(tfmodel.CPU), string(tfmodel.GPU)}
+	}
+	if len(o.Batches) == 0 {
+		o.Batches = []int{1, 8, 32}
+	}
+	o.Count, o.Files, o.Least = cmp.Or(o.Count, 10), cmp.Or(o.Files, 64), cmp.Or(o.Least, 200*time.Millisecond)
 	for _, n := range append([]int{o.Count, o.Files}, o.Batches...) {
 		if n < 1 {
 			return optionErrorf("batch", ", --count and --files want numbers of 1 or more, not %d", n)
@@ -58,7 +70,7 @@ type Measurement struct {
 // on every device that can serve the model, for every batch size, in
 // interleaved rounds. It writes the repetitions to bench.txt in opt.Out.
 func Throughput(ctx context.Context, opt ThroughputOptions) (*Measurement, error) {
-	if err := opt.check(); err != nil {
+	if err := opt.setDefaults(); err != nil {
 		return nil, err
 	}
 	unlock, err := openOut(opt.Out)

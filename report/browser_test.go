@@ -114,6 +114,9 @@ func profile(t *testing.T) string {
 }
 
 func TestPageInBrowser(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	dir := t.TempDir()
 	in := inventedInput()
 	in.Results = inGroups(in.Results)
@@ -133,6 +136,9 @@ func TestPageInBrowser(t *testing.T) {
 
 // The worst names and the most numbers must not break the page's layout.
 func TestHostilePageInBrowser(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	runs := degenerates()
 	for _, name := range []string{"hostile names", "40 months, 12 detectors, 10 splits", "nothing", "blocked"} {
 		t.Run(name, func(t *testing.T) {

@@ -87,6 +87,9 @@ func TestReadResultsRefuses(t *testing.T) {
 
 // Write gives every picture as SVG and as PNG of 300 dots per inch.
 func TestWrite(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	dir := t.TempDir()
 	if err := Write(dir, inventedInput()); err != nil {
 		t.Fatal(err)
@@ -536,6 +539,9 @@ func corrupt(r *rand.Rand, v any, p float64) any {
 
 // Whatever results.json holds, as long as it decodes, it draws.
 func TestCorruptedResultsDraw(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
 	good, err := json.Marshal(inventedRun())
 	if err != nil {
 		t.Fatal(err)

@@ -345,7 +345,7 @@ func TestSavedDetectorsOfVersion1(t *testing.T) {
 	}
 	training := trainedWidths(rand.New(rand.NewPCG(7, 5)), 60, 5, 4)
 	d := fitAll(t, training)
-	for _, name := range Names(d.Layers()) {
+	for _, name := range read.Names() {
 		got, want := make([]float64, 30), make([]float64, 30)
 		if err := read.Score(got, name, training.Out); err != nil {
 			t.Fatal(err)

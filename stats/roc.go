@@ -125,12 +125,12 @@ func Edges(bins int, scores ...[]float64) []float64 {
 // Histogram returns the share of scores in each bin of edges, which are equally
 // spaced as from [Edges]. Scores outside count in the first or the last bin, so
 // that the shares sum to 1; without scores all are 0. Histogram panics if there
-// are fewer than two edges.
+// are fewer than two edges or a score is NaN.
 func Histogram(edges, scores []float64) []float64 {
 	shares := make([]float64, len(edges)-1)
 	for _, s := range scores {
-		at := int(float64(len(shares)) * (s - edges[0]) / (edges[len(edges)-1] - edges[0]))
-		shares[max(0, min(at, len(shares)-1))] += 1 / float64(len(scores))
+		at := float64(len(shares)) * (s - edges[0]) / (edges[len(edges)-1] - edges[0])
+		shares[int(max(0, min(at, float64(len(shares)-1))))] += 1 / float64(len(scores))
 	}
 	return shares
 }

@@ -10,9 +10,9 @@ import (
 	"driftbench/internal/text"
 )
 
-// otherLabel in Config.Labels is the class of all families of the training span
+// OtherLabel in Config.Labels is the class of all families of the training span
 // that Config.Labels does not list.
-const otherLabel = "other"
+const OtherLabel = "other"
 
 // classes returns the index of each label in c.Labels.
 func (c *Config) classes() map[string]int {
@@ -45,10 +45,10 @@ func (c *Config) classify(rows []Row) (warnings []string, err error) {
 		}
 	}
 	variants := c.variants(all)
-	other, listed := c.classes()[otherLabel]
+	other, listed := c.classes()[OtherLabel]
 	if len(training) > 0 && !listed {
 		msg := fmt.Sprintf("dataset: %s: %s of the training span %s a label that corpus.yaml does not list: %s: add them to labels in corpus.yaml, or add %q to put all of them into one class",
-			path, count(total, "row"), agree(total, "has", "have"), nameLabels(training), otherLabel)
+			path, count(total, "row"), agree(total, "has", "have"), nameLabels(training), OtherLabel)
 		if variants != "" {
 			msg += "; " + variants
 		}
@@ -56,7 +56,7 @@ func (c *Config) classify(rows []Row) (warnings []string, err error) {
 	}
 	for i, r := range rows {
 		if r.Class < 0 && training[r.Label] > 0 {
-			rows[i].Label, rows[i].Class = otherLabel, other
+			rows[i].Label, rows[i].Class = OtherLabel, other
 		}
 	}
 	if unlabelled > 0 {

@@ -26,6 +26,9 @@ func (a *app) cacheCommand() *cobra.Command {
 		Short: "Say where the cache is, how large, and what it holds",
 		Args:  cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
+			if dir == noCache {
+				return usagef("--cache: there is no cache to look at: name its folder")
+			}
 			i, err := cache.Stat(dir)
 			if err != nil {
 				return err

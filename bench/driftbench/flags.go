@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -61,7 +62,7 @@ func addExtract(cmd *cobra.Command, o *bench.Options) {
 	fl := cmd.Flags()
 	addCorpus(cmd, o)
 	addModel(cmd, o, "CPU threads of the engine, `N`; 0 is all cores")
-	fl.StringVar(&o.Engine.Engine, "engine", "auto", "`ENGINE`: auto, tensorflow, table, or table16, which is faster and off by about 1e-4 of the scale")
+	fl.StringVar(&o.Engine.Engine, "engine", "auto", "`ENGINE`: auto, "+strings.Join(tfmodel.EngineNames(), ", ")+"; table16 is faster and off by about 1e-4 of the scale")
 	fl.StringVar((*string)(&o.Engine.Device), "device", string(tfmodel.Auto), "`DEVICE`: auto, cpu or gpu")
 	fl.BoolVar(&o.Engine.ReserveGPUMemory, "reserve-gpu-memory", false, "take all GPU memory at once instead of as needed")
 	addOut(cmd, o, "`DIR` to write into")

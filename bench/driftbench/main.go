@@ -148,8 +148,8 @@ fast it runs. For every time span after the training year it says how well a
 detector tells the new files from held-out files of the training year: AUROC
 with a 95% interval, where 0.5 is no drift.
 
-Exit status: 0 done, 1 failed, 2 wrong usage, 3 a rule of --fail-if holds,
-130 interrupted.`,
+Exit status: 0 done, 1 failed, 2 wrong usage, 3 a rule of --fail-if holds or
+cannot be computed, 130 interrupted.`,
 		Version:           bench.Version(),
 		Args:              cobra.NoArgs,
 		SilenceErrors:     true,

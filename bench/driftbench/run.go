@@ -16,7 +16,7 @@ func (a *app) runCommand() *cobra.Command {
 	var f evaluateFlags
 	cmd := &cobra.Command{
 		Use:   "run --corpus DIR --model DIR --out DIR",
-		Short: "The whole way: read, extract, fit, score, report",
+		Short: "Extract features, score them and write the report",
 		Long: `Read the files of a corpus, run the model over them, fit the detectors, score
 every split, and write features/, scores/, results.json and the report under
 --out.

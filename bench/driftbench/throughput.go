@@ -2,12 +2,14 @@ package main
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"driftbench/bench"
 	"driftbench/bench/throughput"
+	"driftbench/tfmodel"
 )
 
 func (a *app) throughputCommand() *cobra.Command {
@@ -25,6 +27,11 @@ Files come from the splits of --corpus; without it they are random and of full
 length. A device that is not there has no rows, and the output says why.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			for _, n := range append([]int{o.Count, o.Files}, o.Batches...) {
+				if n < 1 {
+					return usagef("--batch, --count and --files want numbers of 1 or more, not %d", n)
+				}
+			}
 			m, err := bench.Throughput(cmd.Context(), o)
 			if err != nil {
 				return err
@@ -48,7 +55,7 @@ length. A device that is not there has no rows, and the output says why.`,
 	addModel(cmd, &o.Options, "CPU threads of an engine, `N`; 0 is all cores")
 	addOut(cmd, &o.Options, "`DIR` to write bench.txt into")
 	fl := cmd.Flags()
-	fl.StringSliceVar(&o.Engines, "engine", []string{"tensorflow", "table"}, "`ENGINES` to time: tensorflow, table, table16")
+	fl.StringSliceVar(&o.Engines, "engine", []string{"tensorflow", "table"}, "`ENGINES` to time: "+strings.Join(tfmodel.EngineNames(), ", "))
 	fl.StringSliceVar(&o.Devices, "device", []string{"cpu", "gpu"}, "`DEVICES` to time")
 	fl.IntSliceVar(&o.Batches, "batch", []int{1, 8, 32}, "batch `SIZES` to time")
 	fl.IntVar(&o.Count, "count", 10, "repetitions of every case, `N`; an interval needs 6")

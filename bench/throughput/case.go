@@ -11,7 +11,7 @@ import (
 // KV is one key with its value, of a case's name or of the environment.
 type KV struct{ Key, Value string }
 
-// Volume is how much went through in a pass.
+// Volume counts the files and bytes of a pass.
 type Volume struct {
 	Files int
 	Bytes int64 // file bytes, without padding
@@ -25,9 +25,8 @@ type Case struct {
 	pass func(ctx context.Context, latencies []time.Duration) (Volume, []time.Duration, error)
 }
 
-// Offline is a case that is timed by whole passes. pass puts every file
-// through once, in batches and with whatever overlap it likes, and says how
-// much that was.
+// Offline is a case that is timed by whole passes. pass processes every file
+// once, in batches and with whatever overlap it likes, and returns how many.
 //
 // key names the case, such as engine, device, batch and read, in that order;
 // the scenario is added. A key or value that is empty or holds a space or a

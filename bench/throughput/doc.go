@@ -1,4 +1,5 @@
-// Package throughput times things that eat files, and compares the times.
+// Package throughput measures how fast engines process files, and compares the
+// results.
 //
 // Two scenarios are timed, as in MLPerf Inference (Reddi et al. 2020):
 // [Offline], a whole pass over the files as fast as it will go, which gives

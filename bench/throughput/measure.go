@@ -38,8 +38,9 @@ type Measurement struct {
 // opt.Rounds rounds of one repetition each: the first in the order of the
 // cases, the rest shuffled. The result is in the order of measurement.
 //
-// A failing case stops all and is named; so does the end of ctx, between
-// passes at the latest. What was measured by then is returned with the error.
+// Measure stops at the first case that fails, which the error names, and when ctx
+// ends, between passes at the latest. It returns what was measured by then with
+// the error.
 func Measure(ctx context.Context, cases []Case, opt Options) ([]Measurement, error) {
 	for _, c := range cases {
 		if _, err := c.repeat(ctx, 0); err != nil {

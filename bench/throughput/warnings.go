@@ -6,8 +6,7 @@ import (
 	"slices"
 )
 
-// warnings collects what a reader of a comparison must know, with the places
-// it is about.
+// warnings collects the warnings of a comparison, and the cells they apply to.
 type warnings struct {
 	texts  []string // in order of appearance, without repetition
 	places [][]string

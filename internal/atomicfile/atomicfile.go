@@ -15,8 +15,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Write makes path hold what write writes, and its folder where there is
-// none. When write fails, path is as it was.
+// Write replaces the file at path with the output of write, and makes its folder
+// where there is none. When write fails, path is unchanged.
 func Write(path string, write func(io.Writer) error) error {
 	dir := filepath.Dir(path)
 	if err := os.MkdirAll(dir, 0o777); err != nil {
