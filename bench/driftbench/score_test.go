@@ -99,8 +99,8 @@ func TestFailIf(t *testing.T) {
 		Tests    int `xml:"tests,attr"`
 		Failures int `xml:"failures,attr"`
 	}
-	if err := xml.Unmarshal([]byte(readFile(t, summary)), &suite); err != nil || suite.Tests != 2 || suite.Failures != 1 {
-		t.Errorf("summary: %+v, %v, want 2 tests and 1 failure", suite, err)
+	if err := xml.Unmarshal([]byte(readFile(t, summary)), &suite); err != nil || suite.Tests != 9+2 || suite.Failures != 1 {
+		t.Errorf("summary: %+v, %v, want 9 checks, 2 rules and 1 failure", suite, err)
 	}
 	if _, err := os.Stat(filepath.Join(dir, "report", "index.html")); err != nil {
 		t.Error("a failed rule leaves no report: ", err)

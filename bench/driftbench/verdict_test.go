@@ -19,7 +19,7 @@ import (
 func madeWrong(t *testing.T, change func(t *testing.T, dir string)) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "corpus")
-	if err := corpus.Synth(t.Context(), dir, corpus.Options{Files: 600, Seed: 7, Drift: 1}); err != nil {
+	if err := corpus.Synth(t.Context(), dir, corpus.Options{Files: 400, Seed: 7, Drift: 1}); err != nil {
 		t.Fatal(err)
 	}
 	change(t, dir)
