@@ -76,10 +76,7 @@ type finding struct {
 
 // add records something found, and what to do about it.
 func (f *finding) add(status report.Status, todo, format string, args ...any) {
-	rank := map[report.Status]int{"": 0, report.Pass: 0, report.Warn: 1, report.Block: 2}
-	if rank[status] > rank[f.status] {
-		f.status = status
-	}
+	f.status = graver(f.status, status)
 	f.details = append(f.details, fmt.Sprintf(format, args...))
 	if todo != "" && !slices.Contains(f.todos, todo) {
 		f.todos = append(f.todos, todo)
@@ -358,12 +355,12 @@ func rowsAreDistinct(s *Splits, r *report.Results) (f finding) {
 		if d.Duplicates > 0 {
 			share := float64(d.Duplicates) / n
 			f.set("duplicates "+x.Name, share)
-			f.add(max2(report.Warn, graded(share)), todo, "%d of %d files of %s have the bytes of another", d.Duplicates, len(x.Rows), x.Name)
+			f.add(graver(report.Warn, graded(share)), todo, "%d of %d files of %s have the bytes of another", d.Duplicates, len(x.Rows), x.Name)
 		}
 		if d.SeenInFit > 0 {
 			share := float64(d.SeenInFit) / n
 			f.set("in_fit "+x.Name, share)
-			f.add(max2(report.Warn, graded(share)), todo, "%d files of %s have the bytes of a fit file", d.SeenInFit, x.Name)
+			f.add(graver(report.Warn, graded(share)), todo, "%d files of %s have the bytes of a fit file", d.SeenInFit, x.Name)
 		}
 		if x.Role != report.RoleOut {
 			continue
@@ -377,7 +374,7 @@ func rowsAreDistinct(s *Splits, r *report.Results) (f finding) {
 		if again > 0 {
 			share := float64(again) / n
 			f.set("in_in "+x.Name, share)
-			f.add(max2(report.Warn, graded(share)), todo, "%d files of %s have the bytes of a file of %s", again, x.Name, s.In.Name)
+			f.add(graver(report.Warn, graded(share)), todo, "%d files of %s have the bytes of a file of %s", again, x.Name, s.In.Name)
 		}
 	}
 	if f.status == "" {
@@ -386,8 +383,8 @@ func rowsAreDistinct(s *Splits, r *report.Results) (f finding) {
 	return f
 }
 
-// max2 returns the graver of two statuses.
-func max2(a, b report.Status) report.Status {
+// graver returns the graver of two statuses.
+func graver(a, b report.Status) report.Status {
 	if a == report.Block || b == report.Block {
 		return report.Block
 	}
@@ -433,7 +430,7 @@ func nothingIsMissing(s *Splits, _ *report.Results) (f finding) {
 			// of its rows among those dropped is hypergeometric.
 			piled := gone >= 3 && atLeast(gone, x.Dropped, of, len(x.Rows)+x.Dropped) < rareByChance
 			if status := graded(share); status != report.Pass && gone > 1 || piled {
-				f.add(max2(report.Warn, status), todo, "%d of %d rows of %q in %s are dropped, against %d of %d others", gone, of, label, x.Name, rest, others)
+				f.add(graver(report.Warn, status), todo, "%d of %d rows of %q in %s are dropped, against %d of %d others", gone, of, label, x.Name, rest, others)
 			}
 		}
 	}
@@ -478,7 +475,7 @@ func inIsNew(s *Splits, r *report.Results) (f finding) {
 	if in.GroupMates > 0 {
 		share := float64(in.GroupMates) / n
 		f.set("group_mates", share)
-		f.add(max2(report.Warn, graded(share)), "hold out whole groups: holdout: group in corpus.yaml",
+		f.add(graver(report.Warn, graded(share)), "hold out whole groups: holdout: group in corpus.yaml",
 			"%s of %s share a group with a fit file: an AUROC above 0.5 may be memory", percent(share), in.Name)
 	}
 	if in.NearCopies.OK() {
@@ -505,7 +502,7 @@ func inIsNew(s *Splits, r *report.Results) (f finding) {
 		if mates := s.made.TrainedRows[in.Name].GroupMates; mates > 0 {
 			share := float64(mates) / n
 			f.set("trained_group_mates", share)
-			f.add(max2(report.Warn, graded(share)), "train on whole groups, and hold out others",
+			f.add(graver(report.Warn, graded(share)), "train on whole groups, and hold out others",
 				"%s of %s share a group with a file that the network was trained on", percent(share), in.Name)
 		}
 	}

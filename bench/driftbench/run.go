@@ -49,7 +49,6 @@ func (a *app) printResults(o bench.Options, r report.Results) error {
 	report.Table(a.out, r)
 	fmt.Fprintf(a.out, "\nThe report is %s; its pictures lie beside it.\n", filepath.Join(o.Out, "report", "index.html"))
 	checks := bench.Decide(o.FailIf, r)
-	var err error
 	for _, failed := range []bool{false, true} {
 		for _, c := range checks {
 			if c.Failed == failed {
@@ -58,7 +57,7 @@ func (a *app) printResults(o bench.Options, r report.Results) error {
 		}
 	}
 	if slices.ContainsFunc(checks, func(c report.RuleOutcome) bool { return c.Failed }) {
-		err = errRule
+		return errRule
 	}
-	return err
+	return nil
 }
