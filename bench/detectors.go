@@ -22,10 +22,10 @@ func (s *Splits) measure(name string, opt Options) report.Detector {
 	d := report.Detector{
 		Name:          name,
 		UsesOutLabels: stats.UsesOutLabels(name),
-		Neighbour:     s.detectors.Neighbours(name),
 		Threshold:     report.Num(stats.Threshold(in.Scores, keepIn)),
 		Gap:           interval(stats.AUROCOf(fit, in).Interval),
 	}
+	d.Neighbour, d.NeighbourRows = s.detectors.Neighbours(name)
 	edges := stats.Edges(histogramBins, shown...)
 	d.Edges = nums(edges)
 	d.InHistogram = nums(stats.Histogram(edges, in.Scores))

@@ -161,6 +161,9 @@ type Detector struct {
 	Skipped       string `json:"skipped,omitempty"` // why there are no numbers
 	// Neighbour is the k of a detector that scores by the k-th nearest neighbour.
 	Neighbour int `json:"neighbour,omitempty"`
+	// NeighbourRows is the number of fit rows among which the neighbour is: all, or
+	// of more than 10,000 a seeded sample.
+	NeighbourRows int `json:"neighbour_rows,omitempty"`
 
 	// Threshold is the score that 95% of the In files reach or exceed.
 	Threshold Num `json:"threshold"`

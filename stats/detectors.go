@@ -224,13 +224,15 @@ func (d *Detectors) Layers() []string { return slices.Clone(d.layers) }
 // nil for every other name.
 func (d *Detectors) Skipped(name string) error { return d.skipped[name] }
 
-// Neighbours returns the k of a fitted detector knn/<layer>, and 0 for every other
-// name. It is a fifth of the fit rows of the smallest class, from 1 to 50.
-func (d *Detectors) Neighbours(name string) int {
-	if k, ok := d.fitted[name].(*knn); ok {
-		return k.k
+// Neighbours returns the k of a fitted detector knn/<layer> and the number of rows
+// among which it is, both 0 for every other name. k is a fifth of those rows of the
+// smallest class, from 1 to 50. The rows are the fit rows, or of more than 10,000 a
+// seeded sample of about that many.
+func (d *Detectors) Neighbours(name string) (k, rows int) {
+	if n, ok := d.fitted[name].(*knn); ok {
+		return n.k, n.bank.Rows + n.zeros
 	}
-	return 0
+	return 0, 0
 }
 
 // Gaussian returns the tied Gaussian of a layer, or nil if no fitted detector

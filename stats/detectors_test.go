@@ -133,12 +133,77 @@ func TestNeighboursFollowTheRows(t *testing.T) {
 		if err := errors.Join(d.Score(in, "knn/layer7", training.In), d.Score(out, "knn/layer7", training.Out)); err != nil {
 			t.Fatal(err)
 		}
-		if k := d.Neighbours("knn/layer7"); k != c.want || d.Neighbours("knn/layer8") != 0 {
-			t.Errorf("%d rows: k = %d, want %d", c.rows, k, c.want)
+		k, rows := d.Neighbours("knn/layer7")
+		if none, _ := d.Neighbours("knn/layer8"); k != c.want || rows != c.rows || none != 0 {
+			t.Errorf("%d rows: k = %d of %d, want %d of all", c.rows, k, rows, c.want)
 		}
 		if a := deLong(in, out); c.rows > 8 && a.Value < 0.65 {
 			t.Errorf("%d rows: AUROC %v", c.rows, a)
 		}
+	}
+}
+
+// Of many rows kNN takes a sample that is the same at every fit, keeps enough rows
+// of a rare class, and tells files apart as all rows do.
+func TestNeighboursOfASample(t *testing.T) {
+	const n, rare, width = 30_000, 120, 16
+	rng := rand.New(rand.NewPCG(3, 8))
+	training := Training{Layers: []string{"a"}, Fit: Features{"a": normalMatrix(rng, n, width)}, Classes: make([]int, n), NumClasses: 3}
+	at := func(x Matrix, i, class int) { x.Row(i)[class] += 6 }
+	for i := range n {
+		class := i % 2
+		if i%(n/rare) == 7 {
+			class = 2
+		}
+		training.Classes[i] = class
+		at(training.Fit["a"], i, class)
+	}
+	d, err := Fit(training, "knn/a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if k, rows := d.Neighbours("knn/a"); k != rare/5 || rows < mostBank || rows > mostBank+rare {
+		t.Fatalf("k = %d of %d rows", k, rows)
+	}
+	again, err := Fit(training, "knn/a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole, err := newKNN("a", training.Fit["a"], 0, 3*rare/5) // among three times the rows of the two common classes
+	if err != nil {
+		t.Fatal(err)
+	}
+	in, out := normalMatrix(rng, 600, width), normalMatrix(rng, 600, width)
+	for i := range in.Rows {
+		at(in, i, i%2)
+		at(out, i, i%2)
+		out.Row(i)[5] += 5
+	}
+	score := func(s func(dst []float64, x Features) error, x Matrix) []float64 {
+		dst := make([]float64, x.Rows)
+		if err := s(dst, Features{"a": x}); err != nil {
+			t.Fatal(err)
+		}
+		return dst
+	}
+	sampled := func(d *Detectors) func(dst []float64, x Features) error {
+		return func(dst []float64, x Features) error { return d.Score(dst, "knn/a", x) }
+	}
+	inScores := score(sampled(d), in)
+	if !slices.Equal(inScores, score(sampled(again), in)) {
+		t.Error("two fits on the same rows score differently")
+	}
+	got := deLong(inScores, score(sampled(d), out)).Value
+	if want := deLong(score(whole.score, in), score(whole.score, out)).Value; math.Abs(got-want) > 0.02 || got < 0.7 {
+		t.Errorf("AUROC %.3f by the sample, %.3f by all rows", got, want)
+	}
+	typical := Matrix{Rows: 1, Cols: width, Data: make([]float32, width)}
+	at(typical, 0, 2)
+	if whole, err = newKNN("a", training.Fit["a"], 0, rare/5); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := score(sampled(d), typical), score(whole.score, typical); math.Abs(got[0]-want[0]) > 1e-6 {
+		t.Errorf("a file of the rare class scores %v by the sample, %v by all rows", got[0], want[0])
 	}
 }
 
