@@ -122,8 +122,8 @@ func saveSplit(x *Split) savedSplit {
 
 // readFit reads a fit file into splits that hold Fit and In.
 func readFit(path string) (*Splits, error) {
-	const most = 1 << 32 // bytes; kNN keeps the fit rows
-	b, err := regular.Read(path, most)
+	const most = 1 << 32 // bytes
+	b, err := regular.ReadIf(path, most, len(fitMagic), checkFitMagic)
 	if err != nil {
 		return nil, fmt.Errorf("reading the fit %s: %w", path, err)
 	}
@@ -134,13 +134,21 @@ func readFit(path string) (*Splits, error) {
 	return s, nil
 }
 
-func parseFit(b []byte) (*Splits, error) {
+// checkFitMagic returns an error for what does not begin as a fit file does.
+func checkFitMagic(head []byte) error {
+	if bytes.HasPrefix(head, []byte(fitMagic)) {
+		return nil
+	}
 	format, version, _ := strings.Cut(strings.TrimSpace(fitMagic), " fit ")
-	if !bytes.HasPrefix(b, []byte(fitMagic)) {
-		if bytes.HasPrefix(b, []byte(format+" fit ")) {
-			return nil, fmt.Errorf("it is not of version %s: save it again with this driftbench", version)
-		}
-		return nil, errors.New("it was not written by --save-fit")
+	if bytes.HasPrefix(head, []byte(format+" fit ")) {
+		return fmt.Errorf("it is not of version %s: save it again with this driftbench", version)
+	}
+	return errors.New("it was not written by --save-fit")
+}
+
+func parseFit(b []byte) (*Splits, error) {
+	if err := checkFitMagic(b); err != nil {
+		return nil, err
 	}
 	end := len(b) - sha256.Size
 	if end < len(fitMagic) {

@@ -4,6 +4,7 @@
 package regular
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"io/fs"
@@ -59,6 +60,12 @@ func open(
 
 // Read reads the regular file at path, of at most most bytes.
 func Read(path string, most int64) ([]byte, error) {
+	return ReadIf(path, most, 0, func([]byte) error { return nil })
+}
+
+// ReadIf reads a file as Read does, unless check returns an error for its first n
+// bytes, or all of a shorter file.
+func ReadIf(path string, most int64, n int, check func(head []byte) error) ([]byte, error) {
 	f, info, err := Open(path)
 	if err != nil {
 		return nil, err
@@ -67,7 +74,20 @@ func Read(path string, most int64) ([]byte, error) {
 	if info.Size() > most {
 		return nil, fmt.Errorf("%q has %d bytes, at most %d are read", path, info.Size(), most)
 	}
-	return io.ReadAll(io.LimitReader(f, most))
+	head := make([]byte, n)
+	n, err = io.ReadFull(f, head)
+	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
+		return nil, err
+	}
+	head = head[:n]
+	if err := check(head); err != nil {
+		return nil, err
+	}
+	// The whole size at once: a slice that grows is copied, and held twice.
+	b := bytes.NewBuffer(make([]byte, 0, info.Size()+bytes.MinRead))
+	b.Write(head)
+	_, err = b.ReadFrom(io.LimitReader(f, most-int64(n)))
+	return b.Bytes(), err
 }
 
 // Kind describes a file by its mode, such as "is a directory".

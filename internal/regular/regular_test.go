@@ -186,3 +186,26 @@ func TestVersionChanges(t *testing.T) {
 		}
 	}
 }
+
+// A file that its first bytes rule out is not read on.
+func TestReadIf(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "sparse")
+	if err := errors.Join(os.WriteFile(path, []byte("head"), 0o666), os.Truncate(path, 1<<40)); err != nil {
+		t.Fatal(err)
+	}
+	refused := errors.New("refused")
+	if _, err := ReadIf(path, 1<<50, 4, func(head []byte) error {
+		if string(head) != "head" {
+			t.Errorf("the first bytes are %q", head)
+		}
+		return refused
+	}); err != refused {
+		t.Errorf("error %v, want that of the check", err)
+	}
+	if err := os.Truncate(path, 3); err != nil {
+		t.Fatal(err)
+	}
+	if b, err := ReadIf(path, 3, 4, func([]byte) error { return nil }); err != nil || string(b) != "hea" {
+		t.Errorf("a file shorter than its head: %q, %v", b, err)
+	}
+}

@@ -2,8 +2,10 @@ package cache
 
 import (
 	"bytes"
+	"errors"
 	"math/rand/v2"
 	"os"
+	"runtime"
 	"strings"
 	"testing"
 )
@@ -296,4 +298,26 @@ func FuzzStore(f *testing.F) {
 		}
 		use(t, dir, b)
 	})
+}
+
+// A block that claims a head of a gigabyte, in a sparse file that has as many
+// bytes, is refused without memory for it.
+func TestClaimedHeadIsBounded(t *testing.T) {
+	inMemory(t)
+	s := store{dir: t.TempDir()}
+	const claimed = 1 << 30
+	b := order.AppendUint64(header([16]byte{1}, int64(headerSize+prefixSize+claimed)), claimed)
+	if err := errors.Join(os.WriteFile(s.path(), b, 0o666), os.Truncate(s.path(), 1<<40)); err != nil {
+		t.Fatal(err)
+	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	_, err := Stat(s.dir)
+	runtime.ReadMemStats(&after)
+	if err == nil || !strings.Contains(err.Error(), "damaged") {
+		t.Errorf("error %v, want one that says it is damaged", err)
+	}
+	if n := after.TotalAlloc - before.TotalAlloc; n > 1<<20 {
+		t.Errorf("%d bytes were allocated", n)
+	}
 }

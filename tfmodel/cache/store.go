@@ -41,6 +41,9 @@ const (
 	prefixSize = 8 + 8 + digestSize // of a block
 	keySize    = len(Key{})
 	fileSize   = keySize + 8*len(regular.Version{}) + keySize
+	// mostHead bounds the head of a block that is read, in bytes: that of a batch of
+	// 480,000 files.
+	mostHead = 64 << 20
 )
 
 var (
@@ -273,7 +276,7 @@ func (s *store) readBlock(file *os.File, left int64) error {
 		return err
 	}
 	headSize, rowsSize := order.Uint64(prefix), order.Uint64(prefix[8:])
-	if headSize < 16 || headSize > uint64(left) || rowsSize > uint64(left)-headSize {
+	if headSize < 16 || headSize > min(uint64(left), mostHead) || rowsSize > uint64(left)-headSize {
 		return damaged
 	}
 	head := make([]byte, headSize)
