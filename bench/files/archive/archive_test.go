@@ -1,0 +1,201 @@
+package archive
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"driftbench/internal/fuzzing"
+)
+
+// noise returns n bytes that do not compress, as scripts/golden_archives.py does.
+func noise(seed, n int) []byte {
+	var b []byte
+	for i := 0; len(b) < n; i++ {
+		sum := sha256.Sum256(fmt.Appendf(nil, "%d/%d", seed, i))
+		b = append(b, sum[:]...)
+	}
+	return b[:n]
+}
+
+// golden are the members of the archives that scripts/golden_archives.py makes.
+var golden = []struct {
+	name string
+	data []byte
+}{
+	{"empty", nil},
+	{"short", []byte("MZ short")},
+	{"folder/zeros", append([]byte("MZ"), make([]byte, 70_000)...)},
+	{"folder/noise", append([]byte("MZ"), noise(1, 5_000)...)},
+	{"text", lines(2_000)},
+}
+
+func lines(n int) []byte {
+	var b []byte
+	for i := range n {
+		b = fmt.Appendf(b, "%d lines of text\n", i)
+	}
+	return b
+}
+
+func openPath(t testing.TB, path string, opt Options) (*Archive, error) {
+	t.Helper()
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { f.Close() })
+	return Open(t.Context(), filepath.Base(path), f, opt)
+}
+
+func openTest(t testing.TB, name string, opt Options) *Archive {
+	t.Helper()
+	a, err := openPath(t, filepath.Join("testdata", name), opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { a.Close() })
+	return a
+}
+
+// openBytes opens an archive in memory.
+func openBytes(t testing.TB, data []byte, opt Options) (*Archive, error) {
+	return open(t.Context(), "test", bytes.NewReader(data), int64(len(data)), opt)
+}
+
+// Every archive that a tool made has the names and bytes that went into it,
+// whether a buffer holds whole members or heads.
+func TestToolsArchives(t *testing.T) {
+	for _, pattern := range []string{"*.zip", "*.7z", "*.tar*"} {
+		paths, err := filepath.Glob(filepath.Join("testdata", pattern))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, path := range paths {
+			t.Run(filepath.Base(path), func(t *testing.T) { testGolden(t, path) })
+		}
+	}
+}
+
+func testGolden(t *testing.T, path string) {
+	name := filepath.Base(path)
+	a := openTest(t, name, Options{Password: "infected"})
+	at := map[string]int{}
+	for i, m := range a.Members() {
+		if m.Regular {
+			at[strings.TrimPrefix(m.Name, "./")] = i
+		}
+	}
+	if len(at) != len(golden) {
+		t.Fatalf("%d members: %+v", len(at), a.Members())
+	}
+	encrypted := strings.HasPrefix(name, "aes") || strings.HasPrefix(name, "zipcrypto") || strings.Contains(name, "encrypted")
+	for _, length := range []int{1 << 20, 4_096, 1, 0} {
+		buf := make([]byte, length)
+		for _, want := range golden {
+			i, ok := at[want.name]
+			if !ok {
+				t.Fatalf("no %s in %+v", want.name, a.Members())
+			}
+			m := a.Members()[i]
+			if m.Size != int64(len(want.data)) {
+				t.Errorf("%s declares %d bytes, want %d", want.name, m.Size, len(want.data))
+			}
+			if m.Encrypted != encrypted && len(want.data) > 0 {
+				t.Errorf("%s: Encrypted is %v", want.name, m.Encrypted)
+			}
+			n, size, err := a.Read(t.Context(), i, buf)
+			if err != nil {
+				t.Fatal(err)
+			}
+			head := want.data[:min(len(want.data), length)]
+			if size != int64(len(want.data)) || !bytes.Equal(buf[:n], head) {
+				t.Errorf("%s in a buffer of %d: %d of %d bytes, or others than went in", want.name, length, n, size)
+			}
+		}
+		visited := 0
+		err := a.Each(t.Context(), func(int) bool { return true }, buf, func(i int, head []byte, size int64, err error) {
+			if err != nil {
+				t.Error(err)
+			}
+			for _, want := range golden {
+				if at[want.name] == i && bytes.Equal(head, want.data[:min(len(want.data), length)]) && size == int64(len(want.data)) {
+					visited++
+				}
+			}
+		})
+		if err != nil || visited != len(golden) {
+			t.Errorf("Each visited %d members with their bytes, error %v", visited, err)
+		}
+	}
+}
+
+func TestWrongPassword(t *testing.T) {
+	paths, _ := filepath.Glob("testdata/*.zip")
+	for _, path := range paths {
+		name := filepath.Base(path)
+		if !strings.HasPrefix(name, "aes") && !strings.HasPrefix(name, "zipcrypto") {
+			continue
+		}
+		for _, password := range []string{"", "Infected", "secret-of-mine"} {
+			a := openTest(t, name, Options{Password: password})
+			for i, m := range a.Members() {
+				if !m.Encrypted || m.Size == 0 {
+					continue
+				}
+				for _, length := range []int{1 << 20, 100} {
+					n, _, err := a.Read(t.Context(), i, make([]byte, length))
+					if !errors.Is(err, ErrPassword) || n != 0 {
+						t.Fatalf("%s with %q: %d bytes, %v", name, password, n, err)
+					}
+					if !fuzzing.IsLine(err.Error()) || password != "" && strings.Contains(err.Error(), password) {
+						t.Errorf("message %q", err)
+					}
+				}
+			}
+		}
+	}
+}
+
+// Some wrong passwords pass the check before the data of ZipCrypto, and none
+// gives bytes.
+func TestWrongPasswordByChance(t *testing.T) {
+	for _, name := range []string{"zipcrypto-deflated.zip", "zipcrypto-stored.zip"} {
+		chances := 0
+		for try := range 2_000 {
+			a := openTest(t, name, Options{Password: fmt.Sprint(try)})
+			for _, i := range []int{3, 4} { // noise and text
+				_, _, err := a.Read(t.Context(), i, make([]byte, 1_000))
+				if !errors.Is(err, ErrPassword) {
+					t.Fatalf("%s with password %d: %v", name, try, err)
+				}
+				if strings.Contains(err.Error(), "damaged") {
+					chances++
+				}
+			}
+			a.Close()
+		}
+		if chances < 4 || chances > 40 { // 16 are expected
+			t.Errorf("%s: %d passwords passed the check", name, chances)
+		}
+	}
+}
+
+func TestCanceled(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	a := openTest(t, "deflated.zip", Options{})
+	if _, _, err := a.Read(ctx, 1, make([]byte, 10)); !errors.Is(err, context.Canceled) {
+		t.Errorf("Read: %v", err)
+	}
+	err := a.Each(ctx, func(int) bool { return true }, make([]byte, 10), func(int, []byte, int64, error) { t.Error("visited") })
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("Each: %v", err)
+	}
+}
