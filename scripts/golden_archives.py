@@ -2,22 +2,22 @@
 
     golden_archives.py OUT
 
-Python 3.11.7 (zipfile, tarfile), pyzipper 0.4.0, py7zr 1.1.4, Info-ZIP 3.0, cart 1.2.3,
+Python 3.11.7 (zipfile, tarfile), pyzipper 0.4.0, py7zr 1.1.4, backports.zstd 1.8.0,
+Info-ZIP 3.0, 7-Zip 26.02, GNU tar 1.34, bsdtar 3.6.2,
 zstd 1.5.4. The members of all are those of files(); the test makes the same bytes.
 """
 import hashlib
 import io
-import lzma
 import os
 import subprocess
 import sys
 import tarfile
 import tempfile
 import zipfile
-import zlib
 
 import py7zr
 import pyzipper
+from backports.zstd import zipfile as zstandard
 
 PASSWORD = b"infected"
 OUT = os.path.abspath(sys.argv[1])
@@ -65,6 +65,10 @@ def zips():
             for member, data in files():
                 z.writestr(stamped(member), data, method)
 
+    with zstandard.ZipFile(out("zstd.zip"), "w") as z:
+        for member, data in files():
+            z.writestr(member, data, zstandard.ZIP_ZSTANDARD)
+
     class Pipe(io.RawIOBase):  # cannot seek, so lengths follow the data
         def __init__(self, f):
             self.f = f
@@ -86,6 +90,8 @@ def zips():
     for bits in 128, 192, 256:
         for version in 1, 2:
             for method in "stored", "deflated":
+                if method == "stored" and (bits, version) not in ((128, 1), (256, 2)):
+                    continue  # to keep the repository small
                 path = out(f"aes{bits}-ae{version}-{method}.zip")
                 with pyzipper.AESZipFile(path, "w", METHODS[method]) as z:
                     z.setpassword(PASSWORD)
@@ -94,18 +100,71 @@ def zips():
                         z.writestr(member, data)
 
     for name, level in ("zipcrypto-deflated", "-9"), ("zipcrypto-stored", "-0"):
-        info_zip(out(f"{name}.zip"), level, "-P", PASSWORD.decode())
+        run("zip", "-q", "-X", "-D", level, "-P", PASSWORD.decode(), out(f"{name}.zip"))
+    run("7z", "a", "-tzip", "-mm=Deflate64", "-mx=9", out("deflate64.zip"), quiet=True)
+    run("7z", "a", "-tzip", "-mem=AES256", "-p" + PASSWORD.decode(), out("aes-7z.zip"), quiet=True)
+    run("7z", "a", "-tzip", "-mem=ZipCrypto", "-p" + PASSWORD.decode(), out("zipcrypto-7z.zip"), quiet=True)
 
 
-def info_zip(path, *options):
+def run(*command, quiet=False, files=files()):
+    """Run a tool in a folder that holds some files, with their names as its last arguments."""
     with tempfile.TemporaryDirectory() as folder:
+        for member, data in files:
+            path = os.path.join(folder, member)
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            with open(path, "wb") as f:
+                f.seek(len(data) - len(data.lstrip(b"\0")))
+                f.write(data.lstrip(b"\0"))
+            os.utime(path, (1_520_139_968,) * 2)
+        subprocess.run([*command, *(m for m, _ in files)], cwd=folder, check=True,
+                       stdout=subprocess.DEVNULL if quiet else None)
+
+
+def tars():
+    owner = ["--uid", "0", "--gid", "0", "--uname", "root", "--gname", "root", "-cf"]
+    run("bsdtar", "--format=ustar", *owner, out("bsdtar.tar"))
+    run("bsdtar", "-z", *owner, out("bsdtar.tar.gz"))
+    run("bsdtar", "--zstd", *owner, out("bsdtar.tar.zst"))
+    run("tar", "--format=gnu", "--zstd", "--owner=root:0", "--group=root:0", "-cf", out("gnu.tar.zst"))
+    run("tar", "--sparse", "-cf", out("sparse.tar"), files=[("sparse", bytes(1 << 20) + b"MZ"), ("after", b"MZ after")])
+    with tarfile.open(out("python.tar.gz"), "w:gz", format=tarfile.PAX_FORMAT) as t:
+        folder = tarfile.TarInfo("./folder")
+        folder.type = tarfile.DIRTYPE
+        t.addfile(folder)
         for member, data in files():
-            os.makedirs(os.path.dirname(os.path.join(folder, member)), exist_ok=True)
-            with open(os.path.join(folder, member), "wb") as f:
-                f.write(data)
-        subprocess.run(["zip", "-q", "-X", "-D", *options, path, *(m for m, _ in files())], cwd=folder, check=True)
+            info = tarfile.TarInfo("./" + member)
+            info.size = len(data)
+            info.pax_headers = {"comment": "a header of its own"}
+            t.addfile(info, io.BytesIO(data))
+
+
+def sevenzips():
+    password = PASSWORD.decode()
+    lzma = [{"id": py7zr.FILTER_LZMA, "preset": 6}]
+    for name, key, filters, hidden in (
+        ("py7zr-solid", None, None, False),
+        ("py7zr-lzma", None, lzma, False),
+        ("py7zr-encrypted", password, None, False),
+        ("py7zr-encrypted-names", password, None, True),
+    ):
+        with py7zr.SevenZipFile(out(f"{name}.7z"), "w", password=key, filters=filters, header_encryption=hidden) as z:
+            for member, data in files():
+                z.writestr(data, member)
+    for name, options in (
+        ("each", ["-ms=off"]),
+        ("each-encrypted", ["-ms=off", "-p" + password]),
+        ("bcj2", ["-m0=BCJ2", "-m1=LZMA:d=1m", "-m2=LZMA:d=64k", "-m3=LZMA:d=64k", "-mb0:1", "-mb0s1:2", "-mb0s2:3"]),
+        ("ppmd", ["-m0=PPMd"]),
+        ("deflate", ["-m0=Deflate"]),
+        ("bzip2", ["-m0=BZip2"]),
+        ("copy", ["-m0=Copy", "-mhc=off"]),
+        ("delta", ["-m0=Delta:4", "-m1=LZMA2", "-mf=off"]),
+    ):
+        run("7z", "a", *options, out(f"7z-{name}.7z"), quiet=True)
 
 
 if __name__ == "__main__":
     os.makedirs(OUT, exist_ok=True)
     zips()
+    tars()
+    sevenzips()

@@ -2,6 +2,7 @@ package archive
 
 import (
 	"bufio"
+	"bytes"
 	"compress/bzip2"
 	"compress/flate"
 	"context"
@@ -12,6 +13,9 @@ import (
 	"io"
 	"strings"
 	"sync"
+
+	"github.com/klauspost/compress/zstd"
+	"github.com/ulikunitz/xz/lzma"
 )
 
 // Signatures and lengths of the fixed parts of a zip's records (APPNOTE 4.3).
@@ -27,6 +31,7 @@ const (
 // Bits of an entry's flags (APPNOTE 4.4.4).
 const (
 	flagEncrypted  = 1 << 0
+	flagMarker     = 1 << 1 // LZMA
 	flagDescriptor = 1 << 3 // CRC and lengths follow the data
 	flagStrong     = 1 << 6
 	flagMasked     = 1 << 13 // the directory is encrypted
@@ -36,6 +41,7 @@ const (
 	stored     = 0
 	deflated   = 8
 	bzipped    = 12
+	lzmaed     = 14
 	zstandard  = 93
 	winzipAES  = 99 // the true method is in the extra field
 	aesExtra   = 0x9901
@@ -45,7 +51,7 @@ const (
 // methods names what is not read (APPNOTE 4.4.5).
 var methods = map[uint16]string{
 	1: "shrink", 2: "reduce", 3: "reduce", 4: "reduce", 5: "reduce", 6: "implode", 9: "deflate64", 10: "PKWARE implode",
-	14: "LZMA", 16: "CMPSC", 18: "TERSE", 19: "LZ77", 94: "MP3", 95: "XZ", 96: "JPEG", 97: "WavPack", 98: "PPMd",
+	16: "CMPSC", 18: "TERSE", 19: "LZ77", 94: "MP3", 95: "XZ", 96: "JPEG", 97: "WavPack", 98: "PPMd",
 }
 
 // zipStore is a zip archive. Its directory is read by own code rather than by
@@ -65,6 +71,7 @@ type zipEntry struct {
 	packed  int64 // length in the archive
 	method  uint16
 	check   byte // last byte of a ZipCrypto header
+	marked  bool // LZMA data ends in a marker
 	aes     byte // strength of AES, 1 to 3; 0 without
 	noCRC   bool // AE-2 has an HMAC only
 	strong  bool // PKWARE's encryption, with or without certificates
@@ -230,7 +237,7 @@ func (z *zipStore) add(fixed []byte, name string, extra []byte, base int64) erro
 	le := binary.LittleEndian
 	flags, method := le.Uint16(fixed[8:]), le.Uint16(fixed[10:])
 	m := Member{Name: name, CRC32: le.Uint32(fixed[16:]), Encrypted: flags&flagEncrypted != 0}
-	e := zipEntry{method: method, check: fixed[19]}
+	e := zipEntry{method: method, check: fixed[19], marked: flags&flagMarker != 0}
 	if flags&flagDescriptor != 0 {
 		e.check = fixed[13] // of the time: the CRC is not known when the header is written
 	}
@@ -454,6 +461,19 @@ func (u *unpacker) unpack(ctx context.Context, in io.Reader, e *zipEntry, m *Mem
 		r = u.inflate
 	case bzipped:
 		r = bzip2.NewReader(u.packed)
+	case lzmaed:
+		var err error
+		if r, err = newZipLZMA(u.packed, e.marked, m.Size, len(buf)); err != nil {
+			return 0, err
+		}
+	case zstandard:
+		z, err := zstd.NewReader(u.packed,
+			zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxWindow))
+		if err != nil {
+			return 0, broken(err)
+		}
+		defer z.Close()
+		r = z
 	default:
 		name, ok := methods[e.method]
 		if !ok {
@@ -466,6 +486,31 @@ func (u *unpacker) unpack(ctx context.Context, in io.Reader, e *zipEntry, m *Mem
 		err = damaged("its CRC is not what the archive declares")
 	}
 	return n, err
+}
+
+// newZipLZMA reads LZMA data with the header of zip (APPNOTE 5.8): version,
+// length of the properties, properties. No more is decoded than fits in the
+// dictionary, so it has room for a head of the given length and a last match.
+func newZipLZMA(r io.Reader, marked bool, size int64, head int) (io.Reader, error) {
+	var own [9]byte
+	if _, err := io.ReadFull(r, own[:]); err != nil {
+		return nil, broken(err)
+	}
+	le := binary.LittleEndian
+	if le.Uint16(own[2:]) != 5 {
+		return nil, damaged("its LZMA header is not 5 bytes long")
+	}
+	const match = 273
+	dictionary := uint32(min(int64(le.Uint32(own[5:])), max(int64(head)+2*match, lzma.MinDictCap)))
+	classic := le.AppendUint32([]byte{own[4]}, dictionary)
+	if marked {
+		size = -1
+	}
+	z, err := lzma.NewReader(io.MultiReader(bytes.NewReader(le.AppendUint64(classic, uint64(size))), r))
+	if err != nil {
+		return nil, broken(err)
+	}
+	return z, nil
 }
 
 // checkCRC reads the rest of a member after its head for its CRC.
