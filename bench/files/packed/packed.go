@@ -1,0 +1,219 @@
+// Package packed unpacks single files in memory: those with zlib, as SOREL-20M
+// stores its samples (RFC 1950), with gzip (RFC 1952), and CaRT, the format of
+// CybercentreCanada's Assemblyline and of its Python package cart.
+//
+// Packed files are not trusted. Memory is that of the caller's buffer and of a
+// decompressor, 64 KiB, whatever a file declares.
+package packed
+
+import (
+	"bytes"
+	"crypto/rc4"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zlib"
+
+	"driftbench/internal/text"
+)
+
+// Kind is how a file is packed.
+type Kind int
+
+// The kinds that Detect tells and Read unpacks.
+const (
+	None Kind = iota
+	Zlib
+	Gzip
+	CaRT
+)
+
+func (k Kind) String() string {
+	switch k {
+	case Zlib:
+		return "zlib"
+	case Gzip:
+		return "gzip"
+	case CaRT:
+		return "CaRT"
+	}
+	return "not packed"
+}
+
+// Error is the error of Read for a file that is damaged, truncated or locked by
+// a key of its own. Errors of reading the file are returned as they are.
+type Error struct {
+	Kind   Kind
+	Detail string
+}
+
+func (e *Error) Error() string { return e.Kind.String() + ": " + e.Detail }
+
+// Detect tells how a file is packed by its first bytes; 4,096 are plenty. For
+// zlib and gzip these bytes must inflate, too, since a file of another kind can
+// begin with the two bytes of either.
+func Detect(head []byte) Kind {
+	var r io.Reader
+	var err error
+	var k Kind
+	switch {
+	case len(head) >= cartHeader && cartKey(head) != nil:
+		return CaRT
+	case len(head) > 2 && head[0] == 0x78 && bytes.IndexByte([]byte{0x01, 0x5e, 0x9c, 0xda}, head[1]) >= 0:
+		k = Zlib
+		r, err = zlib.NewReader(bytes.NewReader(head))
+	case bytes.HasPrefix(head, []byte{0x1f, 0x8b, 8}):
+		k = Gzip
+		r, err = gzip.NewReader(bytes.NewReader(head))
+	default:
+		return None
+	}
+	if err != nil {
+		return None
+	}
+	n, err := io.Copy(io.Discard, io.LimitReader(r, 1<<20))
+	if err != nil && !(errors.Is(err, io.ErrUnexpectedEOF) && n > 0) {
+		return None
+	}
+	return k
+}
+
+// Read unpacks the first len(buf) bytes of the file that r reads; n is less if
+// there are no more, and more tells whether there are. A file that is damaged
+// or ends before is an error; what follows len(buf) bytes is not checked. Read
+// takes from r little more than it needs. It panics if k is None.
+func Read(k Kind, r io.Reader, buf []byte) (n int, more bool, err error) {
+	src := &source{r: r}
+	n, more, err = read(k, src, buf)
+	switch {
+	case err == nil:
+		return n, more, nil
+	case src.err != nil:
+		return 0, false, src.err
+	}
+	var own *Error
+	switch {
+	case errors.As(err, &own):
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		err = &Error{k, fmt.Sprintf("the file ends too early, after %d bytes of its content", n)}
+	default:
+		err = &Error{k, "damaged: " + text.Line(err.Error(), '?')}
+	}
+	return 0, false, err
+}
+
+func read(k Kind, src io.Reader, buf []byte) (n int, more bool, err error) {
+	var z io.Reader
+	switch k {
+	case Zlib:
+		z, err = zlib.NewReader(src)
+	case Gzip:
+		z, err = gzip.NewReader(src)
+	case CaRT:
+		z, err = newCaRT(src)
+	default:
+		panic(fmt.Sprintf("packed: kind %d", k))
+	}
+	if err != nil {
+		return 0, false, err
+	}
+	for n < len(buf) && err == nil {
+		var k int
+		k, err = z.Read(buf[n:])
+		n += k
+	}
+	if n < len(buf) {
+		if err == io.EOF {
+			err = nil
+		}
+		return n, false, err
+	}
+	if err == nil {
+		_, err = io.ReadFull(z, make([]byte, 1))
+	}
+	switch {
+	case err == io.EOF:
+		return n, false, nil
+	case errors.Is(err, zlib.ErrChecksum), errors.Is(err, gzip.ErrChecksum):
+		return n, false, err // all of the content is there, and it is not what was packed
+	}
+	return n, true, nil
+}
+
+// source remembers an error of reading the file.
+type source struct {
+	r   io.Reader
+	err error
+}
+
+func (s *source) Read(p []byte) (int, error) {
+	n, err := s.r.Read(p)
+	if err != nil && err != io.EOF {
+		s.err = err
+	}
+	return n, err
+}
+
+// cartHeader is the length of CaRT's mandatory header, little-endian: the magic
+// number "CART", a version of 2 bytes, 8 reserved bytes, the 16 bytes of an RC4
+// key, and in 8 bytes the length of an optional header.
+const cartHeader = 4 + 2 + 8 + 16 + 8
+
+// cartDefault is the key that packers write: the first eight digits of pi, twice.
+var cartDefault = []byte("\x03\x01\x04\x01\x05\x09\x02\x06\x03\x01\x04\x01\x05\x09\x02\x06")
+
+// cartKey returns the key in a mandatory header, or nil if it is none.
+func cartKey(header []byte) []byte {
+	if !bytes.HasPrefix(header, []byte("CART\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00")) {
+		return nil
+	}
+	return header[14:30]
+}
+
+// newCaRT returns a reader of the content of a CaRT: RC4 over zlib. A packer with a
+// key of its own leaves zeros in place of it; such a file is tried with the
+// default key.
+func newCaRT(r io.Reader) (io.Reader, error) {
+	header := make([]byte, cartHeader)
+	if _, err := io.ReadFull(r, header); err != nil {
+		return nil, err
+	}
+	key := cartKey(header)
+	if key == nil {
+		return nil, &Error{CaRT, "its header is damaged or of another version than 1"}
+	}
+	hidden := bytes.Equal(key, make([]byte, 16))
+	if hidden {
+		key = cartDefault
+	}
+	optional := binary.LittleEndian.Uint64(header[30:])
+	if optional > 1<<62 {
+		return nil, &Error{CaRT, fmt.Sprintf("it declares an optional header of %d bytes", optional)}
+	}
+	if _, err := io.CopyN(io.Discard, r, int64(optional)); err != nil {
+		return nil, err
+	}
+	cipher, err := rc4.NewCipher(key)
+	if err != nil {
+		return nil, err
+	}
+	z, err := zlib.NewReader(&rc4Reader{r, cipher})
+	if hidden && errors.Is(err, zlib.ErrHeader) {
+		return nil, &Error{CaRT, "it is packed with a key that is not in the file"}
+	}
+	return z, err
+}
+
+type rc4Reader struct {
+	r      io.Reader
+	cipher *rc4.Cipher
+}
+
+func (c *rc4Reader) Read(p []byte) (int, error) {
+	n, err := c.r.Read(p)
+	c.cipher.XORKeyStream(p[:n], p[:n])
+	return n, err
+}
