@@ -52,8 +52,9 @@ type extraction struct {
 	corpus   *dataset.Corpus
 	status   []dataset.Status // of the files of its splits
 	model    *tfmodel.Model
+	engine   *tfmodel.Late
 	manifest *Manifest
-	close    func() // unlocks opt.Out
+	close    func() // closes the engine and unlocks opt.Out
 
 	written atomic.Int32 // splits that are complete on disk
 }
@@ -71,16 +72,29 @@ func openExtraction(ctx context.Context, opt Options) (x *extraction, err error)
 	if err != nil {
 		return nil, err
 	}
+	release := unlock
 	defer func() {
 		if err != nil {
-			unlock()
+			release()
 		}
 	}()
-	x = &extraction{opt: opt, manifest: newManifest(opt), close: unlock}
+	x = &extraction{opt: opt, manifest: newManifest(opt)}
 	if x.model, err = tfmodel.Inspect(opt.Model); err != nil {
 		return nil, err
 	}
-	if x.corpus, x.status, err = loadCorpus(ctx, opt); err != nil {
+	if x.corpus, err = loadCorpus(opt); err != nil {
+		return nil, err
+	}
+	engine := tfmodel.OpenLate(x.model, opt.Engine)
+	release = func() {
+		engine.Close()
+		unlock()
+	}
+	x.engine, x.close = engine, release
+	if opt.Cache == "" || cache.Absent(opt.Cache) {
+		engine.Begin() // while the files are looked at: it is going to be needed
+	}
+	if x.status, err = checkCorpus(ctx, opt, x.corpus); err != nil {
 		return nil, err
 	}
 	x.manifest.setCorpus(x.corpus)
@@ -91,27 +105,31 @@ func openExtraction(ctx context.Context, opt Options) (x *extraction, err error)
 	return x, nil
 }
 
-// loadCorpus opens the corpus and checks every file of its splits, so that what
-// cannot be measured is known before the model runs.
-func loadCorpus(ctx context.Context, opt Options) (*dataset.Corpus, []dataset.Status, error) {
+// loadCorpus reads the index of the corpus.
+func loadCorpus(opt Options) (*dataset.Corpus, error) {
 	c, err := dataset.Load(opt.Corpus, opt.Dataset)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	log := opt.Monitor.log()
 	for _, w := range c.Warnings {
-		log.Warn(w)
+		opt.Monitor.log().Warn(w)
 	}
+	return c, nil
+}
+
+// checkCorpus checks every file of the splits, so that what cannot be measured is
+// known before the model runs.
+func checkCorpus(ctx context.Context, opt Options, c *dataset.Corpus) ([]dataset.Status, error) {
 	status, err := c.Check(ctx)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	for i, s := range c.Splits.All() {
 		if d := status[i].Dropped; len(d) > 0 {
-			log.Warn(fmt.Sprintf("split %s: %d of %d files cannot be read; the first: %v", s.Name, len(d), len(s.Rows), d[0]))
+			opt.Monitor.log().Warn(fmt.Sprintf("split %s: %d of %d files cannot be read; the first: %v", s.Name, len(d), len(s.Rows), d[0]))
 		}
 	}
-	return c, status, nil
+	return status, nil
 }
 
 // mismatches returns warnings about a model that does not fit the corpus. fitRows
@@ -169,20 +187,9 @@ func (x *extraction) dir() string { return filepath.Join(x.opt.Out, "features") 
 // is complete, and completes the manifest without writing it.
 func (x *extraction) run(ctx context.Context) (*Manifest, error) {
 	mon := x.opt.Monitor
-	engine, why, err := tfmodel.Open(x.model, x.opt.Engine)
+	defer x.engine.Close() // what follows needs the memory
+	e, err := x.extractor()
 	if err != nil {
-		return nil, err
-	}
-	defer engine.Close()
-	mon.log().Info("engine", "name", engine.Name(), "device", engine.Device(), "why", why)
-	e := &extractor{engine: engine, layers: x.model.Layers, maxLen: x.model.MaxLen, batch: x.opt.Batch}
-	if x.model.Shape != nil {
-		e.window = x.model.Shape.Window
-	}
-	if e.batch == 0 {
-		e.batch = tfmodel.SuitedBatch(engine, x.model)
-	}
-	if e.cache, err = openCache(x.opt, x.model, engine); err != nil {
 		return nil, err
 	}
 
@@ -255,18 +262,55 @@ func (x *extraction) run(ctx context.Context) (*Manifest, error) {
 	}
 	man.Warnings = append(man.Warnings, list.warnings...)
 	man.Seconds = time.Since(start).Seconds()
-	man.setModel(x.model, engine, e.batch)
+	version := tfmodel.VersionUnloaded
+	if x.engine.Begun() {
+		version = tfmodel.Version
+	}
+	if man.TensorFlow, err = version(); err != nil {
+		return nil, err
+	}
 	return man, nil
+}
+
+// extractor returns what computes the features. Its engine is opened where the cache
+// has no features of this model, and else when a file is found that has none there.
+func (x *extraction) extractor() (e *extractor, err error) {
+	e = &extractor{engine: x.engine, layers: x.model.Layers, maxLen: x.model.MaxLen}
+	if x.model.Shape != nil {
+		e.window = x.model.Shape.Window
+	}
+	engine, err := x.engine.Expect()
+	if err != nil {
+		return nil, err
+	}
+	if e.cache, err = openCache(x.opt, x.model, engine.Identity); err != nil {
+		return nil, err
+	}
+	if e.cache.Empty() {
+		expected := engine.Identity
+		if engine, err = x.engine.Wait(); err != nil {
+			return nil, err
+		}
+		if engine.Identity != expected {
+			if e.cache, err = openCache(x.opt, x.model, engine.Identity); err != nil {
+				return nil, err
+			}
+		}
+	}
+	e.batch = cmp.Or(x.opt.Batch, engine.Batch)
+	x.manifest.setModel(x.model, engine, e.batch)
+	x.opt.Monitor.log().Info("engine", "name", engine.Name, "device", engine.Device, "why", engine.Why)
+	return e, nil
 }
 
 // openCache opens the cached features of a model as one engine computes them,
 // each with the traits of its file: engines whose outputs may differ in the last
 // bits share none.
-func openCache(opt Options, m *tfmodel.Model, e tfmodel.Engine) (*cache.Cache, error) {
+func openCache(opt Options, m *tfmodel.Model, engine string) (*cache.Cache, error) {
 	if opt.Cache == "" {
 		return nil, nil
 	}
-	s := cache.Scope{Model: m.Hash, Engine: fmt.Sprintf("%s, traits %d", e.Identity(), traits.Revision)}
+	s := cache.Scope{Model: m.Hash, Engine: fmt.Sprintf("%s, traits %d", engine, traits.Revision)}
 	for _, l := range m.Layers {
 		s.Widths = append(s.Widths, l.Width)
 	}
@@ -274,9 +318,14 @@ func openCache(opt Options, m *tfmodel.Model, e tfmodel.Engine) (*cache.Cache, e
 	return cache.Open(opt.Cache, s, opt.Monitor.log())
 }
 
+// runner computes the outputs of a model, as a [tfmodel.Engine] that may not be open.
+type runner interface {
+	Run(dst [][]float32, files [][]byte) error
+}
+
 // extractor computes the features of files.
 type extractor struct {
-	engine tfmodel.Engine
+	engine runner
 	cache  *cache.Cache // nil keeps nothing
 	layers []tfmodel.Layer
 	maxLen int

@@ -121,11 +121,10 @@ func (m *Manifest) setCorpus(c *dataset.Corpus) {
 	m.Warnings = append(m.Warnings, c.Warnings...)
 }
 
-func (m *Manifest) setModel(model *tfmodel.Model, e tfmodel.Engine, batch int) {
-	m.TensorFlow = tfmodel.Version()
+func (m *Manifest) setModel(model *tfmodel.Model, e tfmodel.Description, batch int) {
 	m.Model, m.ModelSHA256 = model.Dir, model.Hash
-	m.Engine, m.Device, m.Batch = e.Name(), string(e.Device()), batch
-	if e.Device() == tfmodel.GPU {
+	m.Engine, m.Device, m.Batch = e.Name, string(e.Device), batch
+	if e.Device == tfmodel.GPU {
 		m.GPUs = tfmodel.GPUNames()
 	}
 }

@@ -171,12 +171,9 @@ func WriteSplits(opt Options) (*dataset.Corpus, error) {
 		return nil, err
 	}
 	defer unlock()
-	c, err := dataset.Load(opt.Corpus, opt.Dataset)
+	c, err := loadCorpus(opt)
 	if err != nil {
 		return nil, err
-	}
-	for _, w := range c.Warnings {
-		opt.Monitor.log().Warn(w)
 	}
 	return c, c.WriteSplits(opt.Out)
 }

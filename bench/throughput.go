@@ -116,7 +116,7 @@ func Throughput(ctx context.Context, opt ThroughputOptions) (*Measurement, error
 			opt.Monitor.log().Info("engine", "name", e.Name(), "device", e.Device(), "why", why)
 			for _, batch := range opt.Batches {
 				x := &extractor{engine: e, layers: model.Layers, maxLen: model.MaxLen, batch: batch}
-				cases = append(cases, work.cases(x)...)
+				cases = append(cases, work.cases(x, e)...)
 			}
 			cases = append(cases, work.singleStream(model, e))
 		}
@@ -132,13 +132,17 @@ func Throughput(ctx context.Context, opt ThroughputOptions) (*Measurement, error
 	if err != nil {
 		return nil, err
 	}
-	return m, throughput.WriteFile(m.File, environment(opt, model, work), reps)
+	version, err := tfmodel.Version()
+	if err != nil {
+		return nil, err
+	}
+	return m, throughput.WriteFile(m.File, environment(opt, model, version, work), reps)
 }
 
 // environment describes what was timed, and on what.
-func environment(opt ThroughputOptions, m *tfmodel.Model, w *workload) []throughput.KV {
+func environment(opt ThroughputOptions, m *tfmodel.Model, tensorFlow string, w *workload) []throughput.KV {
 	env := append(throughput.Host(),
-		throughput.KV{Key: "tensorflow", Value: tfmodel.Version()},
+		throughput.KV{Key: "tensorflow", Value: tensorFlow},
 		throughput.KV{Key: "model", Value: m.Hash},
 		throughput.KV{Key: "corpus", Value: w.name},
 		throughput.KV{Key: "files", Value: strconv.Itoa(len(w.files))},
@@ -193,7 +197,10 @@ func newWorkload(ctx context.Context, opt ThroughputOptions, maxLen int) (*workl
 			w.files = append(w.files, file)
 		}
 	} else {
-		c, _, err := loadCorpus(ctx, opt.Options)
+		c, err := loadCorpus(opt.Options)
+		if err == nil {
+			_, err = checkCorpus(ctx, opt.Options, c)
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -227,14 +234,14 @@ func newWorkload(ctx context.Context, opt ThroughputOptions, maxLen int) (*workl
 	return w, nil
 }
 
-// cases times whole passes of x, from memory and, with a corpus, from disk.
-func (w *workload) cases(x *extractor) []throughput.Case {
+// cases times whole passes of x with its engine e, from memory and, with a corpus, from disk.
+func (w *workload) cases(x *extractor, e tfmodel.Engine) []throughput.Case {
 	outputs := make([][]float32, len(x.layers))
 	for i, l := range x.layers {
 		outputs[i] = make([]float32, len(w.files)*l.Width)
 	}
-	cases := []throughput.Case{throughput.Offline(caseKey(x.engine, x.batch, "no"), func(ctx context.Context) (throughput.Volume, error) {
-		x.engine.Forget() // every pass over the same files is timed as the first
+	cases := []throughput.Case{throughput.Offline(caseKey(e, x.batch, "no"), func(ctx context.Context) (throughput.Volume, error) {
+		e.Forget() // every pass over the same files is timed as the first
 		var running errgroup.Group
 		running.SetLimit(inFlight)
 		for first := 0; first < len(w.files) && ctx.Err() == nil; first += x.batch {
@@ -243,13 +250,13 @@ func (w *workload) cases(x *extractor) []throughput.Case {
 			for i, l := range x.layers {
 				dst[i] = outputs[i][first*l.Width : end*l.Width]
 			}
-			running.Go(func() error { return x.engine.Run(dst, w.files[first:end]) })
+			running.Go(func() error { return e.Run(dst, w.files[first:end]) })
 		}
 		return w.volume, errors.Join(running.Wait(), ctx.Err())
 	})}
 	if w.corpus != nil {
-		cases = append(cases, throughput.Offline(caseKey(x.engine, x.batch, "yes"), func(ctx context.Context) (throughput.Volume, error) {
-			x.engine.Forget()
+		cases = append(cases, throughput.Offline(caseKey(e, x.batch, "yes"), func(ctx context.Context) (throughput.Volume, error) {
+			e.Forget()
 			err := x.run(ctx, w.corpus.Config, []dataset.Split{w.split}, nil, func(int) {}, func(extracted) {})
 			return w.volume, err
 		}))

@@ -6,9 +6,9 @@
 #
 # ROOT is either an unpacked TensorFlow wheel (the folder `tensorflow`, with
 # libtensorflow_cc.so.2 in it) or an installed libtensorflow (ROOT/include and
-# ROOT/lib/libtensorflow.so). DEST receives libtensorflow.so, a linker script:
-# the C API's symbols are split over two libraries, and the Go binding names
-# only one.
+# ROOT/lib/libtensorflow.so). DEST receives an empty libtensorflow.a for the
+# Go binding to link: the program loads the library itself, when it first needs
+# it, see internal/libtensorflow.
 #
 # BLAS=gonum builds without OpenBLAS, BLAS=openblas fails without it.
 set -eu
@@ -16,13 +16,14 @@ set -eu
 root=$(cd "$1" 2>/dev/null && pwd -P) || { echo "env.sh: TENSORFLOW_ROOT=$1: no such folder" >&2; exit 1; }
 dest=$2
 
-if [ -e "$root/libtensorflow_cc.so.2" ]; then
-	lib=$root main=libtensorflow_cc.so.2 framework=libtensorflow_framework.so.2
-elif [ -e "$root/lib/libtensorflow.so" ]; then
-	lib=$root/lib main=libtensorflow.so framework=libtensorflow_framework.so
-elif [ -e "$root/lib/libtensorflow_cc.so.2" ]; then
-	lib=$root/lib main=libtensorflow_cc.so.2 framework=libtensorflow_framework.so.2
-else
+lib=
+for library in "$root/libtensorflow_cc.so.2" "$root/lib/libtensorflow.so" "$root/lib/libtensorflow_cc.so.2"; do
+	if [ -e "$library" ]; then
+		lib=$(dirname "$library")
+		break
+	fi
+done
+if [ -z "$lib" ]; then
 	echo "env.sh: $root holds no libtensorflow_cc.so.2 and no lib/libtensorflow.so: name an unpacked TensorFlow wheel or an installed libtensorflow" >&2
 	exit 1
 fi
@@ -30,12 +31,16 @@ fi
 
 mkdir -p "$dest"
 dest=$(cd "$dest" && pwd -P)
-libs="\"$lib/$main\""
-[ -e "$lib/$framework" ] && libs="$libs \"$lib/$framework\""
-printf 'INPUT(%s)\n' "$libs" >"$dest/libtensorflow.so"
+rm -f "$dest/libtensorflow.so" # which would be linked in place of the archive
+printf '!<arch>\n' >"$dest/libtensorflow.a"
 
 # cgo takes quoted arguments, for folders with a space.
 cflags="-O2 -g '-I$root/include'"
+# The version, where the library lies in a wheel, so that it is known unloaded.
+for info in "$root"/../tensorflow-[0-9]*.dist-info "$root"/../tensorflow_cpu-[0-9]*.dist-info; do
+	version=${info%.dist-info}
+	[ -d "$info" ] && cflags="$cflags -DTENSORFLOW_VERSION=${version##*-}"
+done
 ldflags="'-L$dest' '-Wl,-rpath,$lib'"
 tags=
 blas=${BLAS:-auto}

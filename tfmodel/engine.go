@@ -71,6 +71,9 @@ type engine struct {
 	// refuse returns why the engine cannot serve a model, to be read on after
 	// the model's name. A nil refuse refuses none.
 	refuse func(name string, m *Model) error
+	// identity is Engine.Identity of the engine on the CPU, before it is open. It
+	// may have to load TensorFlow, but computes nothing.
+	identity func(name string, m *Model) (string, error)
 	// open opens the engine; it returns an error too where opening shows that
 	// the engine cannot serve the model.
 	open func(name string, m *Model, opt Options) (Engine, error)
@@ -79,9 +82,9 @@ type engine struct {
 // engines is the table of engines. Without a name, Open prefers the later ones;
 // the first serves every model.
 var engines = []engine{
-	{"tensorflow", map[Device]string{CPU: "it serves every model", GPU: "it runs on the GPU"}, tensorFlowBatch, nil, openTensorFlow},
-	{"table", map[Device]string{CPU: "no GPU is used, and on a CPU lookups are faster than products"}, nativeBatch, refuseNative, openNative(malconv.Revision, 1e-5, openMalconv(malconv.Float32))},
-	{"table16", map[Device]string{CPU: ""}, nativeBatch, refuseNative, openNative(malconv.Revision, 1e-3, openMalconv(malconv.Int16))},
+	{"tensorflow", map[Device]string{CPU: "it serves every model", GPU: "it runs on the GPU"}, tensorFlowBatch, nil, tensorFlowOnCPU, openTensorFlow},
+	{"table", map[Device]string{CPU: "no GPU is used, and on a CPU lookups are faster than products"}, nativeBatch, refuseNative, nativeIdentity(malconv.Revision), openNative(malconv.Revision, 1e-5, openMalconv(malconv.Float32))},
+	{"table16", map[Device]string{CPU: ""}, nativeBatch, refuseNative, nativeIdentity(malconv.Revision), openNative(malconv.Revision, 1e-3, openMalconv(malconv.Int16))},
 }
 
 const autoEngine = "auto"
@@ -157,7 +160,7 @@ func Open(m *Model, opt Options) (e Engine, why string, err error) {
 	}
 	if asked := engineNamed(opt.Engine); asked != nil {
 		e, err = asked.serve(m, opt)
-		return e, "asked for", err
+		return e, askedFor, err
 	}
 	device := opt.Device
 	if device == "" || device == Auto {
@@ -177,16 +180,32 @@ func Open(m *Model, opt Options) (e Engine, why string, err error) {
 		if e, err = entry.serve(m, opt); err == nil {
 			return e, cmp.Or(failed, why), nil
 		}
-		failed = fmt.Sprintf("the %s engine cannot serve this model: %v", entry.name, err)
+		failed = entry.cannotServe(err)
 	}
 	return nil, "", err
 }
 
+const askedFor = "asked for"
+
+// cannotServe is the reason for another engine where this one cannot be opened.
+func (e *engine) cannotServe(err error) string {
+	return fmt.Sprintf("the %s engine cannot serve this model: %v", e.name, err)
+}
+
+// refused returns the error for a model that the engine refuses unopened.
+func (e *engine) refused(m *Model) error {
+	if e.refuse == nil {
+		return nil
+	}
+	if err := e.refuse(e.name, m); err != nil {
+		return fmt.Errorf("tfmodel: %s %w", m.Dir, err)
+	}
+	return nil
+}
+
 func (e *engine) serve(m *Model, opt Options) (Engine, error) {
-	if e.refuse != nil {
-		if err := e.refuse(e.name, m); err != nil {
-			return nil, fmt.Errorf("tfmodel: %s %w", m.Dir, err)
-		}
+	if err := e.refused(m); err != nil {
+		return nil, err
 	}
 	return e.open(e.name, m, opt)
 }

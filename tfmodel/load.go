@@ -10,6 +10,8 @@ import (
 	nodepb "github.com/wamuir/graft/tensorflow/core/framework/node_def_go_proto"
 	corepb "github.com/wamuir/graft/tensorflow/core/protobuf/for_core_protos_go_proto"
 	"google.golang.org/protobuf/proto"
+
+	"driftbench/internal/libtensorflow"
 )
 
 // loaded is a session with a program whose variables are restored.
@@ -21,11 +23,12 @@ type loaded struct {
 // load loads the program of a model into a session. The binding's own loader
 // would load all of the file, and run what the file names for initialisation.
 func load(m *Model, trust bool, options *corepb.ConfigProto) (*loaded, error) {
-	p := newProgram(m.meta)
-	if !trust {
-		if err := p.check(); err != nil {
-			return nil, err
-		}
+	p, err := m.program(trust)
+	if err != nil {
+		return nil, err
+	}
+	if err := libtensorflow.Load(); err != nil {
+		return nil, err
 	}
 	variables := p.addShapes()
 	def, err := proto.Marshal(p.graph)
@@ -51,6 +54,15 @@ func load(m *Model, trust bool, options *corepb.ConfigProto) (*loaded, error) {
 		return nil, err
 	}
 	return l, nil
+}
+
+// program returns the program of the model, or why it is refused unless trusted.
+func (m *Model) program(trust bool) (*program, error) {
+	p := newProgram(m.meta)
+	if trust {
+		return p, nil
+	}
+	return p, p.check()
 }
 
 // restore reads the variables from the files of the SavedModel in dir.

@@ -15,7 +15,7 @@ type native struct {
 	nativeEngine
 	model    *Model
 	name     string
-	revision int
+	identity string
 }
 
 // nativeEngine is what a native engine's package provides.
@@ -65,7 +65,11 @@ func openNative(revision int, tolerance float64, open func(w malconv.Weights, th
 		if err != nil {
 			return nil, fmt.Errorf("tfmodel: %s: %w", m.Dir, err)
 		}
-		e := &native{opened, m, name, revision}
+		identity, err := nativeIdentity(revision)(name, m)
+		if err != nil {
+			return nil, err
+		}
+		e := &native{opened, m, name, identity}
 		if err := probe(m, e.Run, reference.Run, tolerance); err != nil {
 			e.Close()
 			return nil, fmt.Errorf("tfmodel: %s: the %s engine will not serve it: %w; use --engine tensorflow", m.Dir, name, err)
@@ -88,7 +92,13 @@ func (e *native) Name() string { return e.name }
 
 // Identity is the name with the revision of the engine's arithmetic: its
 // outputs are the same bits on every processor.
-func (e *native) Identity() string { return fmt.Sprintf("%s, revision %d", e.name, e.revision) }
+func (e *native) Identity() string { return e.identity }
+
+func nativeIdentity(revision int) func(string, *Model) (string, error) {
+	return func(name string, _ *Model) (string, error) {
+		return fmt.Sprintf("%s, revision %d", name, revision), nil
+	}
+}
 
 func (e *native) Device() Device { return CPU }
 

@@ -107,7 +107,7 @@ func (e *tensorFlow) setCall(opt Options) error {
 	}
 	whole.fill, whole.multiple = e.model.wholeFiles, 1
 	e.call = whole
-	if e.model.meta.GetSignatureDef()[windowsSignature] == nil || e.model.Shape == nil || opt.wholeFiles {
+	if !e.model.takesWindows() || opt.wholeFiles {
 		return nil
 	}
 	distinct, err := e.bind(windowsSignature, windowsInputs...)
@@ -129,6 +129,11 @@ func (e *tensorFlow) setCall(opt Options) error {
 		return fmt.Errorf("distinct windows by %s: %w", shapeFile, err)
 	}
 	return nil
+}
+
+// takesWindows reports whether the model can be given distinct windows.
+func (m *Model) takesWindows() bool {
+	return m.meta.GetSignatureDef()[windowsSignature] != nil && m.Shape != nil
 }
 
 // rowsAtOnce is a multiple of the rows that a matrix product on a CPU computes at a
@@ -177,11 +182,27 @@ func (e *tensorFlow) Identity() string {
 	if e.device == GPU {
 		processor = strings.Join(GPUNames(), ", ")
 	}
+	return tensorFlowIdentity(processor, e.call.multiple)
+}
+
+func tensorFlowIdentity(processor string, multiple int) string {
 	batches := "the last bits depend on the batch"
-	if e.call.multiple > 1 {
-		batches = fmt.Sprintf("batches in multiples of %d", e.call.multiple)
+	if multiple > 1 {
+		batches = fmt.Sprintf("batches in multiples of %d", multiple)
 	}
-	return fmt.Sprintf("%s %s on %s, %s", e.Name(), Version(), processor, batches)
+	return fmt.Sprintf("tensorflow %s on %s, %s", tf.Version(), processor, batches)
+}
+
+// tensorFlowOnCPU is the identity of the engine for a model on the CPU.
+func tensorFlowOnCPU(_ string, m *Model) (string, error) {
+	if _, err := Version(); err != nil { // which loads TensorFlow
+		return "", err
+	}
+	multiple := 1
+	if m.takesWindows() {
+		multiple = rowsAtOnce
+	}
+	return tensorFlowIdentity(cpuid.CPU.BrandName, multiple), nil
 }
 
 func (e *tensorFlow) Device() Device { return e.device }

@@ -29,7 +29,11 @@ func (a *app) doctorCommand() *cobra.Command {
 			say("driftbench", bench.Version(), "")
 			say("go", runtime.Version()+" "+runtime.GOOS+"/"+runtime.GOARCH, "")
 			say("cpu", fmt.Sprintf("%s, %d cores", bench.CPUName(), runtime.NumCPU()), "")
-			say("tensorflow", tfmodel.Version()+" from "+libraryPath("libtensorflow"), "")
+			version, err := tfmodel.Version()
+			if err != nil {
+				return err
+			}
+			say("tensorflow", version+" from "+libraryPath("libtensorflow"), "")
 
 			devices, err := tfmodel.Devices()
 			if err != nil {

@@ -103,3 +103,37 @@ func TestUnchangedFilesAreNotReadAgain(t *testing.T) {
 		}
 	}
 }
+
+// Where every feature is cached no engine is opened and TensorFlow is not loaded:
+// a library that cannot be loaded does no harm, whether or not the files have to be
+// read again. A file that is new needs it.
+func TestCachedRunOpensNoEngine(t *testing.T) {
+	slow(t)
+	dir, broken := t.TempDir(), t.TempDir()
+	writeFile(t, filepath.Join(broken, "libtensorflow_cc.so.2"), "no library")
+	corpus, cache := filepath.Join(dir, "corpus"), filepath.Join(dir, "cache")
+	extract := func(from, out string, env ...string) ended {
+		cmd := subprocess(nil, "extract", "--corpus", from, "--model", model, "--device", "cpu", "--out", filepath.Join(dir, out), "--cache", cache)
+		cmd.Env = append(cmd.Env, env...)
+		return run(t, cmd)
+	}
+	first := extract(small(), "first")
+	copyTree(t, corpus, small(), func(string) bool { return true }) // with other versions of each file
+	for _, from := range []string{small(), corpus} {
+		e := extract(from, "second", "LD_LIBRARY_PATH="+broken)
+		if e.status != exitDone || !strings.Contains(e.stderr, `msg=engine name=table device=cpu why="no GPU is used`) {
+			t.Fatalf("cached: status %d\n%s", e.status, e.stderr)
+		}
+		same(t, "without an engine", contents(t, filepath.Join(dir, "second", "features")), contents(t, filepath.Join(dir, "first", "features")), true)
+	}
+	if first.status != exitDone {
+		t.Errorf("uncached: status %d\n%s", first.status, first.stderr)
+	}
+
+	index := readFile(t, filepath.Join(corpus, "dataset.csv"))
+	writeFile(t, filepath.Join(corpus, "new"), "new")
+	writeFile(t, filepath.Join(corpus, "dataset.csv"), index+"new,trojan,2017-01-01\n")
+	if e := extract(corpus, "third", "LD_LIBRARY_PATH="+broken); e.status != exitFailed || !strings.Contains(e.last(), "loading TensorFlow") || !strings.Contains(e.last(), broken) {
+		t.Errorf("a file without features: status %d\n%s", e.status, e.stderr)
+	}
+}

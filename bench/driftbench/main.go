@@ -51,7 +51,7 @@ func main() {
 		fmt.Fprintln(os.Stderr, "driftbench: interrupted twice, and ended at once. What is complete is kept.")
 		os.Exit(exitInterrupted)
 	})
-	os.Exit(command(ctx, os.Args[1:], os.Stdout, os.Stderr))
+	os.Exit(command(ctx, os.Args[1:], os.Stdout, process.Stderr()))
 }
 
 // command runs one driftbench command line and returns its exit status.

@@ -1,9 +1,9 @@
 // Package process is the start of the command's process and its interruption.
 //
 // A program that imports it starts with C code of start.c, before the
-// constructors of any shared library: TensorFlow logs nothing unless the user
-// sets TF_CPP_MIN_LOG_LEVEL, closed standard descriptors are filled, and too
-// low a limit on address space ends the process with a message.
+// constructors of any shared library: closed standard descriptors are filled, and
+// too low a limit on address space ends the process with a message. TensorFlow logs
+// nothing unless the user sets TF_CPP_MIN_LOG_LEVEL.
 package process
 
 import "C" // compiles start.c
@@ -13,7 +13,19 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
+
+// Stderr returns a copy of stderr. What is written to it is seen while TensorFlow
+// is loaded too, when stderr leads nowhere, see internal/libtensorflow.
+func Stderr() *os.File {
+	fd, err := unix.FcntlInt(os.Stderr.Fd(), unix.F_DUPFD_CLOEXEC, 3)
+	if err != nil { // it is closed
+		return os.Stderr
+	}
+	return os.NewFile(uintptr(fd), os.Stderr.Name())
+}
 
 // Interruptible returns a context that the first SIGINT, SIGTERM or SIGHUP
 // cancels; the second calls again, which should end the process. Before the call

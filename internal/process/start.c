@@ -1,6 +1,5 @@
-// What has to be done before the constructors of TensorFlow's libraries run,
-// and so before Go's main: .preinit_array runs before them, a constructor of
-// the executable after them.
+// What has to be done before the constructors of libraries run, and so before Go's
+// main: .preinit_array runs before them.
 
 #define _GNU_SOURCE // environ
 
@@ -14,8 +13,8 @@
 #define SILENT "3"
 #define ADDRESS_SPACE (4UL << 30) // with less, libraries abort at random moments
 
-// TensorFlow reads its log level in a constructor, which main is too late for,
-// and the C library resets environ after .preinit_array. The dynamic linker
+// TensorFlow reads its log level when it is loaded, which another thread may be
+// doing while main runs: setting a variable then is not safe. The dynamic linker
 // finds this getenv before the C library's.
 char *getenv(const char *name) {
 	const size_t n = strlen(name);
@@ -23,8 +22,6 @@ char *getenv(const char *name) {
 		if (strncmp(*e, name, n) == 0 && (*e)[n] == '=') return *e + n + 1;
 	return strcmp(name, LOG_LEVEL) == 0 ? SILENT : NULL;
 }
-
-static int saved_stderr = -1;
 
 static void before_constructors(int argc, char **argv, char **envp) {
 	(void)argc, (void)argv;
@@ -42,18 +39,6 @@ static void before_constructors(int argc, char **argv, char **envp) {
 		(void)!write(STDERR_FILENO, text, sizeof text - 1);
 		_exit(1);
 	}
-
-	// The CUDA build logs in a constructor that runs before the level is read.
-	int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
-	if (null >= 0 && strcmp(getenv(LOG_LEVEL), SILENT) == 0 && (saved_stderr = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3)) >= 0)
-		dup2(null, STDERR_FILENO);
-	close(null);
 }
 
 __attribute__((section(".preinit_array"), used)) static void (*const entry)(int, char **, char **) = before_constructors;
-
-__attribute__((constructor)) static void after_constructors(void) {
-	if (saved_stderr < 0) return;
-	dup2(saved_stderr, STDERR_FILENO);
-	close(saved_stderr);
-}

@@ -158,6 +158,23 @@ func (c *Cache) Get(dst [][]float32, keys []Key) (missing []int) {
 	return c.get(dst, len(keys), func(row int) (Key, bool) { return keys[row], true })
 }
 
+// Absent reports whether dir holds no store, which is then empty to begin with.
+func Absent(dir string) bool {
+	_, err := os.Lstat((&store{dir: dir}).path())
+	return errors.Is(err, fs.ErrNotExist)
+}
+
+// Empty reports whether the scope had no rows when the store was last read.
+func (c *Cache) Empty() bool {
+	if c == nil {
+		return true
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	rows := c.store.scopes[c.store.only]
+	return !c.reading || rows == nil || len(rows.at) == 0
+}
+
 // Lookup is Get for files that may not have to be read. It sets the rows of dst
 // of the files whose versions are those that [Cache.Run] was last given, and
 // whose outputs are stored. It returns the keys of these files, and the numbers
