@@ -14,7 +14,8 @@
 //	bytes   uint8 [n, maxlen]   the file's first bytes; the rest is ignored
 //	length  int32 [n]           how many of them are the file's
 //
-// and gives float32 [n, width] for every feature layer and for "logits".
+// and pads a shorter file itself, at the end that the model was trained with. It
+// gives float32 [n, width] for every feature layer and for "logits".
 package tfmodel
 
 import (
@@ -82,13 +83,15 @@ func (m *Model) Classes() int { return max(2, m.Layers[len(m.Layers)-1].Width) }
 type Shape struct {
 	MaxLen          int    `json:"maxlen"`     // bytes of a file that the model sees
 	Vocabulary      int    `json:"vocabulary"` // symbols of the embedding
-	Pad             int    `json:"pad"`        // symbol of the positions past the file's end
+	Pad             int    `json:"pad"`        // symbol of the positions that the file has no byte for
 	Embedding       int    `json:"embedding"`  // width of the embedding
 	Filters         int    `json:"filters"`    // channels of each convolution, the width of layer7
 	Window          int    `json:"window"`     // bytes a window, and the stride
 	Windows         int    `json:"windows"`    // windows a file
-	Lead            int    `json:"lead"`       // void positions before the first byte
+	Lead            int    `json:"lead"`       // void positions before the first symbol
+	Padding         string `json:"padding"`    // "front" if the pad symbols come before the bytes, else "back" or ""
 	ConvActivation  string `json:"conv_activation"`
+	GateActivation  string `json:"gate_activation"` // "relu", else "sigmoid" or ""
 	MergeActivation string `json:"merge_activation"`
 	DenseActivation string `json:"dense_activation"`
 }
@@ -100,6 +103,12 @@ const (
 	weightsSignature = "weights"
 	logits           = "logits"
 	probs            = "probs"
+)
+
+// The values of Shape.Padding.
+const (
+	back  = "back"
+	front = "front"
 )
 
 // Inspect reads the description of the SavedModel in dir without running
@@ -304,6 +313,9 @@ func (m *Model) checkShape() error {
 	}
 	if lead := max(s.Windows*s.Window-s.MaxLen, 0) / 2; s.Lead != lead {
 		return fmt.Errorf("says lead %d, want %d", s.Lead, lead)
+	}
+	if !slices.Contains([]string{"", back, front}, s.Padding) {
+		return fmt.Errorf("says padding %q, want %s or %s", s.Padding, back, front)
 	}
 	if s.Pad < 0 || s.Pad >= s.Vocabulary {
 		return fmt.Errorf("says pad %d, which is no symbol of the vocabulary of %d", s.Pad, s.Vocabulary)

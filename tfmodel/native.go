@@ -30,16 +30,25 @@ func refuseNative(name string, m *Model) error {
 	if m.Shape == nil {
 		return fmt.Errorf("does not say its shape (%s): the %s engine needs a model of scripts/convert_savedmodel.py", shapeFile, name)
 	}
-	if layers := layerNames(m.Layers); !slices.Equal(layers, []string{"layer7", "layer8", logits}) {
+	if layers := layerNames(m.Layers); !slices.Equal(layers, malconvLayers) {
 		return fmt.Errorf("has the layers %v: the %s engine computes layer7, layer8 and logits", layers, name)
+	}
+	if g := m.Shape.GateActivation; g != "" && g != "sigmoid" {
+		return fmt.Errorf("gates by %s: the %s engine computes sigmoid gates alone; use --engine tensorflow", g, name)
+	}
+	if m.Shape.Padding == front && m.Shape.Pad > 255 {
+		return fmt.Errorf("pads in front by symbol %d, which is no byte: the %s engine has no such padding; use --engine tensorflow", m.Shape.Pad, name)
 	}
 	return nil
 }
 
+// malconvLayers are the names of the layers of a converted MalConv, in order.
+var malconvLayers = []string{"layer7", "layer8", logits}
+
 // openNative returns how to open a native engine: it reads the weights of a
 // model through TensorFlow, calls open with them and a number of threads, and
 // compares the outputs of both engines on a probe batch. A difference above the
-// tolerance, a share of a layer's largest value, is an error.
+// tolerance, a share of a layer's scale, is an error; see [scales].
 func openNative(revision int, tolerance float64, open func(w malconv.Weights, threads int) (nativeEngine, error)) func(string, *Model, Options) (Engine, error) {
 	return func(name string, m *Model, opt Options) (Engine, error) {
 		opt.Device, opt.wholeFiles = CPU, true
@@ -55,7 +64,7 @@ func openNative(revision int, tolerance float64, open func(w malconv.Weights, th
 		s := m.Shape
 		opened, err := open(malconv.Weights{
 			MaxLen: s.MaxLen, Vocabulary: s.Vocabulary, Pad: s.Pad, Embedding: s.Embedding,
-			Filters: s.Filters, Window: s.Window, Windows: s.Windows, Lead: s.Lead,
+			Filters: s.Filters, Window: s.Window, Windows: s.Windows, Lead: s.Lead, Front: s.Padding == front,
 			ConvActivation: s.ConvActivation, MergeActivation: s.MergeActivation, DenseActivation: s.DenseActivation,
 			EmbeddingTable: w["embedding"],
 			ConvKernel:     w["conv_kernel"], ConvBias: w["conv_bias"],
@@ -70,7 +79,7 @@ func openNative(revision int, tolerance float64, open func(w malconv.Weights, th
 			return nil, err
 		}
 		e := &native{opened, m, name, identity}
-		if err := probe(m, e.Run, reference.Run, tolerance); err != nil {
+		if err := probe(m, e.Run, reference.Run, tolerance, w); err != nil {
 			e.Close()
 			return nil, fmt.Errorf("tfmodel: %s: the %s engine will not serve it: %w; use --engine tensorflow", m.Dir, name, err)
 		}
@@ -116,9 +125,11 @@ func (e *native) Run(dst [][]float32, files [][]byte) error {
 // native engine reads its table once a batch, and the batches in flight are to
 // stay small.
 func nativeBatch(m *Model) int {
-	const most = 32 << 20 // bytes of a batch
-	return max(1, min(96, most/m.MaxLen))
+	return max(1, min(96, batchBytes/m.MaxLen))
 }
+
+// batchBytes bounds the files of a batch that suits an engine.
+const batchBytes = 32 << 20
 
 func layerNames(layers []Layer) []string {
 	var names []string
@@ -129,8 +140,9 @@ func layerNames(layers []Layer) []string {
 }
 
 // probe runs a few files of every kind of content and length two ways. A
-// difference above the tolerance, a share of a layer's largest value, is an error.
-func probe(m *Model, run, reference func(dst [][]float32, files [][]byte) error, tolerance float64) error {
+// difference above the tolerance, a share of a layer's scale, is an error. w holds
+// the weights of a converted model, nil for another.
+func probe(m *Model, run, reference func(dst [][]float32, files [][]byte) error, tolerance float64, w map[string][]float32) error {
 	rng := rand.NewChaCha8([32]byte{7})
 	files := [][]byte{nil, make([]byte, 1), make([]byte, m.MaxLen)}
 	for _, length := range []int{m.MaxLen, m.MaxLen - 1, m.MaxLen/2 + 3, 700} {
@@ -146,15 +158,82 @@ func probe(m *Model, run, reference func(dst [][]float32, files [][]byte) error,
 	if err := reference(want, files); err != nil {
 		return err
 	}
-	for i, l := range m.Layers {
-		var scale, difference float64
-		for j, w := range want[i] {
-			scale = max(scale, math.Abs(float64(w)))
-			difference = max(difference, math.Abs(float64(got[i][j]-w)))
+	for i, scale := range scales(m, want, w) {
+		var difference float64
+		for j, v := range want[i] {
+			difference = max(difference, math.Abs(float64(got[i][j]-v))) // max keeps NaN
 		}
 		if !(difference <= tolerance*scale) {
-			return fmt.Errorf("%s of a probe differs from that of whole files through TensorFlow by %.2g of its largest value", l.Name, difference/scale)
+			return fmt.Errorf("%s of a probe differs from that of whole files through TensorFlow by %.2g of its scale", m.Layers[i].Name, difference/scale)
 		}
 	}
 	return nil
+}
+
+// scales returns for each layer what differences in it are measured by: its largest
+// value, or what the terms of its sums amount to where that is more. Sums may
+// cancel, and an error is then no smaller than that of the terms.
+func scales(m *Model, values [][]float32, w map[string][]float32) []float64 {
+	scale := make([]float64, len(m.Layers))
+	for i := range scale {
+		for _, v := range values[i] {
+			scale[i] = max(scale[i], math.Abs(float64(v)))
+		}
+	}
+	if w == nil || !slices.Equal(layerNames(m.Layers), malconvLayers) {
+		return scale
+	}
+	filters, hidden, classes := m.Layers[0].Width, m.Layers[1].Width, m.Layers[2].Width
+	for name, n := range map[string]int{
+		"embedding": m.Shape.Vocabulary * m.Shape.Embedding, "conv_kernel": m.Shape.Window * m.Shape.Embedding * 2 * filters, "conv_bias": 2 * filters,
+		"dense_kernel": filters * hidden, "dense_bias": hidden, "logits_kernel": hidden * classes, "logits_bias": classes,
+	} {
+		if len(w[name]) != n {
+			return scale // the weights are not those of the layers
+		}
+	}
+	// The convolutions have thousands of terms, of which the rounding errors are
+	// small: a tenth is left for a model whose filters are all but closed.
+	scale[0] = max(scale[0], 0.1*termsOfConvolution(w, m.Shape.Embedding))
+	scale[1] = max(scale[1], termsOfDense(values[0], w["dense_kernel"], w["dense_bias"]))
+	scale[2] = max(scale[2], termsOfDense(values[1], w["logits_kernel"], w["logits_bias"]))
+	return scale
+}
+
+// termsOfConvolution returns the largest root sum of squares of the terms
+// of a filter's convolution, b + Σ_t Σ_c E[s_t][c]·K[t][c], over symbols that are
+// all as frequent.
+func termsOfConvolution(w map[string][]float32, width int) float64 {
+	embedding, kernel, bias := w["embedding"], w["conv_kernel"], w["conv_bias"]
+	filters := len(bias) / 2
+	square := make([]float64, width) // mean over the symbols
+	for i, e := range embedding {
+		square[i%width] += float64(e) * float64(e) * float64(width) / float64(len(embedding))
+	}
+	sum := make([]float64, filters)
+	for i := range kernel {
+		if f := i % (2 * filters); f < filters {
+			sum[f] += square[i/(2*filters)%width] * float64(kernel[i]) * float64(kernel[i])
+		}
+	}
+	for f := range sum {
+		sum[f] += float64(bias[f]) * float64(bias[f])
+	}
+	return math.Sqrt(slices.Max(sum))
+}
+
+// termsOfDense returns the largest root sum of squares of the terms of b + x·K
+// over rows x of a batch.
+func termsOfDense(rows, kernel, bias []float32) float64 {
+	var most float64
+	for x := range slices.Chunk(rows, len(kernel)/len(bias)) {
+		for j, b := range bias {
+			sum := float64(b) * float64(b)
+			for i, v := range x {
+				sum += math.Pow(float64(v)*float64(kernel[i*len(bias)+j]), 2)
+			}
+			most = max(most, sum)
+		}
+	}
+	return math.Sqrt(most)
 }

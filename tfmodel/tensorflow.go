@@ -124,7 +124,13 @@ func (e *tensorFlow) setCall(opt Options) error {
 	e.call = distinct
 	// The description of the windows is a file beside the graph. If it is another
 	// model's, outputs differ by far more than rounding, even a GPU's.
-	err = probe(e.model, e.Run, func(dst [][]float32, files [][]byte) error { return e.run(whole, dst, files) }, 1e-2)
+	var w map[string][]float32
+	if e.model.meta.GetSignatureDef()[weightsSignature] != nil {
+		if w, err = e.weights(); err != nil {
+			return err
+		}
+	}
+	err = probe(e.model, e.Run, func(dst [][]float32, files [][]byte) error { return e.run(whole, dst, files) }, 1e-2, w)
 	if err != nil {
 		return fmt.Errorf("distinct windows by %s: %w", shapeFile, err)
 	}
@@ -272,8 +278,9 @@ func (e *tensorFlow) Forget() {}
 // Close frees the session.
 func (e *tensorFlow) Close() error { return e.loaded.session.Close() }
 
-// tensorFlowBatch returns 32: larger batches are no faster on a CPU.
-func tensorFlowBatch(*Model) int { return 32 }
+// tensorFlowBatch returns 32 files, or fewer where they would have more than 32 MB:
+// larger batches are no faster on a CPU.
+func tensorFlowBatch(m *Model) int { return max(1, min(32, batchBytes/m.MaxLen)) }
 
 // wholeFiles makes the inputs of the serving signature.
 func (m *Model) wholeFiles(files [][]byte) (map[string]*tf.Tensor, error) {
@@ -309,7 +316,7 @@ func (m *Model) distinctWindows(files [][]byte, multiple int) (map[string]*tf.Te
 }
 
 func (s *Shape) cutter() windows.Cutter {
-	return windows.Cutter{MaxLen: s.MaxLen, Window: s.Window, Windows: s.Windows, Lead: s.Lead, Pad: s.Pad}
+	return windows.Cutter{MaxLen: s.MaxLen, Window: s.Window, Windows: s.Windows, Lead: s.Lead, Pad: s.Pad, Front: s.Padding == front}
 }
 
 // weights returns the parameters of the model by name, each flat in row-major

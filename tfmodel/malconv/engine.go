@@ -120,7 +120,7 @@ func New(w Weights, o Options) (*Engine, error) {
 		w:       w,
 		dense:   activation(w.DenseActivation),
 		options: o,
-		cutter:  windows.Cutter{MaxLen: w.MaxLen, Window: w.Window, Windows: w.Windows, Lead: w.Lead, Pad: w.Pad},
+		cutter:  windows.Cutter{MaxLen: w.MaxLen, Window: w.Window, Windows: w.Windows, Lead: w.Lead, Pad: w.Pad, Front: w.Front},
 		arena:   &arena{},
 	}
 	if err := e.build(&w); err != nil {

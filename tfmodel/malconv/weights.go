@@ -11,12 +11,15 @@ import (
 type Weights struct {
 	MaxLen     int // symbols of a file; shorter files are padded with Pad
 	Vocabulary int // V, at least 256
-	Pad        int // the symbol after a file's last byte
+	Pad        int // the symbol where a file has no byte
 	Embedding  int // d
 	Filters    int // F, channels of each convolution
 	Window     int // W, symbols of a window; windows start W apart
 	Windows    int // windows of a file
 	Lead       int // void positions before the first symbol ('same' padding)
+	// Front puts Pad before the bytes of a file, not after them. Pad must then be
+	// below 256.
+	Front bool
 
 	ConvActivation  string // of the linear convolution: "linear" or "relu"
 	MergeActivation string // of the gated product: "linear" or "relu"
@@ -55,6 +58,9 @@ func (w *Weights) check() error {
 		if d.n < d.min || d.n > d.max {
 			return fmt.Errorf("%s is %d, not between %d and %d", d.name, d.n, d.min, d.max)
 		}
+	}
+	if w.Front && w.Pad > 255 {
+		return fmt.Errorf("the padding in front is symbol %d, want a byte value", w.Pad)
 	}
 	hidden, classes := len(w.DenseBias), len(w.LogitsBias)
 	for _, p := range []struct {

@@ -5,9 +5,9 @@ package windows
 // takes, row-major.
 type Set struct {
 	Bytes  []byte  // m×W: the bytes of each window, zero where it has none
-	Lead   []int32 // m: number of void positions before the bytes
+	Lead   []int32 // m: number of void positions before the bytes and pad symbols
 	Length []int32 // m: number of positions that are bytes
-	End    []int32 // m: position where the pad symbols after the bytes end
+	End    []int32 // m: position where the bytes and pad symbols end
 
 	Index   []int32 // k: number of the window, at most once for each file
 	Segment []int32 // k: number of the file, ascending

@@ -11,11 +11,15 @@ import (
 func (c *Cutter) symbols(file []byte, window int) string {
 	out := make([]int, c.Window)
 	for i := range out {
+		first := 0
+		if c.Front {
+			first = c.MaxLen - len(file)
+		}
 		switch at := window*c.Window - c.Lead + i; {
 		case at < 0 || at >= c.MaxLen:
 			out[i] = -1
-		case at < len(file):
-			out[i] = int(file[at])
+		case first <= at && at < first+len(file):
+			out[i] = int(file[at-first])
 		default:
 			out[i] = c.Pad
 		}
@@ -32,7 +36,7 @@ func (s *Set) symbols(row int32) string {
 		switch {
 		case i < lead || i >= end:
 			out[i] = -1
-		case i < lead+length:
+		case !c.Front && i < lead+length, c.Front && i >= end-length:
 			out[i] = int(s.Bytes[int(row)*c.Window+i])
 		default:
 			out[i] = c.Pad
@@ -83,6 +87,12 @@ var cutters = []Cutter{
 	{MaxLen: 41, Window: 4, Windows: 11, Lead: 1, Pad: 256},
 	{MaxLen: 3, Window: 8, Windows: 1, Lead: 2, Pad: 256}, // shorter than its window
 	{MaxLen: 5, Window: 1, Windows: 5, Pad: 256},
+	{MaxLen: 40, Window: 4, Windows: 10, Pad: 0, Front: true},
+	{MaxLen: 43, Window: 4, Windows: 10, Pad: 256, Front: true},
+	{MaxLen: 41, Window: 4, Windows: 11, Lead: 1, Pad: 65, Front: true},
+	{MaxLen: 41, Window: 4, Windows: 11, Lead: 1, Pad: 256, Front: true},
+	{MaxLen: 3, Window: 8, Windows: 1, Lead: 2, Pad: 256, Front: true},
+	{MaxLen: 5, Window: 1, Windows: 5, Pad: 256, Front: true},
 }
 
 func TestSet(t *testing.T) {

@@ -23,14 +23,17 @@ const MaxWindow = math.MaxUint16
 const boundsBytes = 6
 
 // Cutter cuts files into windows of positions. A position is a symbol (a byte, or
-// Pad past the file's end) or void, outside of the MaxLen symbols that the model
+// Pad where a file has none) or void, outside of the MaxLen symbols that the model
 // sees.
 type Cutter struct {
 	MaxLen  int // bytes of a file that the model sees
 	Window  int // positions of a window, W, at most MaxWindow
 	Windows int // windows of a file
 	Lead    int // void positions before the first byte
-	Pad     int // symbol past the file's end; below 256 it is a byte like others
+	Pad     int // symbol beside the file's bytes; below 256 it is a byte like others
+	// Front puts the pad symbols before a file's bytes, so that its last byte is at
+	// position MaxLen-1. Otherwise they come after the bytes.
+	Front bool
 }
 
 // Stride returns the size of a key in bytes, a multiple of 8.
@@ -40,18 +43,23 @@ func (c *Cutter) Stride() int { return (c.Window + boundsBytes + 7) &^ 7 }
 // bytes. Windows have the same key only if they are the same. A key is the W
 // bytes of the window, zero where it has none, then its three bounds, see [Cutter.Bounds].
 func (c *Cutter) Cut(key, file []byte, i int) {
-	start := i*c.Window - c.Lead
-	from := max(-start, 0)
-	end := min(c.MaxLen-start, c.Window)
-	bytes := min(max(len(file)-start, from), end)
-
-	clear(key[:from])
-	if bytes > from {
-		copy(key[from:bytes], file[start+from:])
+	start := i*c.Window - c.Lead // position of the window
+	from, end := max(-start, 0), min(c.MaxLen-start, c.Window)
+	first := c.first(file)
+	// The bytes of the window are those in [low, high).
+	low := min(max(first-start, from), end)
+	high := min(max(first+len(file)-start, low), end)
+	clear(key[:low])
+	if low < high {
+		copy(key[low:high], file[start+low-first:])
 	}
-	clear(key[bytes:])
+	clear(key[high:])
+	bytes := from + high - low
 	if c.Pad < 256 {
-		for j := bytes; j < end; j++ {
+		for j := from; j < low; j++ {
+			key[j] = byte(c.Pad)
+		}
+		for j := high; j < end; j++ {
 			key[j] = byte(c.Pad)
 		}
 		bytes = end
@@ -61,8 +69,17 @@ func (c *Cutter) Cut(key, file []byte, i int) {
 	}
 }
 
+// first returns the position of a file's first byte.
+func (c *Cutter) first(file []byte) int {
+	if c.Front {
+		return c.MaxLen - len(file)
+	}
+	return 0
+}
+
 // Bounds returns the bounds of a key's window: its positions are void below from,
-// bytes from there to below bytes, Pad to below end, and void again.
+// bytes from there to below bytes, Pad to below end, and void again. With Front,
+// the bytes-from bytes are the last before end and Pad comes first.
 func (c *Cutter) Bounds(key []byte) (from, bytes, end int) {
 	bound := func(j int) int { return int(binary.NativeEndian.Uint16(key[c.Window+2*j:])) }
 	return bound(0), bound(1), bound(2)
@@ -73,7 +90,11 @@ func (c *Cutter) Bounds(key []byte) (from, bytes, end int) {
 // them and the last of the file, which may end in void.
 func (c *Cutter) Next(file []byte, i int) int {
 	start := i*c.Window - c.Lead
-	if start >= 0 && start >= len(file) && start+c.Window <= c.MaxLen {
+	switch {
+	case start < 0 || start+c.Window > c.MaxLen:
+	case c.Front && start+c.Window <= c.first(file):
+		return max(i+1, min((c.first(file)+c.Lead)/c.Window, c.Windows-1))
+	case !c.Front && start >= len(file):
 		return max(i+1, c.Windows-1)
 	}
 	return i + 1
