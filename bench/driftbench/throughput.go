@@ -74,16 +74,9 @@ func (a *app) compareCommand() *cobra.Command {
   driftbench compare cpu=a/bench.txt gpu=b/bench.txt --col .file`,
 		Args: cobra.RangeArgs(1, 2),
 		RunE: func(_ *cobra.Command, args []string) error {
-			by := col
-			if by == "" {
-				by = "/device"
-				if len(args) == 2 {
-					by = ".file"
-				}
-			}
-			return throughput.Compare(a.out, &output{w: a.err}, args, by)
+			return throughput.Compare(a.out, &output{w: a.err}, args, col)
 		},
 	}
-	cmd.Flags().StringVar(&col, "col", "", "`KEY` whose values are compared, such as /device, /engine, /batch or .file\n(default .file for two files, /device for one)")
+	cmd.Flags().StringVar(&col, "col", "", "`KEY` whose values are compared, such as /device, /engine, /batch or .file\n(default .file for two files, and for one the first of /device, /engine,\n/precision and /batch that has several values)")
 	return cmd
 }

@@ -15,24 +15,74 @@ import (
 
 // Compare reads benchmark files and writes to w a table for each unit: a row
 // per benchmark and a column per value of the key col, or a line per value
-// where there are more than two. It shows medians, their 95% intervals and the
-// change against the first value with its p-value; a change with p above 0.05
-// is "~". Values are compared whatever the environment of their files; where
-// it differs, and where there are too few repetitions to say anything, wErr
-// gets a warning.
+// where there are more than two. It shows medians, their 95% intervals and how
+// many times the first value each is, with the p-value; a change with p above
+// 0.05 is "~". A unit that only repeats another, as ns/op repeats samples/s, is
+// named and has no table. Values are compared whatever the environment of their
+// files; where it differs, and where there are too few repetitions to say
+// anything, wErr gets a warning.
 //
 // col is a key of benchstat: ".file", a part of the name such as "/device", or
 // a key of the environment such as "cpu"; with an order, as in
-// "/device@(gpu cpu)", the first is the base. A path may be label=path.
+// "/device@(gpu cpu)", the first is the base. "" is .file for several files, and for one the first of
+// /device, /engine, /precision and /batch that has several values. A path may
+// be label=path, unless there is a file of that whole name.
 func Compare(w, wErr io.Writer, paths []string, col string) error {
 	c := newComparison()
-	if err := c.read(&benchfmt.Files{Paths: paths, AllowLabels: true}, col); err != nil {
+	err := c.readFiles(inputs(paths), col)
+	if err != nil {
 		return fmt.Errorf("throughput: comparing %s: %w", strings.Join(paths, " and "), err)
 	}
 	if err := c.print(w); err != nil {
 		return err
 	}
 	return c.warnings.write(wErr)
+}
+
+// readFiles compares the results of files by the key col, or by that of
+// defaultColumn.
+func (c *comparison) readFiles(files []input, col string) error {
+	if col == "" {
+		var err error
+		if col, err = defaultColumn(files); err != nil {
+			return err
+		}
+	}
+	return c.read(col, func(result func(*benchfmt.Result), malformed func(*benchfmt.SyntaxError)) error {
+		return eachOf(files, result, malformed)
+	})
+}
+
+// defaultColumn returns the key that is compared unless another is asked for:
+// .file for several files. In one file it is the first of /device, /engine,
+// /precision and /batch that has several values, or the first that has any.
+func defaultColumn(files []input) (string, error) {
+	if len(files) != 1 {
+		return ".file", nil
+	}
+	keys := []string{"/device", "/engine", "/precision", "/batch"}
+	values := make([]map[string]bool, len(keys))
+	for i := range values {
+		values[i] = map[string]bool{}
+	}
+	err := eachOf(files, func(r *benchfmt.Result) {
+		_, parts := r.Name.Parts()
+		for _, part := range parts {
+			name, value, _ := strings.Cut(string(part), "=")
+			if i := slices.Index(keys, name); i >= 0 {
+				values[i][value] = true
+			}
+		}
+	}, func(*benchfmt.SyntaxError) {})
+	if err != nil {
+		return "", err
+	}
+	for _, least := range []int{2, 1} {
+		if i := slices.IndexFunc(values, func(v map[string]bool) bool { return len(v) >= least }); i >= 0 {
+			return keys[i], nil
+		}
+	}
+	return ".file", nil
 }
 
 // comparison collects the values of all cells, then prints them.
@@ -62,8 +112,9 @@ func (k cellKey) place(n int) string {
 	return fmt.Sprintf("%s, %s, n=%d", k.row.StringValues(), k.col.StringValues(), n)
 }
 
-// read sorts every value into its cell and summarises the cells.
-func (c *comparison) read(in records, col string) error {
+// read sorts every value of the results that each gives into its cell, and
+// summarises the cells.
+func (c *comparison) read(col string, each func(result func(*benchfmt.Result), malformed func(*benchfmt.SyntaxError)) error) error {
 	filter, err := benchproc.NewFilter("*")
 	if err != nil {
 		return err
@@ -85,7 +136,7 @@ func (c *comparison) read(in records, col string) error {
 	rest := parser.Residue()
 
 	named := false // whether any benchmark has the column key
-	err = each(in, func(r *benchfmt.Result) {
+	err = each(func(r *benchfmt.Result) {
 		if ok, _ := filter.Apply(r); !ok {
 			return
 		}

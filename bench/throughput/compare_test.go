@@ -24,6 +24,7 @@ func TestCompareGolden(t *testing.T) {
 		"files":     {[]string{"old=testdata/old.txt", "new=testdata/new.txt"}, ".file"},
 		"one":       {[]string{"new.txt"}, ".file"},
 		"few":       {[]string{"few.txt"}, "/device"}, // three repetitions: no interval
+		"default":   {[]string{"old.txt"}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for i, p := range tt.paths {
@@ -82,6 +83,85 @@ func TestCompareErrors(t *testing.T) {
 		}
 		if out.Len() > 0 {
 			t.Errorf("%s by %s: printed %q beside the error", tt.path, tt.col, out.String())
+		}
+	}
+}
+
+func TestDefaultColumn(t *testing.T) {
+	for want, lines := range map[string][]string{
+		"/device":    {"X/engine=a/device=cpu/batch=1", "X/engine=b/device=gpu/batch=1"},
+		"/engine":    {"X/engine=a/device=cpu/batch=1", "X/engine=b/device=cpu/batch=8"},
+		"/precision": {"X/engine=a/precision=float32", "X/engine=a/precision=tf32"},
+		"/batch":     {"X/engine=a/batch=1", "X/engine=a/batch=8"},
+		".file":      {"X", "Y/size=3"},
+	} {
+		path := filepath.Join(t.TempDir(), "bench.txt")
+		var b strings.Builder
+		for _, line := range lines {
+			b.WriteString("Benchmark" + line + " 1 5 ns/op\n")
+		}
+		if err := os.WriteFile(path, []byte(b.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := defaultColumn(inputs([]string{path})); err != nil || got != want {
+			t.Errorf("%v: column %q, %v, want %q", lines, got, err, want)
+		}
+		if got, err := defaultColumn(inputs([]string{path, path})); err != nil || got != ".file" {
+			t.Errorf("two files: column %q, %v, want .file", got, err)
+		}
+	}
+}
+
+// An argument with "=" is a label and a path, unless it is a path.
+func TestInputs(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"a=b.txt", "b.txt"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte("BenchmarkX 1 5 ns/op\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Chdir(dir)
+	for arg, want := range map[string]input{
+		"a=b.txt":     {"a=b.txt", "a=b.txt"},
+		"c=b.txt":     {"c", "b.txt"},
+		"c=a=b.txt":   {"c", "a=b.txt"},
+		"b.txt":       {"b.txt", "b.txt"},
+		"=b.txt":      {"=b.txt", "=b.txt"},
+		"c=other.txt": {"c", "other.txt"},
+	} {
+		if got := inputs([]string{arg})[0]; got != want {
+			t.Errorf("%s: %+v, want %+v", arg, got, want)
+		}
+	}
+	if got := inputs([]string{"b.txt", "x=b.txt", "b.txt"}); got[0].label != "b.txt#0" || got[1].label != "x" || got[2].label != "b.txt#1" {
+		t.Errorf("one file twice: %+v", got)
+	}
+	if err := Compare(new(bytes.Buffer), new(bytes.Buffer), []string{"a=b.txt", "b.txt"}, ""); err != nil {
+		t.Error(err)
+	}
+}
+
+// A file without results is an error that names it, beside a file with results too.
+func TestFileWithoutResultsIsNamed(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "notes.txt")
+	if err := os.WriteFile(path, []byte("PASS\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, paths := range [][]string{{"testdata/old.txt", path}, {path, "testdata/old.txt"}, {path}} {
+		var out bytes.Buffer
+		if err := Compare(&out, &out, paths, ""); err == nil || !strings.Contains(err.Error(), path+" holds no benchmark results") || out.Len() > 0 {
+			t.Errorf("%v: error %v, printed %q", paths, err, out.String())
+		}
+	}
+}
+
+func TestNumber(t *testing.T) {
+	for x, want := range map[float64]string{
+		0: "0", 3.4259: "3.43", 9.999: "10.0", 28.04: "28.0", 99.96: "100", 1375.4: "1,375", 1234567: "1,234,567", -1234: "-1,234",
+		0.052345: "0.052", 0.94321: "0.94", 0.0023456: "0.0023", 3.2e-7: "3.2e-07",
+	} {
+		if got := number(x); got != want {
+			t.Errorf("number(%v) is %s, want %s", x, got, want)
 		}
 	}
 }

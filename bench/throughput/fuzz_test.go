@@ -31,7 +31,9 @@ func FuzzRead(f *testing.F) {
 		var compared error
 		took := fuzzing.Allocated(func() {
 			rows, err = summaries(benchfmt.NewReader(bytes.NewReader(b), "fuzz"))
-			compared = c.read(benchfmt.NewReader(bytes.NewReader(b), "fuzz"), col)
+			compared = c.read(col, func(result func(*benchfmt.Result), malformed func(*benchfmt.SyntaxError)) error {
+				return each(benchfmt.NewReader(bytes.NewReader(b), "fuzz"), result, malformed)
+			})
 		})
 		// A value of 4 bytes is a unit of its own with a row, a key and a cell.
 		if took > 2<<20+1024*uint64(len(b)+len(col)) {

@@ -4,24 +4,71 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
+	"os"
 	"strconv"
 	"strings"
 
 	"golang.org/x/perf/benchfmt"
 )
 
-// records is a stream of benchmark records: benchfmt.Reader or benchfmt.Files.
-type records interface {
-	Scan() bool
-	Result() benchfmt.Record
-	Err() error
+// input is a benchmark file, and what it is called in a comparison.
+type input struct{ label, path string }
+
+// inputs reads the arguments path and label=path. An argument with "=" is a path
+// where there is such a file. Files that are given twice are told apart by a number.
+func inputs(args []string) []input {
+	var files []input
+	times := map[string]int{}
+	for _, arg := range args {
+		f := input{arg, arg}
+		if label, path, ok := strings.Cut(arg, "="); ok && label != "" {
+			if _, err := os.Stat(arg); err != nil {
+				f = input{label, path}
+			}
+		}
+		files = append(files, f)
+		times[f.label]++
+	}
+	seen := map[string]int{}
+	for i, f := range files {
+		if times[f.label] > 1 && f.label == f.path {
+			files[i].label = fmt.Sprintf("%s#%d", f.label, seen[f.label])
+			seen[f.label]++
+		}
+	}
+	return files
+}
+
+// eachOf calls result and malformed as [each] does for the lines of all files,
+// with the label of the file under the key ".file". A file without results is an
+// error that names it.
+func eachOf(files []input, result func(*benchfmt.Result), malformed func(*benchfmt.SyntaxError)) error {
+	for _, f := range files {
+		err := func() error {
+			in, err := os.Open(f.path)
+			if err != nil {
+				return err
+			}
+			defer in.Close()
+			r := new(benchfmt.Reader)
+			r.Reset(in, f.path, ".file", f.label)
+			return each(r, result, malformed)
+		}()
+		if errors.Is(err, errNoResults) {
+			return fmt.Errorf("%s holds %w: want a bench.txt of driftbench throughput or another file in the Go benchmark format", f.path, err)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 var errNoResults = errors.New("no benchmark results")
 
 // each calls result for every benchmark line and malformed for every line
 // that should be one. A stream without results is errNoResults.
-func each(in records, result func(*benchfmt.Result), malformed func(*benchfmt.SyntaxError)) error {
+func each(in *benchfmt.Reader, result func(*benchfmt.Result), malformed func(*benchfmt.SyntaxError)) error {
 	found := false
 	for in.Scan() {
 		switch r := in.Result().(type) {

@@ -43,7 +43,7 @@ func Summaries(path string) ([]Row, error) {
 	return rows, nil
 }
 
-func summaries(in records) ([]Row, error) {
+func summaries(in *benchfmt.Reader) ([]Row, error) {
 	all, err := benchproc.NewFilter("*")
 	if err != nil {
 		return nil, err

@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"math"
 	"slices"
+	"strconv"
 	"strings"
 
 	"golang.org/x/perf/benchmath"
@@ -37,15 +39,65 @@ func (c *comparison) print(w io.Writer) error {
 	if common != "" {
 		head = append(head, "benchmarks: "+common)
 	}
+	shown, repeated := c.units()
+	if len(repeated) > 0 {
+		head = append(head, "not shown, as they repeat "+shown[0].StringValues()+" or are the same in every case: "+strings.Join(repeated, ", "))
+	}
 	if _, err := fmt.Fprintln(w, strings.Join(head, "\n")); err != nil {
 		return err
 	}
-	for _, unit := range c.keys(func(k cellKey) benchproc.Key { return k.unit }) {
+	for _, unit := range shown {
 		if err := c.table(unit, rows, labels).write(w); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// units returns the units that have a table, samples/s first, and names the
+// others: those whose medians are proportional to those of the first, or to their
+// inverse, and the peak of memory where it is the process's and not a case's.
+func (c *comparison) units() (shown []benchproc.Key, repeated []string) {
+	all := c.keys(func(k cellKey) benchproc.Key { return k.unit })
+	slices.SortStableFunc(all, func(a, b benchproc.Key) int {
+		first := func(k benchproc.Key) int {
+			if k.StringValues() == unitSamples {
+				return 0
+			}
+			return 1
+		}
+		return first(a) - first(b)
+	})
+	for _, unit := range all {
+		first := unit
+		if len(shown) > 0 {
+			first = shown[0]
+		}
+		var values, ratios, products []float64
+		for k, cell := range c.cells {
+			if k.unit != unit {
+				continue
+			}
+			// A cell without the first unit gives NaN, which is like nothing.
+			v, base := cell.summary.Center, math.NaN()
+			if f := c.cells[cellKey{first, k.row, k.col}]; f != nil {
+				base = f.summary.Center
+			}
+			values, ratios, products = append(values, v), append(ratios, v/base), append(products, v*base)
+		}
+		if len(shown) > 0 && (alike(ratios) || alike(products) || unit.StringValues() == unitRSS && alike(values)) {
+			repeated = append(repeated, unit.StringValues())
+			continue
+		}
+		shown = append(shown, unit)
+	}
+	return shown, repeated
+}
+
+// alike reports whether positive values lie within 5% of each other.
+func alike(x []float64) bool {
+	least, most := slices.Min(x), slices.Max(x)
+	return least > 0 && most <= 1.05*least
 }
 
 // shortNames splits benchmark names, which are of the form a/k=v/k=v, into
@@ -134,11 +186,51 @@ func (c *comparison) table(unit benchproc.Key, rows []benchproc.Key, labels []st
 	return g
 }
 
-// change describes the difference of two cells of a row, and how sure it is.
+// change says how many times the base a cell is, and how sure it is that they
+// differ.
 func (c *comparison) change(from, to *cell, k cellKey) [2]string {
 	test := benchmath.AssumeNothing.Compare(from.sample, to.sample)
 	for _, warning := range test.Warnings {
 		c.warn(warning.Error(), k.place(len(to.values)))
 	}
-	return [2]string{test.FormatDelta(from.summary.Center, to.summary.Center), "(" + test.String() + ")"}
+	p := fmt.Sprintf("p=%.3f", test.P)
+	if test.P < 0.001 {
+		p = "p<0.001"
+	}
+	n := fmt.Sprintf("n=%d", test.N1)
+	if test.N1 != test.N2 {
+		n += fmt.Sprintf("+%d", test.N2)
+	}
+	factor := "~"
+	if test.P <= test.Alpha {
+		factor = times(to.summary.Center / from.summary.Center)
+	}
+	return [2]string{factor, "(" + p + " " + n + ")"}
+}
+
+// times formats a factor with three digits, as in "3.43 times".
+func times(factor float64) string {
+	if math.IsNaN(factor) || math.IsInf(factor, 0) {
+		return "?"
+	}
+	return number(factor) + " times"
+}
+
+// number formats x with three digits, and thousands apart.
+func number(x float64) string {
+	switch a := math.Abs(x); {
+	case a == 0:
+		return "0"
+	case a < 1e-4:
+		return strconv.FormatFloat(x, 'g', 2, 64)
+	case a < 9.995:
+		return strconv.FormatFloat(x, 'f', max(2, 1-int(math.Floor(math.Log10(a)))), 64)
+	case a < 99.95:
+		return strconv.FormatFloat(x, 'f', 1, 64)
+	}
+	s := strconv.FormatFloat(x, 'f', 0, 64)
+	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
 }
