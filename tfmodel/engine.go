@@ -27,6 +27,8 @@ type Engine interface {
 	// Forget drops what was kept from earlier files, so that the next Run costs
 	// what it costs a new engine. The outputs are the same either way.
 	Forget()
+	// Usage says how long the calls of Run have filled, waited and computed.
+	Usage() Usage
 	// Close frees the engine's memory.
 	Close() error
 }
@@ -49,6 +51,8 @@ type Options struct {
 	Device Device
 	// Threads is the number of CPU threads of an engine; 0 is all cores.
 	Threads int
+	// Precision is what a GPU computes in; "" is Float32.
+	Precision Precision
 	// VisibleGPUs is a comma-separated list of GPU numbers; "" is all.
 	VisibleGPUs string
 	// ReserveGPUMemory takes all GPU memory at once instead of as needed.
@@ -67,7 +71,7 @@ type engine struct {
 	// Open takes the engine there without its name; "" where it never does.
 	devices map[Device]string
 	// batch is the number of files that suits one Run.
-	batch func(*Model) int
+	batch func(*Model, Device) int
 	// refuse returns why the engine cannot serve a model, to be read on after
 	// the model's name. A nil refuse refuses none.
 	refuse func(name string, m *Model) error
@@ -118,13 +122,13 @@ func RunsOn(name string, d Device) bool {
 
 // OptionError reports an option with which no model can be opened.
 type OptionError struct {
-	Option  string // "engine", "device" or "threads", as the command's flag is named
+	Option  string // "engine", "device", "precision" or "threads", as the command's flag is named
 	Problem string // its value and what is wanted, such as `"tpu": want auto, cpu or gpu`
 }
 
 func (e *OptionError) Error() string { return "--" + e.Option + " " + e.Problem }
 
-// Check returns an [*OptionError] for an unknown engine or device, an engine that
+// Check returns an [*OptionError] for an unknown engine, device or precision, an engine that
 // does not compute on the device, and a negative number of threads.
 func (o Options) Check() error {
 	unknown := func(option, value string, want []string) error {
@@ -139,6 +143,14 @@ func (o Options) Check() error {
 	case "", Auto, CPU, GPU:
 	default:
 		return unknown("device", string(o.Device), []string{string(Auto), string(CPU), string(GPU)})
+	}
+	switch o.Precision {
+	case "", Float32, TF32:
+	default:
+		return unknown("precision", string(o.Precision), []string{string(Float32), string(TF32)})
+	}
+	if o.Precision == TF32 && o.Device == CPU {
+		return &OptionError{"precision", "tf32: a CPU computes in float32: leave it out, or use --device gpu"}
 	}
 	if o.Device == GPU && !auto && !RunsOn(o.Engine, GPU) {
 		return &OptionError{"engine", o.Engine + " computes on the CPU: leave out --device gpu, or use --engine " + engines[0].name}
@@ -211,4 +223,4 @@ func (e *engine) serve(m *Model, opt Options) (Engine, error) {
 }
 
 // SuitedBatch returns the number of files to give to Run at a time.
-func SuitedBatch(e Engine, m *Model) int { return engineNamed(e.Name()).batch(m) }
+func SuitedBatch(e Engine, m *Model) int { return engineNamed(e.Name()).batch(m, e.Device()) }

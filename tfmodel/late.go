@@ -50,7 +50,7 @@ func expect(m *Model, opt Options) (d Description, ok bool, err error) {
 		return d, false, fmt.Errorf("tfmodel: loading %s: %w", m.Dir, err)
 	}
 	identity, err := entry.identity(entry.name, m)
-	return Description{entry.name, CPU, why, identity, entry.batch(m)}, err == nil, err
+	return Description{entry.name, CPU, why, identity, entry.batch(m, CPU)}, err == nil, err
 }
 
 // Late is an engine that opens in the background or when it first computes, and

@@ -5,6 +5,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"time"
 
 	"driftbench/tfmodel/malconv"
 )
@@ -16,6 +17,7 @@ type native struct {
 	model    *Model
 	name     string
 	identity string
+	*usage
 }
 
 // nativeEngine is what a native engine's package provides.
@@ -78,7 +80,7 @@ func openNative(revision int, tolerance float64, open func(w malconv.Weights, th
 		if err != nil {
 			return nil, err
 		}
-		e := &native{opened, m, name, identity}
+		e := &native{opened, m, name, identity, newUsage(1)}
 		if err := probe(m, e.Run, reference.Run, tolerance, w); err != nil {
 			e.Close()
 			return nil, fmt.Errorf("tfmodel: %s: the %s engine will not serve it: %w; use --engine tensorflow", m.Dir, name, err)
@@ -112,19 +114,22 @@ func nativeIdentity(revision int) func(string, *Model) (string, error) {
 func (e *native) Device() Device { return CPU }
 
 func (e *native) Run(dst [][]float32, files [][]byte) error {
+	start := time.Now()
 	e.model.mustTake(files)
 	n := len(files)
 	var rows [3][]float32
 	for i, l := range e.model.Layers {
 		rows[i] = dst[i][: n*l.Width : n*l.Width]
 	}
-	return e.nativeEngine.Run(&malconv.Outputs{Layer7: rows[0], Layer8: rows[1], Logits: rows[2]}, files)
+	return e.usage.run(start, func() error {
+		return e.nativeEngine.Run(&malconv.Outputs{Layer7: rows[0], Layer8: rows[1], Logits: rows[2]}, files)
+	})
 }
 
 // nativeBatch returns 96 files, or fewer where they would have more than 32 MB: a
 // native engine reads its table once a batch, and the batches in flight are to
 // stay small.
-func nativeBatch(m *Model) int {
+func nativeBatch(m *Model, _ Device) int {
 	return max(1, min(96, batchBytes/m.MaxLen))
 }
 

@@ -2,11 +2,13 @@ package tfmodel
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"runtime"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/klauspost/cpuid/v2"
 	tf "github.com/wamuir/graft/tensorflow"
@@ -19,15 +21,15 @@ import (
 // tensorFlow runs a model through TensorFlow, on the distinct windows of a batch
 // where the model takes those, else on whole files.
 type tensorFlow struct {
-	model  *Model
-	device Device
-	loaded *loaded
-	call   *call // what Run uses
+	model     *Model
+	device    Device
+	precision Precision
+	loaded    *loaded
+	call      *call // what Run uses
 
-	// running bounds the calls of Session.Run at a time. A batch on the CPU takes
-	// every core, so the next one waits with its tensors filled; a GPU copies one
-	// batch while it computes another.
-	running chan struct{}
+	// A batch on the CPU takes every core, so the next one waits with its tensors
+	// filled; a GPU copies one batch while it computes another.
+	*usage
 
 	mu      sync.Mutex
 	garbage int64 // bytes of C memory that wait for finalizers
@@ -37,6 +39,12 @@ func openTensorFlow(_ string, m *Model, opt Options) (Engine, error) {
 	e, err := newTensorFlow(m, opt)
 	if err != nil {
 		return nil, err // with no nil *tensorFlow in the interface
+	}
+	if e.device == GPU {
+		if err := e.verify(opt); err != nil {
+			e.Close()
+			return nil, err
+		}
 	}
 	return e, nil
 }
@@ -48,7 +56,7 @@ func newTensorFlow(m *Model, opt Options) (*tensorFlow, error) {
 	if err != nil {
 		return nil, fmt.Errorf("tfmodel: loading %s: %w", m.Dir, err)
 	}
-	e := &tensorFlow{model: m, loaded: l, device: CPU}
+	e := &tensorFlow{model: m, loaded: l, device: CPU, precision: cmp.Or(opt.Precision, Float32)}
 
 	devices, err := l.session.ListDevices()
 	if err != nil {
@@ -68,7 +76,7 @@ func newTensorFlow(m *Model, opt Options) (*tensorFlow, error) {
 	if e.device == GPU {
 		inFlight = 3
 	}
-	e.running = make(chan struct{}, inFlight)
+	e.usage = newUsage(inFlight)
 
 	if err := e.setCall(opt); err != nil {
 		e.Close()
@@ -186,7 +194,7 @@ func (e *tensorFlow) Name() string { return "tensorflow" }
 func (e *tensorFlow) Identity() string {
 	processor := cpuid.CPU.BrandName
 	if e.device == GPU {
-		processor = strings.Join(GPUNames(), ", ")
+		processor = strings.Join(GPUNames(), ", ") + " in " + string(e.precision)
 	}
 	return tensorFlowIdentity(processor, e.call.multiple)
 }
@@ -223,6 +231,7 @@ func (e *tensorFlow) run(c *call, dst [][]float32, files [][]byte) error {
 	if n == 0 {
 		return nil
 	}
+	start := time.Now()
 	rows := (n + c.multiple - 1) / c.multiple * c.multiple
 	inputs, err := c.fill(files)
 	if err != nil {
@@ -235,9 +244,20 @@ func (e *tensorFlow) run(c *call, dst [][]float32, files [][]byte) error {
 		size += tensorBytes(t)
 	}
 
-	e.running <- struct{}{}
-	out, err := e.loaded.session.Run(feeds, c.outputs, nil)
-	<-e.running
+	var out []*tf.Tensor
+	compute := func() (err error) {
+		out, err = e.loaded.session.Run(feeds, c.outputs, nil)
+		return err
+	}
+	err = e.usage.run(start, func() error {
+		if e.device == GPU {
+			return withPrecision(e.precision, compute)
+		}
+		return compute()
+	})
+	if err != nil && outOfMemory(err) {
+		return fmt.Errorf("tfmodel: running %d files on the %s: %w: use a smaller --batch", n, e.device, ErrMemory)
+	}
 	if err != nil {
 		return fmt.Errorf("tfmodel: running %d files on the %s: %w", n, e.device, firstLine(err))
 	}
@@ -254,6 +274,17 @@ func (e *tensorFlow) run(c *call, dst [][]float32, files [][]byte) error {
 	}
 	e.collect(size)
 	return nil
+}
+
+// ErrMemory is wrapped in the error of a batch for which a device has too little
+// memory.
+var ErrMemory = errors.New("out of memory")
+
+// outOfMemory reports whether err is TensorFlow's status RESOURCE_EXHAUSTED. The
+// binding keeps the code of a status to itself, so the text has to tell.
+func outOfMemory(err error) bool {
+	text := err.Error()
+	return strings.Contains(text, "OOM when allocating") || strings.Contains(text, "RESOURCE_EXHAUSTED") || strings.Contains(text, "Out of memory")
 }
 
 // collect runs the garbage collector once tensors of 64 MB wait for it: the
@@ -278,9 +309,25 @@ func (e *tensorFlow) Forget() {}
 // Close frees the session.
 func (e *tensorFlow) Close() error { return e.loaded.session.Close() }
 
-// tensorFlowBatch returns 32 files, or fewer where they would have more than 32 MB:
-// larger batches are no faster on a CPU.
-func tensorFlowBatch(m *Model) int { return max(1, min(32, batchBytes/m.MaxLen)) }
+// tensorFlowBatch returns 32 files on a CPU, or fewer where they would have more
+// than 32 MB: larger batches are no faster. A GPU gets the largest power of two
+// whose embedded windows, 6.4 MB a file in the usual shape, take at most 1 GB, and
+// no more than 256.
+func tensorFlowBatch(m *Model, d Device) int {
+	if d != GPU {
+		return max(1, min(32, batchBytes/m.MaxLen))
+	}
+	const most, memory = 256, 1 << 30
+	embedded := m.MaxLen * 8 * 4 // where the model does not say its shape
+	if s := m.Shape; s != nil {
+		embedded = s.Windows * s.Window * s.Embedding * 4
+	}
+	batch := 1
+	for 2*batch <= min(most, memory/embedded) {
+		batch *= 2
+	}
+	return batch
+}
 
 // wholeFiles makes the inputs of the serving signature.
 func (m *Model) wholeFiles(files [][]byte) (map[string]*tf.Tensor, error) {

@@ -11,8 +11,10 @@ package libtensorflow
 /*
 #cgo LDFLAGS: -ldl
 #include <stddef.h>
+#include <stdlib.h>
 
 int libtensorflow_load(char *message, size_t size);
+void *libtensorflow_symbol(const char *name);
 
 // scripts/env.sh defines the version of a library in a wheel.
 #define TEXT(x) #x
@@ -28,6 +30,7 @@ import "C"
 import (
 	"fmt"
 	"sync"
+	"unsafe"
 )
 
 // Load loads TensorFlow's libraries, from where the program was linked to look for
@@ -36,6 +39,14 @@ import (
 // TF_CPP_MIN_LOG_LEVEL is below 3: constructors of the CUDA build write to it
 // whatever the level.
 func Load() error { return load() }
+
+// Symbol returns the address of a symbol of TensorFlow's libraries, C++ names as they
+// are mangled, or nil where they are not loaded or have no such symbol.
+func Symbol(name string) unsafe.Pointer {
+	c := C.CString(name)
+	defer C.free(unsafe.Pointer(c))
+	return C.libtensorflow_symbol(c)
+}
 
 // Version returns the version of the library that the program was built for, or ""
 // where that is not known.

@@ -43,6 +43,12 @@ static void *open_silently(char *message, size_t size) {
 	return library;
 }
 
+static void *loaded;
+
+// libtensorflow_symbol returns the address of any symbol of the library and of those
+// it needs, or NULL.
+void *libtensorflow_symbol(const char *name) { return loaded ? dlsym(loaded, name) : NULL; }
+
 // libtensorflow_load returns whether all went well, or else with message, of that
 // size, says what did not.
 int libtensorflow_load(char *message, size_t size) {
@@ -57,5 +63,6 @@ int libtensorflow_load(char *message, size_t size) {
 		}
 		f->address = address;
 	}
+	loaded = library;
 	return 1;
 }
