@@ -35,7 +35,7 @@ rm -f "$dest/libtensorflow.so" # which would be linked in place of the archive
 printf '!<arch>\n' >"$dest/libtensorflow.a"
 
 # cgo takes quoted arguments, for folders with a space.
-cflags="-O2 -g '-I$root/include'"
+cflags="-O2 -g -Wno-deprecated-declarations '-I$root/include'"
 # The version, where the library lies in a wheel, so that it is known unloaded.
 for info in "$root"/../tensorflow-[0-9]*.dist-info "$root"/../tensorflow_cpu-[0-9]*.dist-info; do
 	version=${info%.dist-info}
