@@ -75,7 +75,7 @@ func Score(ctx context.Context, opt Options) (report.Results, error) {
 	return r, Write(opt, splits, r)
 }
 
-// Write writes scores/, manifest.json, results.json and the report of evaluated
+// Write writes scores/, manifest.json, results.json, summary.json and the report of evaluated
 // splits into opt.Out, and the files opt.SaveFit and opt.Summary. The summary
 // has the outcomes of opt.FailIf.
 func Write(opt Options, splits *Splits, r report.Results) error {
@@ -91,12 +91,15 @@ func Write(opt Options, splits *Splits, r report.Results) error {
 	return write(opt, man, splits, r)
 }
 
-// write is Write with the manifest of the run. The results.json of an earlier
-// run goes first, so that none ever lies beside scores that are not its own.
+// write is Write with the manifest of the run. The results.json and summary.json
+// of an earlier run go first, so that none ever lies beside scores that are not
+// its own.
 func write(opt Options, man *Manifest, splits *Splits, r report.Results) error {
-	results := filepath.Join(opt.Out, "results.json")
-	if err := os.Remove(results); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
+	results, summary := filepath.Join(opt.Out, "results.json"), filepath.Join(opt.Out, "summary.json")
+	for _, path := range []string{summary, results} {
+		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
 	}
 	if err := writeScores(opt.Out, splits); err != nil {
 		return err
@@ -112,6 +115,9 @@ func write(opt Options, man *Manifest, splits *Splits, r report.Results) error {
 	if err := report.WriteResults(results, r); err != nil {
 		return err
 	}
+	if err := report.WriteSummary(summary, r); err != nil {
+		return err
+	}
 	if err := draw(opt, r); err != nil {
 		return err
 	}
@@ -121,8 +127,8 @@ func write(opt Options, man *Manifest, splits *Splits, r report.Results) error {
 	return writeSummary(opt.Summary, r, Decide(opt.FailIf, r))
 }
 
-// Draw draws the report of the folder opt.Out again from its results.json, and
-// returns the results.
+// Draw writes the report and summary.json of the folder opt.Out again from its
+// results.json, and returns the results.
 func Draw(opt Options) (report.Results, error) {
 	r, err := report.ReadResults(filepath.Join(opt.Out, "results.json"))
 	if err != nil {
@@ -133,6 +139,9 @@ func Draw(opt Options) (report.Results, error) {
 		return r, err
 	}
 	defer unlock()
+	if err := report.WriteSummary(filepath.Join(opt.Out, "summary.json"), r); err != nil {
+		return r, err
+	}
 	return r, draw(opt, r)
 }
 

@@ -299,7 +299,7 @@ func TestDegenerateRunsDraw(t *testing.T) {
 				}
 			}
 			var b bytes.Buffer
-			if err := Table(&b, in.Results); err != nil {
+			if err := Text(&b, in.Results, Look{All: true}); err != nil {
 				t.Fatal(err)
 			}
 			if err := Markdown(&b, in.Results, nil); err != nil {
@@ -652,7 +652,7 @@ func drawAll(t testing.TB, in Input) {
 			t.Error(err)
 		}
 	}
-	if err := Table(io.Discard, in.Results); err != nil {
+	if err := Text(io.Discard, in.Results, Look{All: true}); err != nil {
 		t.Error(err)
 	}
 	if err := Markdown(io.Discard, in.Results, nil); err != nil {

@@ -2,7 +2,9 @@ package report
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/csv"
+	"encoding/json"
 	"encoding/xml"
 	"flag"
 	"math"
@@ -123,7 +125,7 @@ func checkGolden(t *testing.T, name string, got []byte) {
 
 func TestTableGolden(t *testing.T) {
 	var b bytes.Buffer
-	if err := Table(&b, inventedRun()); err != nil {
+	if err := Text(&b, inventedRun(), Look{}); err != nil {
 		t.Fatal(err)
 	}
 	checkGolden(t, "table.txt", b.Bytes())
@@ -132,7 +134,7 @@ func TestTableGolden(t *testing.T) {
 // With files in groups the table says how many independent files they are worth.
 func TestTableOfGroups(t *testing.T) {
 	var b bytes.Buffer
-	if err := Table(&b, inGroups(inventedRun())); err != nil {
+	if err := Text(&b, inGroups(inventedRun()), Look{Width: 110, All: true}); err != nil {
 		t.Fatal(err)
 	}
 	checkGolden(t, "table-groups.txt", b.Bytes())
@@ -166,7 +168,7 @@ func TestTableLeadsWithChecks(t *testing.T) {
 	r.Checks = append(r.Checks, blocked())
 	r.Regroupings = []Regrouping{{By: "PE timestamps", Split: "2019", Groups: 24, DesignEffect: 3.2, AUROC: Interval{0.8, 0.46, 0.95}}}
 	var b bytes.Buffer
-	if err := Table(&b, r); err != nil {
+	if err := Text(&b, r, Look{All: true}); err != nil {
 		t.Fatal(err)
 	}
 	checkGolden(t, "table-blocked.txt", b.Bytes())
@@ -208,17 +210,138 @@ func TestTableFits(t *testing.T) {
 			r.Detectors[i].Splits[j].Split = r.Splits[j+2].Name
 		}
 	}
-	var b bytes.Buffer
-	if err := Table(&b, r); err != nil {
+	for _, r := range []Results{r, inventedRun(), inGroups(inventedRun()), manyFamilies()} {
+		for _, width := range []int{0, 60, 80, 100, 160} {
+			var b bytes.Buffer
+			if err := Text(&b, r, Look{Width: width, All: true}); err != nil {
+				t.Fatal(err)
+			}
+			if strings.Contains(b.String(), "\x1b") {
+				t.Error("a name reached the terminal with its escape sequence")
+			}
+			for line := range strings.Lines(b.String()) {
+				if w := uniseg.StringWidth(strings.TrimSuffix(line, "\n")); w > cmp.Or(width, 80) {
+					t.Errorf("width %d: %d columns: %s", width, w, line)
+				}
+			}
+		}
+	}
+}
+
+// A wide terminal has the columns that a narrow one leaves out.
+func TestTextUsesTheWidth(t *testing.T) {
+	for width, want := range map[int]string{
+		70:  "split      files   groups  AUROC (95% interval)     accuracy\n",
+		80:  "split      files   groups  effective  AUROC (95% interval)     accuracy\n",
+		90:  "split      files   groups  effective  AUROC (95% interval)     p (Holm)  accuracy\n",
+		110: "split      files   groups  effective  AUROC (95% interval)     p (Holm)  no-drift band   accuracy\n",
+	} {
+		var b bytes.Buffer
+		if err := Text(&b, inGroups(inventedRun()), Look{Width: width}); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("%d columns lack %q:\n%s", width, want, b.String())
+		}
+	}
+}
+
+// Colour marks the AUROCs that are told from 0.5 and no other, and changes nothing
+// else.
+func TestTextColor(t *testing.T) {
+	var b, without bytes.Buffer
+	if err := Text(&b, inventedRun(), Look{Color: true}); err != nil {
 		t.Fatal(err)
 	}
-	if strings.Contains(b.String(), "\x1b") {
-		t.Error("a name reached the terminal with its escape sequence")
+	if err := Text(&without, inventedRun(), Look{}); err != nil {
+		t.Fatal(err)
 	}
-	for line := range strings.Lines(b.String()) {
-		if w := uniseg.StringWidth(strings.TrimSuffix(line, "\n")); w > terminalWidth {
-			t.Errorf("%d columns: %s", w, line)
+	for _, want := range []string{bold + "Drift: " + plain + told + "yes" + plain, bold + "Do:    " + plain, told + "0.804 (0.749 to 0.859)*" + plain} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("no %q in %q", want, b.String())
 		}
+	}
+	if n := strings.Count(b.String(), told); n != 3 {
+		t.Errorf("%d parts are coloured, want the answer and two AUROCs:\n%s", n, b.String())
+	}
+	if strings.NewReplacer(bold, "", told, "", plain, "").Replace(b.String()) != without.String() {
+		t.Error("colour changes the text")
+	}
+}
+
+// The answer gives the verdict with its size, since when, and what to do and why.
+func TestAnswers(t *testing.T) {
+	change := func(f func(*Results)) Results {
+		r := inventedRun()
+		r.Verdict = nil
+		f(&r)
+		return r
+	}
+	same := func(r *Results) {
+		for i := range r.Detectors {
+			for j := range r.Detectors[i].Splits {
+				s := &r.Detectors[i].Splits[j]
+				s.AUROC, s.AUROCLo, s.AUROCHi, s.P, s.PHolm = 0.51, 0.46, 0.56, 0.7, 1
+			}
+		}
+	}
+	for name, c := range map[string]struct {
+		r    Results
+		want Answer
+	}{
+		"drift": {change(func(*Results) {}), Answer{
+			"yes, AUROC 0.80 (0.75 to 0.86) on 2019; 0.5 is no drift", "2018-late (2018-04 to 2018-12), AUROC 0.67 (0.62 to 0.73) there",
+			"fell from 97% on 2017-val (n 162) to 71% (67% to 75%) on 2019 (n 181)", "retrain; 2019 is told from 2017 and accuracy fell from 97% to 71%"}},
+		"none": {change(func(r *Results) { same(r); r.Classifier = nil }), Answer{
+			"no, AUROC 0.51 (0.46 to 0.56) on 2019; 0.5 is no drift", "never lasting, up to 2019",
+			"not known: the model's classes are not the corpus's labels", "keep the model; 2019 is not told from 2017"}},
+		"too few": {change(func(r *Results) {
+			same(r)
+			r.Classifier = nil
+			r.InUnseen = "unknown"
+			for i := range r.Detectors {
+				for j := range r.Detectors[i].Splits {
+					r.Detectors[i].Splits[j].AUROCHi = 0.9
+				}
+			}
+		}), Answer{
+			"cannot be said, AUROC 0.51 (0.46 to 0.90) on 2019; 0.5 is no drift", "cannot be said",
+			"not known: the model's classes are not the corpus's labels", "if 2017-val was new to the network: collect more files; 2019 has too few to decide"}},
+		"blocked": {change(func(r *Results) { r.Checks = append(r.Checks, blocked()) }), Answer{
+			"cannot be said: blocked by the check “the files are programs”", "cannot be said",
+			"fell from 97% on 2017-val (n 162) to 71% (67% to 75%) on 2019 (n 181)",
+			"run `git lfs pull` in the corpus, and then driftbench again; " + blocked().Detail + "."}},
+		"seen":    {change(func(r *Results) { r.InUnseen = "seen"; r.Classifier = nil }), Answer{"cannot be said: the network was trained on files of 2017-val", "cannot be said", "not known: the model's classes are not the corpus's labels", "score held-out files that the network was not trained on"}},
+		"nothing": {Results{}, Answer{"cannot be said: there is no later split to compare with: add one under tests in corpus.yaml", "cannot be said", "not known: the model's classes are not the corpus's labels", "see the reason above; nothing can be concluded yet"}},
+	} {
+		if got := newView(c.r).answers(); got != c.want {
+			t.Errorf("%s:\n%+v, want\n%+v", name, got, c.want)
+		}
+	}
+}
+
+// summary.json holds the answer, the numbers by split and every check in a few KB.
+func TestSummary(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "summary.json")
+	r := inGroups(inventedRun())
+	if err := WriteSummary(path, r); err != nil {
+		t.Fatal(err)
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var s Summary
+	if err := json.Unmarshal(b, &s); err != nil {
+		t.Fatal(err)
+	}
+	if len(b) > 8000 || len(s.Splits) != 4 || len(s.Checks) != len(r.Checks) || s.Checks[0].Status != Warn || s.Verdict.Drift != "yes" || s.SchemaVersion != 1 {
+		t.Errorf("%d bytes: %s", len(b), b)
+	}
+	in, last := s.Splits[0], s.Splits[3]
+	d := newView(r).preferred().last()
+	if in.Role != RoleIn || in.AUROC.Value.OK() || in.Groups != 20 || in.Accuracy.Value != 0.97 || last.Split != "2019" || last.AUROC != d.auroc() || last.Effective != d.EffectiveOut || last.Accuracy.Value != 0.71 {
+		t.Errorf("%+v\n%+v", in, last)
 	}
 }
 

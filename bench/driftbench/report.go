@@ -13,6 +13,7 @@ import (
 func (a *app) reportCommand() *cobra.Command {
 	o := a.options()
 	var compare bool
+	var p printFlags
 	cmd := &cobra.Command{
 		Use:   "report --out DIR [--compare OUT_A OUT_B]",
 		Short: "Draw the report again from results.json, or two runs side by side",
@@ -42,10 +43,11 @@ Holm-corrected over all).`,
 			if err != nil {
 				return err
 			}
-			return a.printResults(o, r)
+			return a.printResults(o, p, r)
 		},
 	}
 	addOut(cmd, &o, "`DIR` of a run, or the one to draw a comparison into")
+	p.add(cmd)
 	cmd.Flags().BoolVar(&compare, "compare", false, "draw two runs, OUT_A and OUT_B, side by side")
 	return cmd
 }

@@ -14,6 +14,7 @@ import (
 func (a *app) runCommand() *cobra.Command {
 	o := a.options()
 	var f evaluateFlags
+	var p printFlags
 	cmd := &cobra.Command{
 		Use:   "run --corpus DIR --model DIR --out DIR",
 		Short: "Extract features, score them and write the report",
@@ -33,26 +34,42 @@ every split, and write features/, scores/, results.json and the report under
 			if err != nil {
 				return err
 			}
-			return a.printResults(o, r)
+			return a.printResults(o, p, r)
 		},
 	}
 	addExtract(cmd, &o)
 	f.add(cmd, &o)
+	p.add(cmd)
 	return cmd
 }
 
-// printResults prints the results as a table, where the report is, and what
-// came of the rules, the failed ones last. It returns a ruleError if a rule
-// holds.
-func (a *app) printResults(o bench.Options, r report.Results) error {
+// printFlags are the flags of how results are printed.
+type printFlags struct{ all, json bool }
+
+func (p *printFlags) add(cmd *cobra.Command) {
+	cmd.Flags().BoolVar(&p.all, "all", false, "print every detector, and not only that of the verdict")
+	cmd.Flags().BoolVar(&p.json, "json", false, "print summary.json in place of tables, with the outcomes of the rules")
+	cmd.MarkFlagsMutuallyExclusive("all", "json")
+}
+
+// printResults prints the answer and the tables, where the report is, and what
+// came of the rules, the failed ones last; or all this as JSON. It returns a
+// ruleError if a rule holds.
+func (a *app) printResults(o bench.Options, p printFlags, r report.Results) error {
 	a.closeBar()
-	report.Table(a.out, r)
-	fmt.Fprintf(a.out, "\nThe report is %s; its pictures lie beside it.\n", filepath.Join(o.Out, "report", "index.html"))
 	checks := bench.Decide(o.FailIf, r)
-	for _, failed := range []bool{false, true} {
-		for _, c := range checks {
-			if c.Failed == failed {
-				fmt.Fprintf(a.out, "%s: %s: %s\n", map[bool]string{false: "passed", true: "failed"}[failed], c.Rule, c.Reason)
+	if p.json {
+		if err := report.Summarize(r, checks).Write(a.out); err != nil {
+			return err
+		}
+	} else {
+		report.Text(a.out, r, a.look(p.all))
+		fmt.Fprintf(a.out, "\nThe report is %s; its pictures lie beside it.\n", filepath.Join(o.Out, "report", "index.html"))
+		for _, failed := range []bool{false, true} {
+			for _, c := range checks {
+				if c.Failed == failed {
+					fmt.Fprintf(a.out, "%s: %s: %s\n", map[bool]string{false: "passed", true: "failed"}[failed], c.Rule, c.Reason)
+				}
 			}
 		}
 	}

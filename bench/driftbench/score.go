@@ -9,6 +9,7 @@ import (
 func (a *app) scoreCommand() *cobra.Command {
 	o := a.options()
 	var f evaluateFlags
+	var p printFlags
 	cmd := &cobra.Command{
 		Use:   "score --features DIR --out DIR",
 		Short: "Fit and score features that are already there",
@@ -36,10 +37,11 @@ over.
 			if err != nil {
 				return err
 			}
-			return a.printResults(o, r)
+			return a.printResults(o, p, r)
 		},
 	}
 	f.add(cmd, &o)
+	p.add(cmd)
 	cmd.Flags().StringVar(&o.Features, "features", "", "`DIR` with <split>.csv and <split>.<layer>.npy")
 	addOut(cmd, &o, "`DIR` to write results into")
 	addConfig(cmd, &o, "take splits and labels from this corpus.yaml `FILE`")

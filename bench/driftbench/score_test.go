@@ -3,12 +3,14 @@ package main
 import (
 	"encoding/json"
 	"encoding/xml"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"driftbench/bench"
+	"driftbench/report"
 )
 
 // A fit file stands in for the training features: the same later files get the
@@ -104,6 +106,22 @@ func TestFailIf(t *testing.T) {
 	}
 	if _, err := os.Stat(filepath.Join(dir, "report", "index.html")); err != nil {
 		t.Error("a failed rule leaves no report: ", err)
+	}
+
+	var printed, kept report.Summary
+	status, stdout, _ = score("--out", dir, "--fail-if", holds, "--json")
+	if err := json.Unmarshal([]byte(stdout), &printed); err != nil || status != exitRule || len(printed.Rules) != 1 || !printed.Rules[0].Failed || len(printed.Splits) != 4 {
+		t.Errorf("--json: status %d, %v, %s", status, err, stdout)
+	}
+	printed.Rules = nil
+	if err := json.Unmarshal([]byte(readFile(t, filepath.Join(dir, "summary.json"))), &kept); err != nil || fmt.Sprint(kept) != fmt.Sprint(printed) {
+		t.Errorf("summary.json: %v, %+v, printed %+v", err, kept, printed)
+	}
+	if err := os.Remove(filepath.Join(dir, "summary.json")); err != nil {
+		t.Fatal(err)
+	}
+	if again := mustRun(t, "report", "--out", dir, "--json"); again != readFile(t, filepath.Join(dir, "summary.json")) {
+		t.Errorf("report --json: %s", again)
 	}
 
 	dir = t.TempDir()
