@@ -1,63 +1,100 @@
 package bench
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"path/filepath"
 	"slices"
 	"strconv"
 
+	"driftbench/bench/features"
 	"driftbench/internal/csvfile"
 	"driftbench/internal/regular"
 	"driftbench/report"
 	"driftbench/stats"
 )
 
-// SplitDiff holds the tests of one Out split that two runs share.
+// SplitDiff holds the tests of one Out split that two runs have.
 type SplitDiff struct {
-	Split, InSplit string
-	In, Out        int // files that both runs have scored
-	Detectors      []DetectorDiff
+	Split     string
+	In, Out   Pairing
+	Detectors []DetectorDiff // none if In or Out has no pairs
 }
 
-// DetectorDiff is one detector of two runs on the files that both have scored.
+// Pairing counts the files of a split in two runs. A file of one is paired with a
+// file of the other by the SHA-256 of the bytes that the model sees, never by its
+// name.
+type Pairing struct {
+	Split    string
+	Pairs    int
+	A, B     int // files that each run has scored
+	Unknown  int // of both, whose digest is not known
+	SameName int // unpaired files of A whose name an unpaired file of B has
+}
+
+// String says how many files are paired, and how many are not.
+func (p Pairing) String() string {
+	text := fmt.Sprintf("%s: %d files paired by content, %d of A and %d of B not", p.Split, p.Pairs, p.A-p.Pairs, p.B-p.Pairs)
+	if p.SameName > 0 {
+		text += fmt.Sprintf(" (%d have the same name and other bytes)", p.SameName)
+	}
+	if p.Unknown > 0 {
+		text += fmt.Sprintf(" (%d have no digest)", p.Unknown)
+	}
+	return text
+}
+
+// DetectorDiff is one detector of two runs on the files that are paired.
 type DetectorDiff struct {
 	Detector string
 	A, B     float64 // AUROC
 	Test     report.Comparison
 }
 
-// Diff draws the runs in the folders a and b side by side into opt.Out. Every
-// detector of both is tested on every Out split of both (paired DeLong test,
-// corrected by Holm over all), on the files of the same name.
+// Diff tests every detector of the runs in the folders a and b on every Out split
+// of both (paired DeLong test, corrected by Holm over all), on the files that both
+// have scored. It draws them side by side into opt.Out unless that is empty.
 func Diff(opt Options, a, b string) ([]SplitDiff, error) {
-	unlock, err := openOut(opt.Out)
-	if err != nil {
-		return nil, err
+	if opt.Out != "" {
+		unlock, err := openOut(opt.Out)
+		if err != nil {
+			return nil, err
+		}
+		defer unlock()
 	}
-	defer unlock()
-	var runs [2]report.Input
+	var inputs [2]report.Input
+	var runs [2]*scoredRun
 	for i, dir := range []string{a, b} {
 		r, err := report.ReadResults(filepath.Join(dir, "results.json"))
 		if err != nil {
 			return nil, err
 		}
-		if runs[i], err = reportInput(dir, r); err != nil {
+		if runs[i], err = openRun(dir, r); err != nil {
+			return nil, err
+		}
+		if inputs[i], err = reportInput(dir, r); err != nil {
 			return nil, err
 		}
 	}
-	if runs[0].Name == runs[1].Name {
-		runs[0].Name, runs[1].Name = a, b
+	if inputs[0].Name == inputs[1].Name {
+		inputs[0].Name, inputs[1].Name = a, b
 	}
-	splits, err := diffRuns(a, b, runs[0].Results, runs[1].Results)
+	splits, err := diffRuns(runs[0], runs[1])
 	if err != nil {
 		return nil, err
 	}
 	var tests []report.Comparison
-	for _, s := range splits {
+	var notes []string
+	for i, s := range splits {
 		for _, d := range s.Detectors {
 			tests = append(tests, d.Test)
 		}
+		if i == 0 {
+			notes = append(notes, s.In.String()+".")
+		}
+		notes = append(notes, s.Out.String()+".")
 	}
 	holm(tests)
 	corrected := tests
@@ -66,43 +103,69 @@ func Diff(opt Options, a, b string) ([]SplitDiff, error) {
 			s.Detectors[i].Test, corrected = corrected[0], corrected[1:]
 		}
 	}
+	if opt.Out == "" {
+		return splits, nil
+	}
 	opt.Monitor.stage("drawing", -1, "")
-	return splits, report.WriteComparison(opt.Out, runs[0], runs[1], tests)
+	return splits, report.WriteComparison(opt.Out, inputs[0], inputs[1], tests, notes)
 }
 
 // diffRuns tests every detector of both runs on every Out split of both.
-func diffRuns(dirA, dirB string, a, b report.Results) ([]SplitDiff, error) {
-	detectors := shared(scoredBy(a), scoredBy(b))
-	in := splitsOf(a, report.RoleIn)
-	if len(detectors) == 0 || len(in) == 0 || !slices.Equal(in, splitsOf(b, report.RoleIn)) {
+func diffRuns(a, b *scoredRun) ([]SplitDiff, error) {
+	detectors := shared(scoredBy(a.results), scoredBy(b.results))
+	insA, insB := splitsOf(a.results, report.RoleIn), splitsOf(b.results, report.RoleIn)
+	if len(detectors) == 0 || len(insA) == 0 || len(insB) == 0 {
 		return nil, nil
 	}
-	inA, inB, err := sharedScores(dirA, dirB, in[0], detectors)
+	in, err := pairScores(a, b, insA[0], insB[0], detectors)
 	if err != nil {
 		return nil, err
 	}
 	var all []SplitDiff
-	for _, split := range shared(splitsOf(a, report.RoleOut), splitsOf(b, report.RoleOut)) {
-		outA, outB, err := sharedScores(dirA, dirB, split, detectors)
+	for _, split := range shared(splitsOf(a.results, report.RoleOut), splitsOf(b.results, report.RoleOut)) {
+		out, err := pairScores(a, b, split, split, detectors)
 		if err != nil {
 			return nil, err
 		}
-		s := SplitDiff{Split: split, InSplit: in[0], In: len(inA[0]), Out: len(outA[0])}
-		if s.In == 0 || s.Out == 0 {
-			continue
-		}
-		for i, name := range detectors {
-			key := name + "@" + split
-			s.Detectors = append(s.Detectors, DetectorDiff{
-				Detector: name,
-				A:        stats.AUROCOf(stats.Sample{Scores: inA[i]}, stats.Sample{Scores: outA[i]}).Value,
-				B:        stats.AUROCOf(stats.Sample{Scores: inB[i]}, stats.Sample{Scores: outB[i]}).Value,
-				Test:     comparison(key, key, stats.PairedDetectors(stats.Sample{Scores: inA[i]}, stats.Sample{Scores: outA[i]}, inB[i], outB[i])),
-			})
+		s := SplitDiff{Split: split, In: in.Pairing, Out: out.Pairing}
+		if in.Pairs > 0 && out.Pairs > 0 {
+			groupsIn, groupsOut := groupPairs(in, out)
+			for i, name := range detectors {
+				key := name + "@" + split
+				inA, outA := stats.Sample{Scores: in.a[i], Groups: groupsIn}, stats.Sample{Scores: out.a[i], Groups: groupsOut}
+				s.Detectors = append(s.Detectors, DetectorDiff{
+					Detector: name,
+					A:        stats.AUROCOf(inA, outA).Value,
+					B:        stats.AUROCOf(stats.Sample{Scores: in.b[i]}, stats.Sample{Scores: out.b[i]}).Value,
+					Test:     comparison(key, key, stats.PairedDetectors(inA, outA, in.b[i], out.b[i])),
+				})
+			}
 		}
 		all = append(all, s)
 	}
 	return all, nil
+}
+
+// groupPairs numbers the groups of the paired files: those of one group, or of
+// equal bytes, in either run are of one group.
+func groupPairs(in, out paired) (groupsIn, groupsOut []int) {
+	rows := slices.Concat(in.rows, out.rows)
+	sets := newDisjointSets(len(rows))
+	byA, byB, byBytes := map[string]int{}, map[string]int{}, map[string]int{}
+	for i, r := range rows {
+		if r[0].Group != "" {
+			sets.joinFirst(byA, r[0].Group, i)
+		}
+		if r[1].Group != "" {
+			sets.joinFirst(byB, r[1].Group, i)
+		}
+		sets.joinFirst(byBytes, r[0].SHA256, i)
+	}
+	groups := make([]int, len(rows))
+	for i := range rows {
+		groups[i] = sets.find(i)
+	}
+	return groups[:len(in.rows)], groups[len(in.rows):]
 }
 
 // shared returns the strings of a that b holds too.
@@ -131,40 +194,152 @@ func splitsOf(r report.Results, role report.Role) []string {
 	return names
 }
 
-// sharedScores reads the scores of the files of a split that both runs have:
-// a[detector][i] and b[detector][i] are of the same file. Where a name comes
-// several times, the first is paired with the first, and so on.
-func sharedScores(dirA, dirB, split string, detectors []string) (a, b [][]float64, err error) {
-	a, b = make([][]float64, len(detectors)), make([][]float64, len(detectors))
-	namesA, scoresA, err := readScores(dirA, split, detectors)
-	if err != nil {
-		return nil, nil, err
-	}
-	namesB, scoresB, err := readScores(dirB, split, detectors)
-	if err != nil {
-		return nil, nil, err
-	}
-	rows := map[string][]int{}
-	for i, name := range namesB {
-		rows[name] = append(rows[name], i)
-	}
-	for i, name := range namesA {
-		if len(rows[name]) == 0 {
-			continue
-		}
-		j := rows[name][0]
-		rows[name] = rows[name][1:]
-		for d := range detectors {
-			a[d] = append(a[d], scoresA[d][i])
-			b[d] = append(b[d], scoresB[d][j])
-		}
-	}
-	return a, b, nil
+// scoredRun is the folder of a run, with where its files are described.
+type scoredRun struct {
+	dir      string
+	results  report.Results
+	features string // folder; "" if there is none
+	fit      string // fit file that has the rows of In; "" if there is none
 }
 
-// readScores reads a table that writeScores wrote: the names of its files, and
-// scores[detector][file].
-func readScores(dir, split string, detectors []string) (names []string, scores [][]float64, err error) {
+func openRun(dir string, r report.Results) (*scoredRun, error) {
+	run := &scoredRun{dir: dir, results: r, features: filepath.Join(dir, "features")}
+	man, err := readManifest(dir)
+	if err != nil {
+		return nil, err
+	}
+	if man != nil && man.Features != "" { // of driftbench score
+		run.features, run.fit = man.Features, man.Fit
+	}
+	return run, nil
+}
+
+// rows describes the files of a split, from the features or from the fit file. It
+// returns none if neither is there.
+func (r *scoredRun) rows(split string) ([]features.Row, error) {
+	rows, err := features.ReadRows(r.features, split)
+	if !errors.Is(err, fs.ErrNotExist) || r.fit == "" {
+		if errors.Is(err, fs.ErrNotExist) {
+			err = nil
+		}
+		return rows, err
+	}
+	s, err := readFit(r.fit)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, nil
+	case err != nil:
+		return nil, err
+	case s.In.Name == split:
+		return s.In.Rows, nil
+	}
+	return nil, nil
+}
+
+// scores reads the scores of a split, and gives its files the digests and groups
+// of their rows in the features.
+func (r *scoredRun) scores(split string, detectors []string) (files []features.Row, scores [][]float64, err error) {
+	if files, scores, err = readScores(r.dir, split, detectors); err != nil {
+		return nil, nil, err
+	}
+	rows, err := r.rows(split)
+	if err != nil {
+		return nil, nil, err
+	}
+	describe(files, rows)
+	return files, scores, nil
+}
+
+// describe sets digest and group of each file from the row of the same name,
+// label and date. Where several rows have these, they are taken in their order if
+// there are as many files, and otherwise only if all have the same bytes.
+func describe(files, rows []features.Row) {
+	type key struct{ name, label, seen string }
+	of := func(r features.Row) key { return key{r.Name, r.Label, r.FirstSeen} }
+	described, wanted, next := map[key][]features.Row{}, map[key]int{}, map[key]int{}
+	for _, r := range rows {
+		described[of(r)] = append(described[of(r)], r)
+	}
+	for _, f := range files {
+		wanted[of(f)]++
+	}
+	for i, f := range files {
+		k := of(f)
+		found := described[k]
+		n := next[k]
+		next[k]++
+		switch {
+		case len(found) == 0:
+		case len(found) == wanted[k]:
+			files[i].SHA256, files[i].Group = found[n].SHA256, found[n].Group
+		case !slices.ContainsFunc(found, func(r features.Row) bool { return r.SHA256 != found[0].SHA256 }):
+			files[i].SHA256, files[i].Group = found[0].SHA256, found[0].Group
+		}
+	}
+}
+
+// paired holds the scores of the files that both runs have: a[detector][i] and
+// b[detector][i] are of the same bytes, described by rows[i] of both.
+type paired struct {
+	Pairing
+	a, b [][]float64
+	rows [][2]features.Row
+}
+
+// pairScores pairs the files of a split of each run by their digests. Where a
+// digest comes several times, the first is paired with the first, and so on.
+func pairScores(runA, runB *scoredRun, splitA, splitB string, detectors []string) (p paired, err error) {
+	p.a, p.b = make([][]float64, len(detectors)), make([][]float64, len(detectors))
+	filesA, scoresA, err := runA.scores(splitA, detectors)
+	if err != nil {
+		return p, err
+	}
+	filesB, scoresB, err := runB.scores(splitB, detectors)
+	if err != nil {
+		return p, err
+	}
+	p.Pairing = Pairing{Split: splitA, A: len(filesA), B: len(filesB)}
+	byDigest, names := map[string][]int{}, map[string]int{}
+	for i, f := range filesB {
+		names[f.Name]++
+		if f.SHA256 == "" {
+			p.Unknown++
+			continue
+		}
+		byDigest[f.SHA256] = append(byDigest[f.SHA256], i)
+	}
+	var unpaired []string
+	for i, f := range filesA {
+		if f.SHA256 == "" {
+			p.Unknown++
+		}
+		found := byDigest[f.SHA256]
+		if f.SHA256 == "" || len(found) == 0 {
+			unpaired = append(unpaired, f.Name)
+			continue
+		}
+		j := found[0]
+		byDigest[f.SHA256] = found[1:]
+		names[filesB[j].Name]--
+		p.Pairs++
+		p.rows = append(p.rows, [2]features.Row{f, filesB[j]})
+		for d := range detectors {
+			p.a[d] = append(p.a[d], scoresA[d][i])
+			p.b[d] = append(p.b[d], scoresB[d][j])
+		}
+	}
+	for _, name := range unpaired {
+		if names[name] > 0 {
+			names[name]--
+			p.SameName++
+		}
+	}
+	return p, nil
+}
+
+// readScores reads a table that writeScores wrote: its files by name, label and
+// date, and scores[detector][file].
+func readScores(dir, split string, detectors []string) (files []features.Row, scores [][]float64, err error) {
 	if filepath.Base(split) != split {
 		return nil, nil, fmt.Errorf("reading the scores: the results.json of %s names a split %.80q, which names no file", dir, split)
 	}
@@ -177,7 +352,7 @@ func readScores(dir, split string, detectors []string) (names []string, scores [
 	return parseScores(f, path, detectors)
 }
 
-func parseScores(r io.Reader, path string, detectors []string) (names []string, scores [][]float64, err error) {
+func parseScores(r io.Reader, path string, detectors []string) (files []features.Row, scores [][]float64, err error) {
 	t := csvfile.NewReader(r, path)
 	header, err := t.Read()
 	if err == io.EOF {
@@ -194,15 +369,20 @@ func parseScores(r io.Reader, path string, detectors []string) (names []string, 
 		}
 	}
 	scores = make([][]float64, len(detectors))
+	label, seen := slices.Index(header, "label"), slices.Index(header, "first_seen")
 	for {
 		record, err := t.Read()
 		if err == io.EOF {
-			return names, scores, nil
+			return files, scores, nil
 		}
 		if err != nil {
 			return nil, nil, fmt.Errorf("reading the scores: %w", err)
 		}
-		names = append(names, record[0])
+		file := features.Row{Name: record[0]}
+		if label >= 0 && seen >= 0 {
+			file.Label, file.FirstSeen = record[label], record[seen]
+		}
+		files = append(files, file)
 		for d, column := range columns {
 			v, err := strconv.ParseFloat(record[column], 64)
 			if err != nil || v-v != 0 { // NaN or infinite

@@ -3,10 +3,12 @@ package bench
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
 
+	"driftbench/bench/features"
 	"driftbench/report"
 )
 
@@ -31,7 +33,19 @@ func TestPairedDifferenceIsOfAMinusB(t *testing.T) {
 		}
 		return b.String()
 	}
+	digests := func(name string) string {
+		text := "name,label,first_seen,group,sha256,size\n"
+		for i := range 4 {
+			text += "f" + strconv.Itoa(i) + ",worm,2017-01,," + name + strconv.Itoa(i) + ",1\n"
+		}
+		return text
+	}
 	a, b := t.TempDir(), t.TempDir()
+	for _, dir := range []string{a, b} {
+		for _, split := range []string{"2017-val", "2019"} {
+			writeFile(t, filepath.Join(dir, "features", split+".csv"), digests(split))
+		}
+	}
 	writeFile(t, filepath.Join(a, "scores", "2017-val.csv"), table("5", "6", "7", "2"))
 	writeFile(t, filepath.Join(a, "scores", "2019.csv"), table("1", "3", "4"))
 	writeFile(t, filepath.Join(b, "scores", "2017-val.csv"), table("-5", "-6", "-7", "-2"))
@@ -40,19 +54,52 @@ func TestPairedDifferenceIsOfAMinusB(t *testing.T) {
 		Splits:    []report.Split{{Name: "2017-val", Role: report.RoleIn}, {Name: "2019", Role: report.RoleOut}},
 		Detectors: []report.Detector{{Name: "msp"}, {Name: "vim", Skipped: "no layer"}},
 	}
-	got, err := diffRuns(a, b, r, r)
+	diff := func() ([]SplitDiff, error) {
+		return diffRuns(&scoredRun{a, r, filepath.Join(a, "features"), ""}, &scoredRun{b, r, filepath.Join(b, "features"), ""})
+	}
+	got, err := diff()
 	if err != nil || len(got) != 1 || len(got[0].Detectors) != 1 {
 		t.Fatalf("%+v, %v, want one test", got, err)
 	}
 	// 10 of 12 pairs are in order in A, 2 in B.
 	d := got[0].Detectors[0]
-	if got[0].In != 4 || got[0].Out != 3 || d.A != 10./12 || d.B != 2./12 || float64(d.Test.Delta) != d.A-d.B {
+	if got[0].In.Pairs != 4 || got[0].Out.Pairs != 3 || d.A != 10./12 || d.B != 2./12 || float64(d.Test.Delta) != d.A-d.B {
 		t.Errorf("%+v", got[0])
 	}
 
 	writeFile(t, filepath.Join(b, "scores", "2019.csv"), table("-1", "NaN"))
-	if _, err := diffRuns(a, b, r, r); err == nil || !strings.Contains(err.Error(), `2019.csv:3: "msp" is "NaN", no finite number`) {
+	if _, err := diff(); err == nil || !strings.Contains(err.Error(), `2019.csv:3: "msp" is "NaN", no finite number`) {
 		t.Errorf("a score that is no number: %v", err)
+	}
+}
+
+// A file has the digest of its row even where names repeat and rows are dropped,
+// or none if that is not certain.
+func TestDescribe(t *testing.T) {
+	row := func(name, digest string) features.Row {
+		return features.Row{Name: name, Label: "worm", FirstSeen: "2019-01", SHA256: digest, Group: "g" + digest}
+	}
+	rows := []features.Row{row("a", "1"), row("b", "2"), row("b", "3"), row("c", "4"), row("c", "5"), row("d", "6"), row("d", "6")}
+	files := []features.Row{row("b", ""), row("a", ""), row("b", ""), row("c", ""), row("d", ""), row("e", ""), {Name: "a"}}
+	describe(files, rows)
+	var got []string
+	for _, f := range files {
+		got = append(got, f.SHA256)
+	}
+	if want := []string{"2", "1", "3", "", "6", "", ""}; !slices.Equal(got, want) || files[1].Group != "g1" {
+		t.Errorf("the digests are %q, want %q", got, want)
+	}
+}
+
+// Files of one group in either run, or of equal bytes, count as one.
+func TestPairsCountGroups(t *testing.T) {
+	pair := func(a, b, digest string) [2]features.Row {
+		return [2]features.Row{{Group: a, SHA256: digest}, {Group: b, SHA256: digest}}
+	}
+	in, out := groupPairs(paired{rows: [][2]features.Row{pair("x", "", "1"), pair("", "y", "2"), pair("", "", "3")}},
+		paired{rows: [][2]features.Row{pair("x", "", "4"), pair("", "y", "5"), pair("", "", "3"), pair("", "", "6")}})
+	if in[0] != out[0] || in[1] != out[1] || in[2] != out[2] || len(slices.Compact(slices.Sorted(slices.Values(slices.Concat(in, out))))) != 4 {
+		t.Errorf("groups %v, %v", in, out)
 	}
 }
 

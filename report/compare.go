@@ -12,13 +12,14 @@ import (
 // WriteComparison writes a report of two runs side by side:
 // dir/report/comparison.html, its pictures and its tables. Each of pairs is a
 // test over the files that both runs have, with A "detector@split" of run a and
-// B that of run b.
-func WriteComparison(dir string, a, b Input, pairs []Comparison) error {
-	return comparisonPage(a, b, pairs).write(dir, "comparison.html", printDPI)
+// B that of run b. The notes say how the files were paired.
+func WriteComparison(dir string, a, b Input, pairs []Comparison, notes []string) error {
+	return comparisonPage(a, b, pairs, notes...).write(dir, "comparison.html", printDPI)
 }
 
-func comparisonPage(a, b Input, pairs []Comparison) page {
+func comparisonPage(a, b Input, pairs []Comparison, notes ...string) page {
 	c := newComparison(a, b, pairs)
+	c.notes = notes
 	return page{
 		Title: fmt.Sprintf("Drift report: %s against %s", c.nameA, c.nameB),
 		Lead:  c.headline(),
@@ -34,6 +35,7 @@ type comparison struct {
 	nameA, nameB string
 	manifests    [2][]KeyValue
 	pairs        []Comparison
+	notes        []string // on how files were paired
 }
 
 func newComparison(a, b Input, pairs []Comparison) comparison {
@@ -166,11 +168,16 @@ func (c comparison) aurocTable() table {
 
 func (c comparison) pairSection() section {
 	t := pairedTable("comparison-paired", c.pairs)
-	t.empty = "There are no paired tests: the runs share no files."
+	t.empty = "There are no paired tests: no file of the one run has the bytes of a file of the other."
+	var notes []string
+	for _, n := range c.notes {
+		notes = append(notes, clean(n))
+	}
 	t.caption = fmt.Sprintf("Paired tests on the files both runs hold: A is %s, B is %s; p (Holm) is corrected over all of them.", c.nameA, c.nameB)
 	return section{
 		id: "paired", title: "Paired tests",
 		read:   "A small p-value says that the two runs differ on the files they share, beyond what those files happen to be.",
+		notes:  notes,
 		tables: []table{t},
 	}
 }

@@ -264,11 +264,12 @@ func (v view) doLine() string {
 		do = "collect more files; " + last + " has too few to decide"
 	default:
 		if blocked := v.blocked(); len(blocked) > 0 {
-			todo := strings.TrimSuffix(sentence(blocked[0].Todo), ".")
-			if blocked[0].Todo == "" {
-				todo = "look at the data first"
+			todo := "look at the data first"
+			if blocked[0].Todo != "" {
+				todo = lowerFirst(strings.TrimSuffix(sentence(blocked[0].Todo), "."))
 			}
-			return todo + "; " + sentence(blocked[0].Detail)
+			first, _, _ := strings.Cut(clean(blocked[0].Detail), "; ")
+			return todo + "; " + strings.TrimSuffix(first, ".")
 		}
 		if v.InUnseen == "seen" {
 			return "score held-out files that the network was not trained on"

@@ -59,11 +59,7 @@ func Text(w io.Writer, r Results, look Look) error {
 		p.all(v)
 	}
 	p.notes(v)
-	alerts := v.alerts()
-	if v.withheld() && len(v.blocked()) > 0 {
-		alerts = alerts[1:] // the answer has the first
-	}
-	if len(alerts) > 0 {
+	if alerts := v.alerts(); len(alerts) > 0 {
 		p.line("")
 		for _, c := range alerts {
 			p.fold("", fmt.Sprintf("%s: %s: %s", capital(strings.ToLower(c.Status.word())), clean(c.Name), c.text()))
@@ -108,6 +104,13 @@ func (p *printer) fold(label, s string) {
 		line, started = line+word, true
 	}
 	flush()
+}
+
+// Fold returns a paragraph in lines of at most the width, each with its line feed.
+func (l Look) Fold(s string) string {
+	p := printer{Look: l}
+	p.fold("", clean(s))
+	return p.b.String()
 }
 
 // answer prints the verdict in three lines.

@@ -310,7 +310,7 @@ func TestAnswers(t *testing.T) {
 		"blocked": {change(func(r *Results) { r.Checks = append(r.Checks, blocked()) }), Answer{
 			"cannot be said: blocked by the check “the files are programs”", "cannot be said",
 			"fell from 97% on 2017-val (n 162) to 71% (67% to 75%) on 2019 (n 181)",
-			"run `git lfs pull` in the corpus, and then driftbench again; " + blocked().Detail + "."}},
+			"run `git lfs pull` in the corpus, and then driftbench again; " + blocked().Detail}},
 		"seen":    {change(func(r *Results) { r.InUnseen = "seen"; r.Classifier = nil }), Answer{"cannot be said: the network was trained on files of 2017-val", "cannot be said", "not known: the model's classes are not the corpus's labels", "score held-out files that the network was not trained on"}},
 		"nothing": {Results{}, Answer{"cannot be said: there is no later split to compare with: add one under tests in corpus.yaml", "cannot be said", "not known: the model's classes are not the corpus's labels", "see the reason above; nothing can be concluded yet"}},
 	} {

@@ -162,7 +162,7 @@ cannot be computed, 130 interrupted.`,
 	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages", ".FlagUsagesWrapped 100"))
 	root.SetFlagErrorFunc(flagError)
 	for _, add := range []func() *cobra.Command{
-		a.runCommand, a.splitsCommand, a.extractCommand, a.scoreCommand, a.reportCommand,
+		a.runCommand, a.splitsCommand, a.extractCommand, a.scoreCommand, a.reportCommand, a.diffCommand,
 		a.throughputCommand, a.compareCommand, a.corpusCommand, a.cacheCommand, a.doctorCommand,
 	} {
 		root.AddCommand(add())

@@ -12,20 +12,38 @@ import (
 	"driftbench/report"
 )
 
-// A run against a part of itself: the files that both hold are found by name
-// whatever their order, and nothing differs on them.
-func TestCompareRunWithItself(t *testing.T) {
+// partOf reports whether a path of a run is needed to compare the run.
+func partOf(path string) bool {
+	return path == "results.json" || strings.HasPrefix(path, "scores/") || strings.HasPrefix(path, "features/") && strings.HasSuffix(path, ".csv")
+}
+
+// A run against a part of itself under other names: the files that both hold are
+// found by their bytes whatever their names and order, and nothing differs on
+// them. Files of the same name and other bytes are no pair.
+func TestDiffPairsByContent(t *testing.T) {
 	run, other, out := extracted(), t.TempDir(), t.TempDir()
-	copyTree(t, other, run, func(path string) bool { return path == "results.json" || strings.HasPrefix(path, "scores/") })
+	copyTree(t, other, run, partOf)
 	table := filepath.Join(other, "scores", "2019.csv")
 	lines := strings.Split(strings.TrimSpace(readFile(t, table)), "\n")
 	last := len(lines) - 1
 	lines[1], lines[last] = lines[last], lines[1]
 	writeFile(t, table, strings.Join(lines[:last], "\n")+"\n") // one file less, another order
+	for _, path := range []string{filepath.Join(other, "features", "2018-Q1.csv"), filepath.Join(other, "scores", "2018-Q1.csv")} {
+		edit(t, path, func(s string) string { return strings.ReplaceAll(s, ".exe", ".renamed") })
+	}
+	digest := regexp.MustCompile(`,[0-9a-f]{8}([0-9a-f]{56}),`)
+	edit(t, filepath.Join(other, "features", "2018-late.csv"), func(s string) string { return digest.ReplaceAllString(s, ",00000000$1,") })
 
-	stdout := mustRun(t, "report", "--compare", run, other, "--out", out)
-	if want := "2019: " + strconv.Itoa(last-1) + " files that both hold"; !strings.Contains(stdout, want) {
-		t.Errorf("want %q in\n%s", want, stdout)
+	stdout := mustRun(t, "diff", run, other, "--out", out)
+	for _, want := range []string{
+		"A and B cannot be told apart on 2019: AUROC 1.000 and 1.000 by\n  mahalanobis/ensemble",
+		"\n2019: " + strconv.Itoa(last-1) + " files paired by content, 1 of A and 0 of B not\n",
+		"\n2018-Q1: 8 files paired by content, 0 of A and 0 of B not\n",
+		"\n2018-late: 0 files paired by content, 9 of A and 9 of B not (9 have the same\n  name and other bytes)\n",
+	} {
+		if !strings.Contains(stdout, want) {
+			t.Errorf("want %q in\n%s", want, stdout)
+		}
 	}
 	rows := regexp.MustCompile(`(?m)^[a-z].*  ([01]\.\d{3})  ([01]\.\d{3})  \+0\.000 \[\+0\.000, \+0\.000\] +1$`).FindAllStringSubmatch(stdout, -1)
 	r, err := report.ReadResults(filepath.Join(run, "results.json"))
@@ -33,7 +51,7 @@ func TestCompareRunWithItself(t *testing.T) {
 		t.Fatal(err)
 	}
 	scored := slices.DeleteFunc(r.Detectors, func(d report.Detector) bool { return d.Skipped != "" })
-	if want := 3 * len(scored); len(rows) != want {
+	if want := 2 * len(scored); len(rows) != want {
 		t.Errorf("%d rows without a difference, want %d:\n%s", len(rows), want, stdout)
 	}
 	for _, row := range rows {
@@ -42,26 +60,30 @@ func TestCompareRunWithItself(t *testing.T) {
 		}
 	}
 	for _, line := range strings.Split(stdout, "\n") {
-		if len(line) > 100 && !strings.Contains(line, out) && !strings.Contains(line, run) {
+		if len(line) > 80 && !strings.Contains(line, out) && !strings.Contains(line, run) {
 			t.Errorf("a line of %d columns: %s", len(line), line)
 		}
 	}
 	if page := readFile(t, filepath.Join(out, "report", "comparison.html")); !strings.Contains(page, "Paired tests") {
 		t.Error("comparison.html has no paired tests")
 	}
+	status, old, stderr := driftbench("report", "--compare", run, other, "--out", out)
+	if status != exitDone || old != stdout || !strings.Contains(stderr, "driftbench diff "+run) {
+		t.Errorf("the old name: status %d, stderr %q, stdout\n%s", status, stderr, old)
+	}
 }
 
 func TestCompareRefuses(t *testing.T) {
 	run, out := extracted(), t.TempDir()
 	other := t.TempDir()
-	copyTree(t, other, run, func(path string) bool { return path == "results.json" || strings.HasPrefix(path, "scores/") })
+	copyTree(t, other, run, partOf)
 	for _, split := range []string{"2018-Q1", "2018-late", "2019"} {
 		path := filepath.Join(other, "scores", split+".csv")
 		header, _, _ := strings.Cut(readFile(t, path), "\n")
 		writeFile(t, path, header+"\n")
 	}
 	stdout := mustRun(t, "report", "--compare", run, other, "--out", out)
-	if !strings.Contains(stdout, "They share no files, so there are no paired tests") {
+	if !strings.Contains(stdout, "A and B cannot be compared: no file of the one has the bytes") {
 		t.Errorf("nothing shared:\n%s", stdout)
 	}
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"strings"
 	"time"
 
@@ -74,6 +75,11 @@ func (a *app) compareCommand() *cobra.Command {
   driftbench compare cpu=a/bench.txt gpu=b/bench.txt --col .file`,
 		Args: cobra.RangeArgs(1, 2),
 		RunE: func(_ *cobra.Command, args []string) error {
+			for _, arg := range args {
+				if info, err := os.Stat(arg); err == nil && info.IsDir() {
+					return usagef("%s is a folder, and compare reads benchmark files: `driftbench diff` compares runs", line(arg))
+				}
+			}
 			return throughput.Compare(a.out, &output{w: a.err}, args, col)
 		},
 	}

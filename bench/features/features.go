@@ -137,13 +137,8 @@ func List(dir string) ([]string, error) {
 // is an error that names the file.
 func Read(dir, split string) (Split, error) {
 	s := Split{Name: split}
-	path := filepath.Join(dir, split+".csv")
-	f, _, err := regular.Open(path)
-	if err != nil {
-		return s, fmt.Errorf("features: %w", err)
-	}
-	defer f.Close()
-	if s.Rows, err = readRows(f, path); err != nil {
+	var err error
+	if s.Rows, err = ReadRows(dir, split); err != nil {
 		return s, err
 	}
 
@@ -167,6 +162,17 @@ func Read(dir, split string) (Split, error) {
 		s.Layers = append(s.Layers, l)
 	}
 	return s, nil
+}
+
+// ReadRows reads the table of one split of dir, without its layers.
+func ReadRows(dir, split string) ([]Row, error) {
+	path := filepath.Join(dir, split+".csv")
+	f, _, err := regular.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("features: %w", err)
+	}
+	defer f.Close()
+	return readRows(f, path)
 }
 
 // prints reports whether a name is UTF-8 that shows as it is.
