@@ -39,7 +39,15 @@ func (s *Splits) classifier() *report.Classifier {
 		threshold := stats.Threshold(s.In.Scores[name], keepIn)
 		for _, x := range s.Out {
 			rows := x.labelled()
-			r := stats.Reject(x.some(name, rows), x.correct(rows), threshold)
+			sample := x.some(name, rows)
+			r := stats.Reject(sample, x.correct(rows), threshold)
+			kept := 0
+			for _, score := range sample.Scores {
+				if score >= threshold {
+					kept++
+				}
+			}
+			coverage, accuracy := interval(r.Coverage), interval(r.Accuracy)
 			c.Rejection = append(c.Rejection, report.Rejection{
 				Detector: name, Split: x.Name,
 				Misclassified: interval(r.Misclassified.Interval),
@@ -47,6 +55,7 @@ func (s *Splits) classifier() *report.Classifier {
 				Curve:         pairs(r.Curve),
 				Coverage:      report.Num(r.Coverage.Value),
 				Accuracy:      report.Num(r.Accuracy.Value),
+				Kept:          kept, CoverageInterval: &coverage, AccuracyInterval: &accuracy,
 			})
 		}
 	}

@@ -35,6 +35,7 @@ func (s *Splits) measure(name string, opt Options) report.Detector {
 		out := x.sample(name)
 		a := stats.AUROCOf(in, out)
 		balanced, classes := stats.PerClass(in, s.In.Classes, out, x.Classes, len(s.Labels))
+		rejected := interval(stats.Below(out, float64(d.Threshold)))
 		against := report.DetectorSplit{
 			Split: x.Name, In: len(in.Scores), Out: len(out.Scores),
 			AUROC: report.Num(a.Value), AUROCLo: report.Num(a.Lo), AUROCHi: report.Num(a.Hi),
@@ -43,8 +44,8 @@ func (s *Splits) measure(name string, opt Options) report.Detector {
 			Balanced: interval(balanced),
 			GroupsIn: a.GroupsIn, GroupsOut: a.GroupsOut, FewGroups: a.Few(),
 			EffectiveIn: report.Num(a.EffectiveIn), EffectiveOut: report.Num(a.EffectiveOut), DesignEffect: report.Num(a.DesignEffect),
-			Families:  s.families(name, in, x),
-			Rejected:  report.Num(stats.Below(out, float64(d.Threshold)).Value),
+			Families: s.families(name, in, x),
+			Rejected: rejected.Value, RejectedInterval: &rejected,
 			ROC:       pairs(stats.ROC(in.Scores, out.Scores, curvePoints)),
 			Histogram: nums(stats.Histogram(edges, out.Scores)),
 		}

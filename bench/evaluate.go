@@ -22,7 +22,8 @@ func Evaluate(ctx context.Context, s *Splits, opt Options) (report.Results, erro
 		SchemaVersion: report.SchemaVersion,
 		Train:         s.Train, Labels: s.Labels, InUnseen: s.InUnseen, Warnings: s.Warnings,
 	}
-	if err := s.score(ctx, opt); err != nil {
+	err := s.score(ctx, opt)
+	if err != nil {
 		return r, err
 	}
 	for _, x := range s.All() {
@@ -63,6 +64,9 @@ func Evaluate(ctx context.Context, s *Splits, opt Options) (report.Results, erro
 	}
 	r.Comparisons = s.compare(names)
 	r.Classifier = s.classifier()
+	if r.Atypical, err = s.atypical(names); err != nil {
+		return r, err
+	}
 	r.Regroupings = s.regroup(report.Preferred(names))
 	r.Checks = s.checks(&r)
 	v := report.Judge(r)

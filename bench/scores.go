@@ -1,14 +1,18 @@
 package bench
 
 import (
+	"cmp"
 	"encoding/csv"
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
 
 	"driftbench/internal/atomicfile"
 	"driftbench/report"
+	"driftbench/stats"
 )
 
 // writeScores writes scores/ into out: for every split one table of the files
@@ -73,6 +77,72 @@ func writeScoreTable(w io.Writer, x *Split, labels, names []string) error {
 	}
 	c.Flush()
 	return c.Error()
+}
+
+// mostAtypical is the number of files that are listed to be looked at next.
+const mostAtypical = 50
+
+// atypical lists the files of the last Out split that score lowest by the
+// preferred of the named detectors, with the training class that each is nearest
+// to in the layer of the detector, or else in the deepest layer with a Gaussian.
+// The distance there orders files of equal score: an ensemble of ranks ends at 0.
+// It returns nil without a detector that no Out label tunes.
+func (s *Splits) atypical(names []string) (*report.Atypical, error) {
+	names = slices.DeleteFunc(slices.Clone(names), stats.UsesOutLabels)
+	if len(names) == 0 || len(s.Out) == 0 {
+		return nil, nil
+	}
+	x := s.Out[len(s.Out)-1]
+	list := &report.Atypical{Detector: report.Preferred(names), Split: x.Name}
+	scores, in := x.Scores[list.Detector], slices.Sorted(slices.Values(s.In.Scores[list.Detector]))
+	_, layer, _ := strings.Cut(list.Detector, "/")
+	for _, name := range append(slices.Clone(s.Layers), layer) {
+		if s.detectors.Gaussian(name) != nil && x.features()[name].Rows > 0 {
+			list.Layer = name
+		}
+	}
+	inLayer := x.Scores["mahalanobis/"+list.Layer]
+	order := make([]int, len(x.Rows))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int {
+		c := cmp.Compare(scores[a], scores[b])
+		if c == 0 && inLayer != nil {
+			c = cmp.Compare(inLayer[a], inLayer[b])
+		}
+		return c
+	})
+	order = order[:min(mostAtypical, len(order))]
+	var nearest []int
+	if list.Layer != "" {
+		m := x.features()[list.Layer]
+		part := stats.Matrix{Rows: len(order), Cols: m.Cols}
+		for _, row := range order {
+			part.Data = append(part.Data, m.Data[row*m.Cols:(row+1)*m.Cols]...)
+		}
+		var err error
+		if nearest, err = s.detectors.Gaussian(list.Layer).Nearest(part); err != nil {
+			return nil, fmt.Errorf("split %s: %w", x.Name, err)
+		}
+	}
+	for i, row := range order {
+		r := x.Rows[row]
+		below, _ := slices.BinarySearch(in, scores[row])
+		f := report.AtypicalFile{Name: r.Name, Label: r.Label, FirstSeen: r.FirstSeen, Group: r.Group, SHA256: r.SHA256,
+			Score: report.Num(scores[row]), LayerScore: report.Num(nan), InBelow: report.Num(float64(below) / float64(len(in)))}
+		if inLayer != nil {
+			f.LayerScore = report.Num(inLayer[row])
+		}
+		if nearest != nil {
+			f.Nearest = s.Labels[nearest[i]]
+		}
+		if x.Predicted != nil {
+			f.Predicted = s.Labels[x.Predicted[row]]
+		}
+		list.Files = append(list.Files, f)
+	}
+	return list, nil
 }
 
 func formatScore(v float64) string { return strconv.FormatFloat(v, 'g', -1, 64) }

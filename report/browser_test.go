@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -130,6 +131,7 @@ func TestPageInBrowser(t *testing.T) {
 		}
 	}
 	t.Run("wide tables", func(t *testing.T) { checkCut(t, ctx) })
+	t.Run("open", func(t *testing.T) { checkOpen(t, ctx) })
 	t.Run("sort", func(t *testing.T) { checkSorting(t, ctx) })
 	t.Run("print", func(t *testing.T) { checkPrint(t, ctx) })
 }
@@ -197,12 +199,13 @@ func checkLayout(t *testing.T, ctx context.Context, width int64, scheme string) 
 	}
 }
 
-// A window of 1280 pixels shows the table of AUROCs whole.
+// A window of 1280 pixels shows the tables of AUROCs whole, and every detector when
+// the reader opens them.
 func checkCut(t *testing.T, ctx context.Context) {
 	var cut int
 	err := chromedp.Run(ctx, show(1280, "light"), chromedp.Evaluate(`(() => {
-		const e = document.querySelector("#auroc-drift .scroll");
-		return e.scrollWidth - e.clientWidth;
+		document.querySelector("#auroc-drift details").open = true;
+		return Math.max(...[...document.querySelectorAll("#auroc-drift .scroll")].map((e) => e.scrollWidth - e.clientWidth));
 	})()`, &cut))
 	if err != nil {
 		t.Fatal(err)
@@ -212,15 +215,35 @@ func checkCut(t *testing.T, ctx context.Context) {
 	}
 }
 
+// A page that nobody has opened a part of reads in a minute, and a link to a closed
+// section opens it.
+func checkOpen(t *testing.T, ctx context.Context) {
+	var words int
+	var opened bool
+	err := chromedp.Run(ctx, chromedp.Evaluate(`(() => {
+		for (const d of document.querySelectorAll("details")) d.open = false;
+		return document.body.innerText.trim().split(/\s+/).length;
+	})()`, &words),
+		chromedp.Click(`nav a[href="#roc"]`, chromedp.ByQuery),
+		chromedp.Poll(`document.querySelector("#roc details").open`, &opened),
+		chromedp.Evaluate(`document.querySelector("#auroc-drift details").open = true`, nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if words < 200 || words > 1500 || !opened {
+		t.Errorf("%d words are shown at first, want 200 to 1500; the section of a link is open: %v", words, opened)
+	}
+}
+
 // readColumn returns what the table of AUROCs holds in a column, and the column's
 // aria-sort.
 func readColumn(n int) (string, func(ctx context.Context) ([]string, string, error)) {
-	head := fmt.Sprintf("document.querySelector('#auroc-drift table').tHead.rows[0].cells[%d]", n)
+	head := fmt.Sprintf("document.querySelector('#auroc-drift details table').tHead.rows[0].cells[%d]", n)
 	return head, func(ctx context.Context) ([]string, string, error) {
 		var values []string
 		var order string
 		err := chromedp.Run(ctx,
-			chromedp.Evaluate(fmt.Sprintf("[...document.querySelector('#auroc-drift table').tBodies[0].rows].map((r) => r.cells[%d].dataset.sort)", n), &values),
+			chromedp.Evaluate(fmt.Sprintf("[...document.querySelector('#auroc-drift details table').tBodies[0].rows].map((r) => r.cells[%d].dataset.sort)", n), &values),
 			chromedp.Evaluate(head+".getAttribute('aria-sort') || ''", &order))
 		return values, order, err
 	}
@@ -263,7 +286,7 @@ func checkSorting(t *testing.T, ctx context.Context) {
 		}
 	}
 	_, other := readColumn(0)
-	if err := chromedp.Run(ctx, chromedp.Click("#auroc-drift table th button", chromedp.ByQuery)); err != nil {
+	if err := chromedp.Run(ctx, chromedp.Click("#auroc-drift details table th button", chromedp.ByQuery)); err != nil {
 		t.Fatal(err)
 	}
 	if _, order, _ := other(ctx); order != "ascending" {
@@ -274,14 +297,17 @@ func checkSorting(t *testing.T, ctx context.Context) {
 	}
 }
 
+// pageObject is a page in an uncompressed part of a PDF.
+var pageObject = regexp.MustCompile(`/Type\s*/Page\b`)
+
 // On paper nothing scrolls, so nothing may be cut.
 func checkPrint(t *testing.T, ctx context.Context) {
-	var cut int
+	var cut []string
 	var pdf []byte
 	err := chromedp.Run(ctx,
 		emulation.SetDeviceMetricsOverride(718, 1000, 1, false), // A4 without margins, in CSS pixels
 		emulation.SetEmulatedMedia().WithMedia("print"),
-		chromedp.Evaluate(`[...document.querySelectorAll(".scroll")].filter((e) => e.scrollWidth > e.clientWidth || e.scrollHeight > e.clientHeight).length`, &cut),
+		chromedp.Evaluate(`[...document.querySelectorAll(".scroll")].filter((e) => e.scrollWidth > e.clientWidth || e.scrollHeight > e.clientHeight).map((e) => e.getAttribute("aria-labelledby") + " by " + (e.scrollWidth - e.clientWidth))`, &cut),
 		chromedp.ActionFunc(func(ctx context.Context) (err error) {
 			pdf, _, err = chrome.PrintToPDF().Do(ctx)
 			return err
@@ -289,10 +315,10 @@ func checkPrint(t *testing.T, ctx context.Context) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if cut > 0 {
-		t.Errorf("%d tables are cut on paper", cut)
+	for _, what := range cut {
+		t.Errorf("%s pixels is cut on paper", what)
 	}
-	if len(pdf) < 10_000 {
-		t.Errorf("the print has %d bytes", len(pdf))
+	if pages := len(pageObject.FindAll(pdf, -1)); pages < 2 || pages > 8 {
+		t.Errorf("the print has %d pages, want 2 to 8", pages)
 	}
 }

@@ -112,7 +112,7 @@ func (c comparison) driftFigure() figure {
 		f.gap = "One of the runs has no AUROC, so there is nothing to set side by side."
 		return f
 	}
-	f.alt = fmt.Sprintf("AUROC by split. %s: %s %s: %s", c.nameA, c.a.aurocsInWords(), c.nameB, c.b.aurocsInWords())
+	f.alt = fmt.Sprintf("AUROC by split. %s: %s %s: %s", c.nameA, aurocsInWords(c.a.drawn()), c.nameB, aurocsInWords(c.b.drawn()))
 	f.caption = driftCaption
 	f.legend = c.a.legend(c.a.drawn())
 	for _, e := range c.b.legend(c.b.drawn()) {
@@ -124,7 +124,7 @@ func (c comparison) driftFigure() figure {
 	f.cols, f.least = 2, 3*vg.Inch
 	f.height = func(width vg.Length) vg.Length { return max(splitsA.height(3)(width), splitsB.height(3)(width)) }
 	draw := func(width vg.Length) (*plot.Plot, *plot.Plot) {
-		p, q := driftPanel(c.a, c.nameA, splitsA, width, false), driftPanel(c.b, c.nameB, splitsB, width, false)
+		p, q := driftPanel(c.a, c.a.drawn(), c.nameA, splitsA, width, false), driftPanel(c.b, c.b.drawn(), c.nameB, splitsB, width, false)
 		p.Y.Min = min(p.Y.Min, q.Y.Min)
 		p.Y.Max = max(p.Y.Max, q.Y.Max)
 		q.Y.Min, q.Y.Max = p.Y.Min, p.Y.Max

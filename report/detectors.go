@@ -17,6 +17,7 @@ func detectorSection(v view) section {
 		read:    "Two detectors differ on a split when the p-value of their paired test (DeLong, on the same files) is small; overlapping intervals alone do not decide it.",
 		figures: []figure{detectorFigure(v)},
 		tables:  []table{pairedTable("detector-comparison", v.Comparisons), metricTable(v), skippedTable(v)},
+		closed:  true,
 	}
 	for _, d := range v.Detectors {
 		if d.UsesOutLabels {

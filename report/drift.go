@@ -9,17 +9,51 @@ import (
 
 // driftSection shows AUROC by split, the main result.
 func driftSection(v view) section {
+	all := aurocTable(v)
+	all.more = true
 	return section{
-		id: "auroc-drift", title: "AUROC drift by split",
-		read: fmt.Sprintf("AUROC is the chance that a file of %s scores as more typical than a file of the later split: 0.5 is no drift and further above is more; how far chance alone could bring it is what the p-value says.",
+		id: "auroc-drift", title: "AUROC by split",
+		read: fmt.Sprintf("AUROC is the chance that a file of %s scores as more typical than a later file: 0.5 is no drift, more is more drift.",
 			v.inName()),
-		notes:   append([]string{fmt.Sprintf("In stands for %s, held-out files of the training span; Out for the files of a later split.", v.inName())}, v.independence()...),
+		notes:   append([]string{fmt.Sprintf("In stands for %s, held-out files of the training span; Out for the files of a later split. How far chance alone could bring the AUROC from 0.5 is what the p-value says.", v.inName())}, v.independence()...),
 		figures: []figure{driftFigure(v)},
-		tables:  []table{aurocTable(v)},
+		tables:  []table{mainTable(v), all},
+		rest:    "All detectors, and notes",
 	}
 }
 
-const driftCaption = "Bars are 95% intervals. The grey band is where the AUROC falls 95 times in 100 when nothing has drifted; n is the number of files."
+// mainTable lists the numbers of the preferred detector by split.
+func mainTable(v view) table {
+	t := table{name: "main-by-split", caption: "The detector of the verdict, and the accuracy of the model", empty: v.noAUROC(),
+		columns: []column{textColumn("Split", "split"), numColumn("Files", "files")}}
+	d := v.preferred()
+	if d == nil {
+		if t.empty == "" {
+			t.empty = "Every detector with an AUROC was tuned on later files."
+		}
+		return t
+	}
+	grouped := v.grouped()
+	if grouped {
+		t.columns = append(t.columns, numColumn("Groups", "groups"), numColumn("Effective files", "effective_files"))
+	}
+	t.caption = short(d.Name, 40) + " by split, and the accuracy of the model"
+	t.columns = append(t.columns, intervalColumn("AUROC (95% interval)", "auroc"), numColumn("p (Holm)", "p_holm"), intervalColumn("Accuracy (95% interval)", "accuracy"))
+	for _, s := range v.mainNumbers() {
+		auroc := intervalCell(s.AUROC, auroc3)
+		if s.Role == RoleIn {
+			auroc.text = "held out"
+		}
+		row := []cell{textCell(s.Split), countCell(s.Files)}
+		if grouped {
+			row = append(row, countCell(s.Groups), numCell(s.Effective, func(x Num) string { return fixed(x, 0) }))
+		}
+		t.rows = append(t.rows, append(row, auroc, numCell(s.PHolm, pValue), intervalCell(s.Accuracy, percent)))
+	}
+	return t
+}
+
+const driftCaption = "Bars: 95% intervals. Grey: where the AUROC falls 95 times in 100 without drift. n: files."
 
 func driftFigure(v view) figure {
 	f := figure{name: "auroc-drift-by-split", title: "AUROC of " + v.inName() + " against later files", gap: v.noAUROC()}
@@ -27,13 +61,13 @@ func driftFigure(v view) figure {
 		return f
 	}
 	f.caption = driftCaption
-	f.alt = f.title + ": " + v.aurocsInWords()
+	f.alt = f.title + ": " + aurocsInWords(v.main())
 	splits := v.splitCategories()
 	f.cols, f.least, f.height = 1, 3*vg.Inch, splits.height(3.3)
-	f.legend = v.legend(v.drawn())
+	f.legend = v.legend(v.main())
 	f.direct = fitAtEdge(f.legend)
 	f.panels = []panel{func(width vg.Length) *plot.Plot {
-		return driftPanel(v, "", splits, width, f.direct && !isNarrow(width))
+		return driftPanel(v, v.main(), "", splits, width, f.direct && !isNarrow(width))
 	}}
 	return f
 }
@@ -65,7 +99,7 @@ func (v view) legend(ds []Detector) []entry {
 
 // driftPanel draws AUROC by split; names says whether to name the detectors
 // at the right edge.
-func driftPanel(v view, title string, splits categories, width vg.Length, names bool) *plot.Plot {
+func driftPanel(v view, ds []Detector, title string, splits categories, width vg.Length, names bool) *plot.Plot {
 	p := newPanel(title, fmt.Sprintf("later split (n: its files; %s: n %d)", short(v.inName(), 16), v.inFiles()), "AUROC (95% interval)")
 	var null []box
 	for i, name := range v.outNames() {
@@ -75,7 +109,7 @@ func driftPanel(v view, title string, splits categories, width vg.Length, names 
 	}
 	addBoxes(p, nullStyle(), null...)
 	p.Add(reference{at: 0.5})
-	points, labels := addDetectors(p, v, 0.09, DetectorSplit.auroc)
+	points, labels := addDetectors(p, v, ds, 0.09, DetectorSplit.auroc)
 	if names {
 		p.Add(labels)
 	}
@@ -84,12 +118,11 @@ func driftPanel(v view, title string, splits categories, width vg.Length, names 
 	return p
 }
 
-// addDetectors draws a number of every drawn detector by split, the series step
+// addDetectors draws a number of each of the detectors by split, the series step
 // apart. It returns all points, and the names of the series where they end.
-func addDetectors(p *plot.Plot, v view, step float64, number func(DetectorSplit) Interval) ([]point, endLabels) {
+func addDetectors(p *plot.Plot, v view, ds []Detector, step float64, number func(DetectorSplit) Interval) ([]point, endLabels) {
 	var all []point
 	var labels endLabels
-	ds := v.drawn()
 	for j, d := range ds {
 		var ps []point
 		for i, name := range v.outNames() {
@@ -107,11 +140,11 @@ func addDetectors(p *plot.Plot, v view, step float64, number func(DetectorSplit)
 	return all, labels
 }
 
-// aurocsInWords lists the AUROCs of the drawn detectors for readers who cannot
-// see the picture.
-func (v view) aurocsInWords() string {
+// aurocsInWords lists the AUROCs of detectors for readers who cannot see the
+// picture.
+func aurocsInWords(ds []Detector) string {
 	s := ""
-	for i, d := range v.drawn() {
+	for i, d := range ds {
 		if i > 0 {
 			s += "; "
 		}

@@ -16,9 +16,15 @@ import (
 func familySection(v view) section {
 	s := section{
 		id: "families", title: "AUROC by family",
-		read:    "Each cell compares the files of one family with the same family of the training span: 0.5 (white) is no drift, orange is drift, blue is scores above those of the training span.",
-		figures: []figure{familyFigure(v)},
-		tables:  []table{familyTable(v)},
+		read: "Each cell compares a family with the same family of the training span: white is no drift, orange is drift, blue is scores above the training span.",
+		rest: "All detectors and numbers",
+	}
+	main, all, t := familyFigure(v, v.main()), familyFigure(v, v.drawn()), familyTable(v)
+	t.more, all.more = true, true
+	all.name, all.title = "auroc-by-family-all-detectors", all.title+", all detectors"
+	s.figures, s.tables = []figure{main}, []table{t}
+	if len(all.panels) > len(main.panels) {
+		s.figures = append(s.figures, all)
 	}
 	if slices.ContainsFunc(v.families(), func(f family) bool { return f.origin != trained }) {
 		s.notes = []string{fmt.Sprintf("New families and files without a label have no like in the training span: they are compared with all files of %s.", v.inName())}
@@ -41,15 +47,23 @@ const (
 	unlabelled origin = "unlabelled"
 )
 
-// name returns a family's name of at most so many characters, with its mark.
-func (f family) name(most int) string {
-	switch f.origin {
-	case newFamily:
-		return short(f.label, most) + " (new)"
-	case unlabelled:
-		return "no label"
+// familyNames returns the names of families with their marks, each of about so
+// many characters and no two alike.
+func familyNames(fs []family, most int) []string {
+	var labels []string
+	for _, f := range fs {
+		labels = append(labels, f.label)
 	}
-	return short(f.label, most)
+	labels = apart(labels, most)
+	for i, f := range fs {
+		switch f.origin {
+		case newFamily:
+			labels[i] += " (new)"
+		case unlabelled:
+			labels[i] = "no label"
+		}
+	}
+	return labels
 }
 
 // rows returns the AUROCs of a split by family.
@@ -126,10 +140,10 @@ func (v view) largest() (shown []family, more int) {
 	return slices.DeleteFunc(all, func(f family) bool { return !keep[f] }), len(bySize) - mostFamilies
 }
 
-func familyFigure(v view) figure {
+func familyFigure(v view, of []Detector) figure {
 	f := figure{name: "auroc-by-family-and-split", title: "AUROC by family and split", gap: v.noAUROC()}
 	var ds []Detector
-	for _, d := range v.drawn() {
+	for _, d := range of {
 		if slices.ContainsFunc(d.Splits, func(s DetectorSplit) bool {
 			_, as := s.rows()
 			return slices.ContainsFunc(as, func(c ClassAUROC) bool { return c.Value.OK() })
@@ -149,7 +163,7 @@ func familyFigure(v view) figure {
 		return f
 	}
 	f.alt = fmt.Sprintf("Heat map of the AUROC by family, over %s; the table holds the numbers.", count(len(v.outNames()), "split"))
-	f.caption = "A cell with a dash has too few files of the family. The table has the intervals and the numbers of files."
+	f.caption = "Pale: the interval holds 0.5. Dash: too few files. The table has intervals and numbers of files."
 	if more > 0 {
 		f.caption += fmt.Sprintf(" These are the %d families with the most files; auroc-by-family.csv has %d more.", len(families), more)
 	}
@@ -170,15 +184,19 @@ func familyPanel(v view, d Detector, families []family, splits categories, width
 	p := newPanel(short(d.Name, 30), "", "")
 	var ticks []plot.Tick
 	var h heat
+	names := familyNames(families, 24)
 	for i, f := range families {
 		y := float64(len(families) - 1 - i)
-		ticks = append(ticks, plot.Tick{Value: y, Label: f.name(14)})
+		ticks = append(ticks, plot.Tick{Value: y, Label: names[i]})
 		for j, name := range v.outNames() {
-			c := heatCell{x: float64(j), y: y, value: math.NaN()}
+			c := heatCell{x: float64(j), y: y, text: missing}
 			if s := d.split(name); s != nil {
 				fs, as := s.rows()
-				if k := slices.Index(fs, f); k >= 0 {
-					c.value = share(as[k].Value)
+				if k := slices.Index(fs, f); k >= 0 && isShare(as[k].Value) {
+					x := as[k]
+					c.text = auroc2(x.Value)
+					c.faded = !(x.Lo > 0.5 || x.Hi < 0.5)
+					c.fill = diverging(float64(x.Value), c.faded)
 				}
 			}
 			h = append(h, c)
@@ -191,10 +209,16 @@ func familyPanel(v view, d Detector, families []family, splits categories, width
 	return p
 }
 
-// heat is a grid of AUROCs, each cell with its colour and its number.
+// heat is a grid of cells, each with its colour and its number.
 type heat []heatCell
 
-type heatCell struct{ x, y, value float64 }
+// heatCell is grey unless it has a fill.
+type heatCell struct {
+	x, y  float64
+	text  string
+	fill  color.Color
+	faded bool
+}
 
 // Plot implements plot.Plotter.
 func (h heat) Plot(c draw.Canvas, p *plot.Plot) {
@@ -205,9 +229,9 @@ func (h heat) Plot(c draw.Canvas, p *plot.Plot) {
 			Min: vg.Point{X: x(cell.x-0.5) + gap, Y: y(cell.y-0.5) + gap},
 			Max: vg.Point{X: x(cell.x+0.5) - gap, Y: y(cell.y+0.5) - gap},
 		}
-		fill, text := color.Color(hair), missing
-		if finite(cell.value) {
-			fill, text = diverging(cell.value), fixed(Num(cell.value), 2)
+		fill, text := color.Color(hair), cell.text
+		if cell.fill != nil {
+			fill = cell.fill
 		}
 		c.SetColor(fill)
 		c.Fill(r.Path())
@@ -215,6 +239,9 @@ func (h heat) Plot(c draw.Canvas, p *plot.Plot) {
 			[]vg.Point{r.Min, {X: r.Max.X, Y: r.Min.Y}, r.Max, {X: r.Min.X, Y: r.Max.Y}, r.Min})
 		sty := labelStyle()
 		sty.XAlign, sty.YAlign = draw.XCenter, draw.YCenter
+		if cell.faded {
+			sty.Color = soft
+		}
 		for sty.Width(text) > r.Max.X-r.Min.X && sty.Font.Size > 4 { // a number is at most as wide as its cell
 			sty.Font.Size -= 0.5
 		}
@@ -223,13 +250,21 @@ func (h heat) Plot(c draw.Canvas, p *plot.Plot) {
 }
 
 // diverging is white at 0.5, orange towards 1 and blue towards 0, and always
-// light enough for a black number.
-func diverging(auroc float64) color.NRGBA {
-	end, t := rgb(0xE66101), (auroc-0.5)/0.5
+// light enough for a dark number, and turned round dark enough for a light one. A faded colour is a quarter as strong.
+func diverging(auroc float64, faded bool) color.Color {
+	end, t := rgb(0xF0975A), (auroc-0.5)/0.5
 	if t < 0 {
-		end, t = rgb(0x4F9BD9), -t
+		end, t = rgb(0x86BCE8), -t
 	}
-	t = min(1, t)
+	if faded {
+		t /= 4
+	}
+	return tint(end, t)
+}
+
+// tint is white for 0 and the colour end for 1.
+func tint(end color.NRGBA, t float64) color.Color {
+	t = min(1, max(0, t))
 	mix := func(c uint8) uint8 { return uint8(255 + (float64(c)-255)*t + 0.5) }
 	return color.NRGBA{mix(end.R), mix(end.G), mix(end.B), 0xFF}
 }

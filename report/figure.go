@@ -33,6 +33,7 @@ type figure struct {
 	alt     string // the text for readers who cannot see the picture
 	caption string // how to read bands and bars
 	gap     string // why there is no picture; then there are no panels
+	more    bool   // shown when the reader opens the rest of its section
 
 	legend []entry
 	direct bool // on a wide page the panels name their series in place of the legend

@@ -231,12 +231,12 @@ func (v view) savings(d Detector, last DetectorSplit) string {
 	if r == nil || all == nil || !r.Coverage.OK() || !r.Accuracy.OK() || !all.Accuracy.Value.OK() {
 		return ""
 	}
-	before, after := percent(all.Accuracy.Value), percent(r.Accuracy)
-	text := fmt.Sprintf("Rejecting the files of %s that score below the threshold set on In (%s of them) ", short(last.Split, 40), percent(1-r.Coverage))
-	if before == after {
-		return text + "leaves the accuracy on the rest at " + after + "."
+	kept := v.kept(*r)
+	text := fmt.Sprintf("Rejecting the files of %s that score below the threshold set on In keeps %d of %d", short(last.Split, 40), kept, all.Files)
+	if kept < fewInMonth {
+		return text + ", too few to say what that does to the accuracy."
 	}
-	return text + fmt.Sprintf("takes the accuracy on the rest from %s to %s.", before, after)
+	return text + fmt.Sprintf(", with accuracy %s, against %s of all.", interval(orValue(r.AccuracyInterval, r.Accuracy), percent), interval(all.Accuracy, percent))
 }
 
 // advice returns the recommendation with its rule.

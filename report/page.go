@@ -36,20 +36,53 @@ func Write(dir string, in Input) error {
 // runPage returns the page of one run.
 func runPage(in Input) page {
 	v := newView(in.Results)
-	p := page{Title: "Drift report", Lead: headline(v), Withheld: v.verdict.Action == actionNone, Checks: checkTable(v), Sections: sections(in)}
+	p := page{Title: "Drift report", Badge: v.badge(), Answer: v.answers(), Lead: headline(v), Checks: checkTable(v), Alerts: v.alertCounts(), Blocked: len(v.blocked()) > 0, Sections: sections(in)}
 	if name := clean(in.Name); name != "" {
 		p.Title += ": " + name
 	}
 	return p
 }
 
-// section is one part of a page.
+// badge returns the answer in a word or three.
+func (v view) badge() string {
+	switch v.verdict.Drift {
+	case driftYes:
+		return "Drift"
+	case driftNo:
+		return "No drift"
+	}
+	return "Cannot be said"
+}
+
+// alertCounts counts the checks by status.
+func (v view) alertCounts() string {
+	n := map[string]int{}
+	for _, c := range v.Checks {
+		n[c.Status.word()]++
+	}
+	if len(v.Checks) == 0 {
+		return "No checks were made"
+	}
+	s := fmt.Sprintf("%s of the data and the model: %d pass", count(len(v.Checks), "check"), n[Pass.word()])
+	if k := n[Warn.word()]; k > 0 {
+		s += fmt.Sprintf(", %d warn", k)
+	}
+	if k := n[Block.word()]; k > 0 {
+		s += fmt.Sprintf(", %d block the verdict", k)
+	}
+	return s
+}
+
+// section is one part of a page. Its notes, and the figures and tables with more
+// set, are shown when the reader opens them.
 type section struct {
 	id, title string
-	read      string // one sentence on how to read it
-	notes     []string
+	read      string   // one sentence on how to read it
+	notes     []string // rules, caveats and methods
 	figures   []figure
 	tables    []table
+	rest      string // names what is shown when opened
+	closed    bool   // the whole section is shown when opened
 }
 
 // sections returns the parts of the page of one run from top to bottom. A new
@@ -60,10 +93,12 @@ func sections(in Input) []section {
 		driftSection(v),
 		timelineSection(v),
 		familySection(v),
+		atypicalSection(v),
+		classifierSection(v),
+		detectorSection(v),
 		distributionSection(v),
 		rocSection(v),
 		coverageSection(v),
-		detectorSection(v),
 		calibrationSection(v),
 		confidenceSection(v),
 		throughputSection(in.Throughput),
@@ -75,9 +110,12 @@ func sections(in Input) []section {
 // page is one HTML file.
 type page struct {
 	Title    string
-	Lead     []string // the headline's paragraphs
-	Withheld bool     // whether the headline gives no answer
-	Checks   table    // below the first of Lead; without a name there is none
+	Badge    string // without one, Lead is the answer
+	Answer   Answer
+	Lead     []string // the reasons, in paragraphs
+	Checks   table    // without a name there is none
+	Alerts   string   // how many checks pass and do not
+	Blocked  bool     // a check withholds the verdict
 	Sections []section
 	pictures map[string][2]template.URL // wide and narrow, by the figure's name
 }
@@ -175,17 +213,20 @@ func (p page) render() ([]byte, error) {
 // The template sees plain exported fields, made here from the sections.
 type (
 	pageView struct {
-		Title    string
-		Lead     []string
-		Withheld bool
-		Checks   []tableView // one or none
-		Sections []sectionView
+		Title, Badge, Class string
+		Answer              Answer
+		Lead                []string
+		Checks              []tableView // one or none
+		Alerts              string
+		Blocked             bool
+		Sections            []sectionView
 	}
 	sectionView struct {
-		ID, Title, Read string
-		Notes           []string
-		Figures         []figureView
-		Tables          []tableView
+		ID, Title, Read, Rest string
+		Closed                bool
+		Notes                 []string
+		Figures, MoreFigures  []figureView
+		Tables, MoreTables    []tableView
 	}
 	figureView struct {
 		Alt, Caption, Gap string
@@ -208,12 +249,13 @@ type (
 )
 
 func (p page) view() pageView {
-	out := pageView{Title: p.Title, Lead: p.Lead, Withheld: p.Withheld}
+	out := pageView{Title: p.Title, Badge: p.Badge, Answer: p.Answer, Lead: p.Lead, Alerts: p.Alerts, Blocked: p.Blocked}
+	out.Class = map[string]string{"Drift": "yes", "No drift": "no"}[p.Badge]
 	if p.Checks.name != "" {
 		out.Checks = []tableView{p.Checks.view()}
 	}
 	for _, s := range p.Sections {
-		sv := sectionView{ID: s.id, Title: s.title, Read: s.read, Notes: s.notes}
+		sv := sectionView{ID: s.id, Title: s.title, Read: s.read, Notes: s.notes, Rest: s.rest, Closed: s.closed}
 		// A reason that figures and tables of a section share is given once.
 		given := map[string]bool{}
 		for _, f := range s.figures {
@@ -222,14 +264,25 @@ func (p page) view() pageView {
 			}
 			given[f.gap] = true
 			urls := p.pictures[f.name]
-			sv.Figures = append(sv.Figures, figureView{Alt: f.alt, Caption: f.caption, Gap: f.gap, Wide: urls[0], Narrow: template.Srcset(urls[1])})
+			to := &sv.Figures
+			if f.more && !s.closed {
+				to = &sv.MoreFigures
+			}
+			*to = append(*to, figureView{Alt: f.alt, Caption: f.caption, Gap: f.gap, Wide: urls[0], Narrow: template.Srcset(urls[1])})
 		}
 		for _, t := range s.tables {
 			if t.gap() != "" && given[t.gap()] {
 				continue
 			}
 			given[t.gap()] = true
-			sv.Tables = append(sv.Tables, t.view())
+			to := &sv.Tables
+			if t.more && !s.closed {
+				to = &sv.MoreTables
+			}
+			*to = append(*to, t.view())
+		}
+		if sv.Rest == "" && (len(sv.Notes) > 0 || len(sv.MoreFigures) > 0 || len(sv.MoreTables) > 0) {
+			sv.Rest = "Numbers and notes"
 		}
 		out.Sections = append(out.Sections, sv)
 	}
@@ -345,6 +398,7 @@ func dataSection(v view) section {
 		read:   "Compare the class mix of the splits: where it shifts, part of the AUROC can be another mix and not other files of a class; the class-balanced AUROC above leaves that out.",
 		notes:  append([]string{v.unseen()}, v.independence()...),
 		tables: []table{splitTable(v), kindTable(v), regroupingTable(v), fitTable(v)},
+		closed: true,
 	}
 	for _, w := range v.Warnings {
 		s.notes = append(s.notes, "Warning: "+clean(w))
@@ -464,5 +518,6 @@ func provenanceSection(manifest []KeyValue) section {
 		id: "provenance", title: "Provenance",
 		read:   "Two runs with the same values here give the same numbers above, but for throughput, which each run measures anew.",
 		tables: []table{t},
+		closed: true,
 	}
 }

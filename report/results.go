@@ -44,6 +44,9 @@ type Results struct {
 	// Verdict is nil in the results of versions that gave none.
 	Verdict *Verdict `json:"verdict,omitempty"`
 	Checks  []Check  `json:"checks,omitempty"`
+	// Atypical lists what to look at next; nil in the results of versions that gave
+	// no list.
+	Atypical *Atypical `json:"atypical,omitempty"`
 	// Regroupings say what the intervals would be if files formed groups that the
 	// index does not name.
 	Regroupings []Regrouping `json:"regroupings,omitempty"`
@@ -86,6 +89,31 @@ type Regrouping struct {
 	Groups       int      `json:"groups"` // of In and Out together
 	DesignEffect Num      `json:"design_effect"`
 	AUROC        Interval `json:"auroc"`
+}
+
+// Atypical lists the files of the last Out split that are least like the training
+// span, the most atypical first.
+type Atypical struct {
+	Detector string         `json:"detector"`
+	Split    string         `json:"split"`
+	Layer    string         `json:"layer,omitempty"` // in which AtypicalFile.Nearest is nearest
+	Files    []AtypicalFile `json:"files"`
+}
+
+// AtypicalFile is a file of an [Atypical].
+type AtypicalFile struct {
+	Name      string `json:"name"`
+	Label     string `json:"label"` // as in the index
+	FirstSeen string `json:"first_seen"`
+	Group     string `json:"group,omitempty"`
+	SHA256    string `json:"sha256,omitempty"` // of the bytes that the model sees
+	Score     Num    `json:"score"`
+	// LayerScore is the score by the Mahalanobis detector of Atypical.Layer, which
+	// orders files of equal Score; null if there is none.
+	LayerScore Num    `json:"layer_score"`
+	InBelow    Num    `json:"in_below"`            // share of In files that score lower
+	Nearest    string `json:"nearest,omitempty"`   // training class with the nearest mean; empty if not known
+	Predicted  string `json:"predicted,omitempty"` // class that the model gives it; empty if not known
 }
 
 // Role is the purpose of a split.
@@ -215,9 +243,12 @@ type DetectorSplit struct {
 	// family and, under the empty label, those without a label.
 	Families []ClassAUROC `json:"families,omitempty"`
 
-	Rejected  Num      `json:"rejected"`            // share of Out files below Detector.Threshold
-	ROC       [][2]Num `json:"roc,omitempty"`       // points of false and true positive rate
-	Histogram []Num    `json:"histogram,omitempty"` // share of Out files per bin of Detector.Edges
+	Rejected Num `json:"rejected"` // share of Out files below Detector.Threshold
+	// RejectedInterval is Rejected with its interval; nil in the results of versions
+	// that gave none.
+	RejectedInterval *Interval `json:"rejected_interval,omitempty"`
+	ROC              [][2]Num  `json:"roc,omitempty"`       // points of false and true positive rate
+	Histogram        []Num     `json:"histogram,omitempty"` // share of Out files per bin of Detector.Edges
 }
 
 // DetectorMonth compares In with the Out files of one month.
@@ -342,6 +373,12 @@ type Rejection struct {
 	Curve         [][2]Num `json:"curve,omitempty"` // points of coverage and accuracy
 	Coverage      Num      `json:"coverage"`        // share of files that reach Detector.Threshold
 	Accuracy      Num      `json:"accuracy"`        // among those files
+	// Kept counts those files. CoverageInterval and AccuracyInterval are Coverage and
+	// Accuracy with their intervals. They are 0 and nil in the results of versions that
+	// gave none.
+	Kept             int       `json:"kept,omitempty"`
+	CoverageInterval *Interval `json:"coverage_interval,omitempty"`
+	AccuracyInterval *Interval `json:"accuracy_interval,omitempty"`
 }
 
 // Num is a float64 that JSON holds as null if it is NaN or infinite, which marks
@@ -503,6 +540,14 @@ func (v view) preferred() *Detector {
 	}
 	name := Preferred(names)
 	return find(v.Detectors, func(d Detector) bool { return d.Name == name && fair(d) })
+}
+
+// main returns the detector whose numbers the open part of the page shows.
+func (v view) main() []Detector {
+	if d := v.preferred(); d != nil {
+		return []Detector{*d}
+	}
+	return v.drawn()
 }
 
 // role returns the splits of one role, in order.

@@ -26,22 +26,23 @@ type style struct {
 }
 
 // palette is that of Okabe and Ito (2008), told apart by colour-blind readers,
-// without its yellow, which vanishes on white. Seven follow, most of them of
-// Tol's muted colours (2021), so that the fourteen detectors of a network with
-// two feature layers have one each.
+// without its yellow, which vanishes on white, and its black, whose faint shade is
+// that of the no-drift band. Eight follow, most of them of Tol's muted colours
+// (2021), so that the fourteen detectors of a network with two feature layers have
+// one each, and none is grey.
 func palette() []color.NRGBA {
 	return []color.NRGBA{
-		rgb(0x000000), // black
-		rgb(0xD55E00), // vermillion
 		rgb(0x0072B2), // blue
+		rgb(0xD55E00), // vermillion
+		rgb(0x332288), // indigo
 		rgb(0x009E73), // bluish green
 		rgb(0xCC79A7), // reddish purple
 		rgb(0xE69F00), // orange
 		rgb(0x56B4E9), // sky blue
 		rgb(0x882255), // wine
 		rgb(0x999933), // olive
-		rgb(0x332288), // indigo
-		rgb(0x777777), // grey
+		rgb(0x661100), // brown
+		rgb(0x5F8A00), // leaf green
 		rgb(0x44AA99), // teal
 		rgb(0xAA4499), // purple
 		rgb(0x117733), // green
@@ -566,6 +567,22 @@ func (n tenths) Ticks(lo, hi float64) []plot.Tick {
 			t.Label = string(n) + t.Label
 		}
 		ticks = append(ticks, t)
+	}
+	return ticks
+}
+
+// countTicks labels an axis of whole numbers.
+type countTicks struct{}
+
+// Ticks implements plot.Ticker.
+func (countTicks) Ticks(lo, hi float64) []plot.Tick {
+	step := 1.0
+	for next := 0; (hi-lo)/step > 5; next++ {
+		step *= []float64{2, 2.5, 2}[next%3]
+	}
+	var ticks []plot.Tick
+	for y := math.Ceil(lo/step) * step; y <= hi; y += step {
+		ticks = append(ticks, plot.Tick{Value: y, Label: strconv.FormatFloat(y, 'f', -1, 64)})
 	}
 	return ticks
 }

@@ -31,6 +31,65 @@ func shorten(s string, most int) string {
 	return string(r[:most-1-tail]) + "…" + string(r[len(r)-tail:])
 }
 
+// apart returns the names clean and of at most so many characters, so that no two
+// that differ are alike: where both ends do not tell them apart more of the one
+// end is kept, and at last they are numbered.
+func apart(names []string, most int) []string {
+	out := make([]string, len(names))
+	cut := func(s string, tail int) string {
+		r := []rune(s)
+		if len(r) <= most {
+			return s
+		}
+		return string(r[:most-1-tail]) + "…" + string(r[len(r)-tail:])
+	}
+	pending := map[string][]int{} // by what they are shortened to
+	for i, name := range names {
+		s := short(name, most)
+		pending[s] = append(pending[s], i)
+	}
+	taken := map[string]bool{}
+	for s, same := range pending {
+		if !slices.ContainsFunc(same, func(i int) bool { return names[i] != names[same[0]] }) {
+			taken[s] = true
+			for _, i := range same {
+				out[i] = s
+			}
+		}
+	}
+	var rest []int
+	for i, s := range out {
+		if s == "" && names[i] != "" {
+			rest = append(rest, i)
+		}
+	}
+	for _, i := range rest {
+		if out[i] != "" {
+			continue
+		}
+		others := slices.DeleteFunc(slices.Clone(rest), func(j int) bool { return names[j] == names[i] })
+		chosen := ""
+		for tail := (most - 1) / 2; chosen == "" && tail >= 0; tail-- {
+			if s := cut(clean(names[i]), tail); !taken[s] && !slices.ContainsFunc(others, func(j int) bool { return cut(clean(names[j]), tail) == s }) {
+				chosen = s
+			}
+		}
+		for n := 1; chosen == ""; n++ {
+			suffix := fmt.Sprintf(" #%d", n)
+			if s := short(names[i], max(1, most-len(suffix))) + suffix; !taken[s] {
+				chosen = s
+			}
+		}
+		taken[chosen] = true
+		for _, j := range rest {
+			if names[j] == names[i] {
+				out[j] = chosen
+			}
+		}
+	}
+	return out
+}
+
 // short returns a name clean and of at most so many characters.
 func short(name string, most int) string { return shorten(clean(name), most) }
 
@@ -139,10 +198,11 @@ type table struct {
 	columns []column
 	rows    [][]cell // one cell per column
 	shown   int      // how many rows the page has; all, up to mostRows, if it is 0
+	more    bool     // shown when the reader opens the rest of its section
 }
 
 const (
-	mostRows   = 1000    // of a table on the page
+	mostRows   = 300     // of a table on the page
 	mostCounts = 12      // columns of a table on the page that count one class each
 	mostCSV    = 200_000 // bytes of a CSV file that the page holds
 )

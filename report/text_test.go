@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"encoding/xml"
 	"flag"
+	"fmt"
 	"math"
 	"os"
 	"path/filepath"
@@ -100,6 +101,73 @@ func TestFormat(t *testing.T) {
 		if c.got != c.want {
 			t.Errorf("got %q, want %q", c.got, c.want)
 		}
+	}
+}
+
+// Names that differ stay apart however short they have to be.
+func TestApart(t *testing.T) {
+	for _, c := range []struct {
+		names, want []string
+		most        int
+	}{
+		{[]string{"Trojan-Dropper.Win32.Agent.gen", "Trojan-Spy.Win32.Agent.gen"}, []string{"Trojan-Dro…Agent.gen", "Trojan-Spy…Agent.gen"}, 20},
+		{[]string{"Trojan-Dropper.Win32.Agent.gen", "Trojan-Spy.Win32.Agent.gen"}, []string{"Trojan-D…gen", "Trojan-S…gen"}, 12},
+		{[]string{"abcdefghij", "abcdefghij", "x", ""}, []string{"ab…ij", "ab…ij", "x", ""}, 5},
+		{[]string{"aaaaaaaaaXbbbbbbbbb", "aaaaaaaaaYbbbbbbbbb"}, []string{"a…b #1", "a…b #2"}, 6},
+	} {
+		got := apart(c.names, c.most)
+		if !slices.Equal(got, c.want) {
+			t.Errorf("%q in %d: %q, want %q", c.names, c.most, got, c.want)
+		}
+	}
+}
+
+// A matrix of many classes is drawn with the commonest and one row for the others.
+func TestMerged(t *testing.T) {
+	m := [][]int{{5, 1, 0}, {2, 3, 4}, {0, 1, 1}}
+	if got := fmt.Sprint(merged(m, []int{0, 1}, 3)); got != "[[5 1 0] [2 3 4] [0 1 1]]" {
+		t.Errorf("one other: %s", got)
+	}
+	if got := fmt.Sprint(merged(m, []int{1}, 3)); got != "[[3 6] [2 6]]" {
+		t.Errorf("two others: %s", got)
+	}
+	if got := commonest(3, m, m); fmt.Sprint(got) != "[0 1 2]" {
+		t.Errorf("the classes are %v", got)
+	}
+}
+
+// What rejection does is said with its number of files, and not at all of few.
+func TestSavingsNeedFiles(t *testing.T) {
+	v := newView(inventedRun())
+	d := *v.preferred()
+	for i := range v.Classifier.Rejection {
+		r := &v.Classifier.Rejection[i]
+		r.Kept, r.Coverage, r.Accuracy = 6, Num(6.0/181), Num(4.0/6)
+	}
+	if got := v.savings(d, *d.last()); !strings.Contains(got, "keeps 6 of 181, too few") || strings.Contains(got, "67%") {
+		t.Errorf("of 6 files: %q", got)
+	}
+	for i := range v.Classifier.Rejection {
+		r := &v.Classifier.Rejection[i]
+		r.Kept, r.AccuracyInterval = 60, &Interval{0.8, 0.7, 0.9}
+	}
+	if got := v.savings(d, *d.last()); !strings.Contains(got, "keeps 60 of 181, with accuracy 80% (70% to 90%), against 71% (67% to 75%) of all") {
+		t.Errorf("of 60 files: %q", got)
+	}
+}
+
+// The page lists ten files to look at, and the CSV file all with their digests.
+func TestAtypical(t *testing.T) {
+	table := atypicalTable(newView(inventedRun()))
+	if n := len(table.view().Rows); n != atypicalShown {
+		t.Errorf("the page has %d files", n)
+	}
+	records, err := csv.NewReader(bytes.NewReader(table.encode())).ReadAll()
+	if err != nil || len(records) != 13 || !slices.Equal(records[0], []string{"name", "sha256", "label", "first_seen", "score", "layer_score", "in_below", "nearest", "predicted", "group"}) {
+		t.Errorf("%v: %q", err, records)
+	}
+	if atypicalTable(newView(Results{})).gap() == "" {
+		t.Error("an older run has no reason why there is no list")
 	}
 }
 

@@ -45,6 +45,7 @@ func throughputSection(rows []ThroughputRow) section {
 		read:    "Files per second through the network by batch size, higher is faster; two settings differ when their intervals lie apart.",
 		figures: []figure{throughputFigure(rows)},
 		tables:  []table{throughputTable(rows)},
+		closed:  true,
 	}
 	if slices.ContainsFunc(rows, func(r ThroughputRow) bool { return strings.HasPrefix(r.Unit, "p99") }) {
 		s.notes = []string{"p99 is the latency that 99 of 100 files stay below: of a pass over fewer than 100 files it is about that of the slowest. bench.txt says how many files a pass had."}

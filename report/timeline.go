@@ -14,10 +14,12 @@ import (
 func timelineSection(v view) section {
 	s := section{
 		id: "timeline", title: "Over time",
-		read:    "Drift has begun where the intervals of the AUROC leave 0.5 and stay above it; the accuracy below shows whether the classifier suffers, and the operation of a threshold what its user would have seen.",
+		read:    "Drift has begun where the intervals of the AUROC leave 0.5 and stay above it; the accuracy shows whether the classifier suffers.",
 		figures: []figure{timelineFigure(v), operationFigure(v)},
-		tables:  []table{monthTable(v), operationTable(v), accuracyTable(v)},
+		tables:  []table{monthTable(v), operationTable(v)},
+		rest:    "A threshold in operation, numbers and notes",
 	}
+	s.figures[1].more, s.tables[0].more, s.tables[1].more = true, true, true
 	if v.Classifier == nil {
 		return s
 	}
@@ -139,19 +141,19 @@ func timelineFigure(v view) figure {
 	}
 	f.cols, f.least, f.height = 1, 3*vg.Inch, tall(2)
 	f.alt = fmt.Sprintf("Monthly AUROC, accuracy and number of files from %s to %s; the table holds the numbers.", monthName(cal.first), monthName(cal.last))
-	f.caption = "Shaded around a line: its 95% interval"
-	ds := v.drawn()
+	f.caption = "Shaded: 95% intervals"
+	ds := v.main()
 	if slices.ContainsFunc(ds, Detector.hasMonths) {
 		f.legend = v.legend(ds)
 		f.panels = append(f.panels, func(width vg.Length) *plot.Plot { return monthlyAUROC(v, cal, width) })
-		f.caption += "; grey: where a month's AUROC falls 95 times in 100 without drift"
+		f.caption += "; grey: no-drift band"
 		if len(ds) > 1 {
 			if d := v.preferred(); d != nil {
 				f.caption += fmt.Sprintf("; both are drawn for %s", clean(d.Name))
 			}
 		}
 	}
-	f.caption += ". A line breaks at months without files or with too few."
+	f.caption += ". A line breaks at months without files."
 	if v.Classifier != nil && slices.ContainsFunc(v.Classifier.Months, func(a Accuracy) bool { return isShare(a.Accuracy.Value) || isShare(a.MacroF1) }) {
 		f.legend = append(f.legend, entry{"accuracy", accuracyStyle()}, entry{"macro-F1", macroF1Style()})
 		if in := v.accuracy(v.in().Name); in != nil && in.Accuracy.Value.OK() {
@@ -172,10 +174,11 @@ func (d Detector) hasMonths() bool {
 func monthlyAUROC(v view, cal calendar, width vg.Length) *plot.Plot {
 	p := newPanel("", "", "AUROC")
 	preferred := v.preferred()
+	ds := v.main()
 	var all []point
 	var null []box
 	lines := map[string][]point{}
-	for _, d := range v.drawn() {
+	for _, d := range ds {
 		ps := cal.points()
 		for _, m := range d.Months {
 			x, ok := cal.at(m.Month)
@@ -192,7 +195,7 @@ func monthlyAUROC(v view, cal calendar, width vg.Length) *plot.Plot {
 	}
 	addBoxes(p, nullStyle(), null...)
 	p.Add(reference{at: 0.5})
-	for _, d := range v.drawn() {
+	for _, d := range ds {
 		ps := lines[d.Name]
 		if preferred != nil && d.Name == preferred.Name {
 			addBand(p, v.styles[d.Name], ps)
@@ -251,35 +254,8 @@ func monthlyFiles(v view, cal calendar, width vg.Length) *plot.Plot {
 	addBoxes(p, style{color: rgb(0x888888)}, bars...)
 	cal.set(p, width)
 	p.Y.Min, p.Y.Max = 0, max(1, most*1.1)
+	p.Y.Tick.Marker = countTicks{}
 	return p
-}
-
-const noAccuracyKnown = "Accuracy is not known: the model's classes are not the corpus's labels."
-
-// accuracyTable lists the quality of the classifier on every split.
-func accuracyTable(v view) table {
-	t := table{name: "accuracy-by-split", caption: "Classification quality by split", empty: "No split has an accuracy.",
-		columns: []column{textColumn("Split", "split"), numColumn("Files", "files"), intervalColumn("Accuracy (95% interval)", "accuracy"), numColumn("Macro-F1", "macro_f1")}}
-	if v.Classifier == nil {
-		t.empty = noAccuracyKnown
-		return t
-	}
-	calibrated := v.Classifier.Calibration
-	if len(calibrated) > 0 {
-		t.columns = append(t.columns, numColumn("ECE", "ece"))
-	}
-	for _, a := range v.Classifier.Splits {
-		row := []cell{textCell(a.Name), countCell(a.Files), intervalCell(a.Accuracy, percent), numCell(a.MacroF1, auroc3)}
-		if len(calibrated) > 0 {
-			ece := none()
-			if c := find(calibrated, func(c Calibration) bool { return c.Name == a.Name }); c != nil {
-				ece = c.ECE
-			}
-			row = append(row, numCell(ece, auroc3))
-		}
-		t.rows = append(t.rows, row)
-	}
-	return t
 }
 
 // calendar is every month from first to last.

@@ -635,6 +635,42 @@ func fitGaussian(t *testing.T, x Matrix, classes []int, k int) *TiedGaussian {
 }
 
 // The score has a closed form through the Cholesky factors of the covariance.
+func TestNearest(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	x := Matrix{Rows: 200, Cols: 5}
+	classes := make([]int, x.Rows)
+	for i := range x.Rows {
+		classes[i] = i % 3
+		for j := range x.Cols {
+			x.Data = append(x.Data, float32(r.NormFloat64()*float64(j+1)+float64(2*classes[i]*j)))
+		}
+	}
+	g := fitGaussian(t, x, classes, 3)
+	got, err := g.Nearest(x)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := g.Precision()
+	for i, c := range got {
+		want, least := 0, math.Inf(1)
+		for k := range 3 {
+			z := mat.NewVecDense(x.Cols, nil)
+			for j := range x.Cols {
+				z.SetVec(j, float64(x.Data[i*x.Cols+j])-g.Mean(k)[j])
+			}
+			if d := mat.Inner(z, p, z); d < least {
+				want, least = k, d
+			}
+		}
+		if c != want {
+			t.Errorf("row %d is nearest to %d, want %d", i, c, want)
+		}
+	}
+	if _, err := g.Nearest(Matrix{Rows: 1, Cols: 4, Data: make([]float32, 4)}); !errors.As(err, new(*WidthError)) {
+		t.Errorf("another width: %v", err)
+	}
+}
+
 func TestScoreAgainstCholesky(t *testing.T) {
 	x := normalMatrix(rand.New(rand.NewPCG(4, 1)), 5000, 5)
 	classes := cycle(x.Rows, 2)

@@ -149,6 +149,29 @@ func (g *TiedGaussian) Score(dst []float64, x Matrix) error {
 	return g.distances(dst, x, func(_, squared float64) float64 { return -squared / 2 })
 }
 
+// Nearest returns for every row of x the class whose mean is nearest to it, the
+// first of several. The error is a [*NotFiniteError] or a [*WidthError].
+func (g *TiedGaussian) Nearest(x Matrix) ([]int, error) {
+	if err := checkScores(make([]float64, x.Rows), x, g.width); err != nil {
+		return nil, err
+	}
+	centred, white := make([]float64, g.width), make([]float64, g.Rank)
+	classes := make([]int, x.Rows)
+	for i := range classes {
+		if err := g.load(centred, x, i, i+1); err != nil {
+			return nil, err
+		}
+		g.project(white, centred, 1)
+		least := math.Inf(1)
+		for c := range len(g.means) {
+			if d := squaredDistance(white, g.white[c*g.Rank:(c+1)*g.Rank]); d < least {
+				least, classes[i] = d, c
+			}
+		}
+	}
+	return classes, nil
+}
+
 // distances replaces dst[i] by f(dst[i], squared), where squared is the squared
 // distance of row i to its nearest class mean.
 func (g *TiedGaussian) distances(dst []float64, x Matrix, f func(score, squared float64) float64) error {

@@ -1,11 +1,15 @@
 package main
 
 import (
+	"cmp"
+	"encoding/csv"
 	"encoding/json"
 	"encoding/xml"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -77,6 +81,42 @@ func TestFitFlags(t *testing.T) {
 	}
 	if _, err := os.Stat("x"); err == nil {
 		t.Error("a refused command wrote its fit")
+	}
+}
+
+// The files to look at next are those that score lowest, as scores/ has them.
+func TestAtypicalFilesScoreLowest(t *testing.T) {
+	r, err := report.ReadResults(filepath.Join(extracted(), "results.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	records, err := csv.NewReader(strings.NewReader(readFile(t, filepath.Join(extracted(), "scores", "2019.csv")))).ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	column := map[string]int{}
+	for i, name := range records[0] {
+		column[name] = i
+	}
+	number := func(record []string, name string) report.Num {
+		v, err := strconv.ParseFloat(record[column[name]], 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return report.Num(v)
+	}
+	rows := records[1:]
+	slices.SortStableFunc(rows, func(a, b []string) int {
+		return cmp.Or(cmp.Compare(number(a, "mahalanobis/ensemble"), number(b, "mahalanobis/ensemble")), cmp.Compare(number(a, "mahalanobis/layer8"), number(b, "mahalanobis/layer8")))
+	})
+	a := r.Atypical
+	if a == nil || a.Detector != "mahalanobis/ensemble" || a.Split != "2019" || a.Layer != "layer8" || len(a.Files) != len(rows) {
+		t.Fatalf("%+v, want %d files", a, len(rows))
+	}
+	for i, f := range a.Files {
+		if f.Name != rows[i][0] || f.Score != number(rows[i], a.Detector) || f.LayerScore != number(rows[i], "mahalanobis/layer8") || f.Predicted != rows[i][3] || !slices.Contains(r.Labels, f.Nearest) || len(f.SHA256) != 64 {
+			t.Errorf("%d: %+v, want %q", i, f, rows[i])
+		}
 	}
 }
 

@@ -19,3 +19,11 @@ for (const button of document.querySelectorAll("th button")) {
     body.append(...[...body.rows].sort(compare));
   });
 }
+
+// A link to a closed section opens it.
+const openTarget = () => {
+  const section = document.getElementById(location.hash.slice(1));
+  if (section?.classList.contains("closed")) section.querySelector("details").open = true;
+};
+addEventListener("hashchange", openTarget);
+openTarget();

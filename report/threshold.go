@@ -2,11 +2,90 @@ package report
 
 import (
 	"math"
+	"slices"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
 )
+
+// calibrationSection shows what the threshold, which rejects 5% of In, rejects
+// of the later splits.
+func calibrationSection(v view) section {
+	return section{
+		id: "calibration", title: "Calibration of the 95% threshold",
+		read:    "The threshold is set to reject 5% of In; a detector whose point lies above the 5% line rejects more of the later files than it was set to.",
+		notes:   []string{"The AUROC of fit rows against In is an in-sample number: the detector was fitted on the rows it scores there, so that it is above 0.5 even for a network that remembers nothing. Compare it only between runs with as many fit rows and features."},
+		figures: []figure{calibrationFigure(v)},
+		tables:  []table{calibrationTable(v)},
+		closed:  true,
+	}
+}
+
+const (
+	asSet       = "5%: as set on In"
+	noThreshold = "No detector has a threshold."
+)
+
+func calibrationFigure(v view) figure {
+	f := figure{name: "rejected-by-split", title: "Files below the 95% threshold", gap: v.noAUROC()}
+	if f.gap != "" {
+		return f
+	}
+	var splits categories
+	for _, name := range v.outNames() {
+		splits.add(name, "")
+	}
+	f.cols, f.least, f.height = 1, 3*vg.Inch, splits.height(2.6)
+	f.legend = append(v.legend(v.drawn()), entry{asSet, referenceStyle()})
+	f.direct = fitAtEdge(f.legend)
+	f.alt = "Share of each later split that scores below the threshold; the table holds the numbers."
+	f.caption = "The line at 5% is what the threshold rejects of In."
+	if !slices.ContainsFunc(v.drawn(), func(d Detector) bool {
+		return slices.ContainsFunc(d.Splits, func(s DetectorSplit) bool { return isShare(s.Rejected) })
+	}) {
+		f.gap = noThreshold
+		return f
+	}
+	f.panels = []panel{func(width vg.Length) *plot.Plot {
+		p := newPanel("", "later split", "share of files rejected")
+		p.Add(reference{at: 0.05})
+		_, labels := addDetectors(p, v, v.drawn(), 0.06, func(s DetectorSplit) Interval { return Interval{s.Rejected, none(), none()} })
+		if f.direct && !isNarrow(width) {
+			p.Add(append(endLabels{{asSet, 0.05, referenceStyle()}}, labels...))
+		}
+		splits.set(p, width)
+		p.Y.Min, p.Y.Max = 0, min(1, max(0.1, p.Y.Max*1.1))
+		p.Y.Tick.Marker = shareTicks{}
+		return p
+	}}
+	return f
+}
+
+func calibrationTable(v view) table {
+	t := table{name: "calibration", caption: "The threshold that keeps 95% of In, and what it rejects of each split", empty: noThreshold,
+		columns: []column{textColumn("Detector", "detector"), numColumn("Threshold (score)", "threshold"),
+			intervalColumn("AUROC of fit rows against In", "gap")}}
+	names := v.outNames()
+	for _, name := range names {
+		t.columns = append(t.columns, intervalColumn("Rejected of "+clean(name), "rejected "+clean(name)))
+	}
+	for _, d := range v.Detectors {
+		if d.Skipped != "" {
+			continue
+		}
+		row := []cell{textCell(d.Name), numCell(d.Threshold, significant), intervalCell(d.Gap, auroc3)}
+		for _, name := range names {
+			x := noInterval()
+			if s := d.split(name); s != nil {
+				x = orValue(s.RejectedInterval, s.Rejected)
+			}
+			row = append(row, intervalCell(x, percent))
+		}
+		t.rows = append(t.rows, row)
+	}
+	return t
+}
 
 // coverageSection shows the effect of rejecting files with low scores on the
 // accuracy among the others.
@@ -16,6 +95,7 @@ func coverageSection(v view) section {
 		read:    "Read from right to left: the more low-score files are rejected, the fewer are decided (coverage) and the more of those should be right; a flat curve means that rejecting buys nothing.",
 		figures: []figure{coverageFigure(v)},
 		tables:  []table{coverageTable(v)},
+		closed:  true,
 	}
 }
 
@@ -113,10 +193,28 @@ func (o operatingPoint) Plot(c draw.Canvas, p *plot.Plot) {
 	c.Stroke(ring)
 }
 
+// orValue returns the interval of a value, or the value without one in the results
+// of versions that gave none.
+func orValue(x *Interval, value Num) Interval {
+	if x == nil {
+		return Interval{value, none(), none()}
+	}
+	return *x
+}
+
+// kept returns the number of files that are not rejected.
+func (v view) kept(r Rejection) int {
+	if r.Kept > 0 || !isShare(r.Coverage) {
+		return r.Kept
+	}
+	return int(math.Round(float64(r.Coverage) * float64(v.accuracyOrNone(r.Split).Files)))
+}
+
 func coverageTable(v view) table {
 	t := table{name: "rejection", caption: "What rejecting at the 95% threshold buys", empty: "No detector was tried for rejection.",
 		columns: []column{textColumn("Detector", "detector"), textColumn("Split", "split"),
-			numColumn("Accuracy of all", "accuracy_all"), numColumn("Coverage", "coverage"), numColumn("Accuracy of the kept", "accuracy_kept"),
+			numColumn("Accuracy of all", "accuracy_all"), intervalColumn("Coverage (95% interval)", "coverage"),
+			numColumn("Kept files", "kept"), intervalColumn("Accuracy of the kept (95% interval)", "accuracy_kept"),
 			intervalColumn("AUROC right against wrong", "misclassified"), numColumn("AURC", "aurc")}}
 	if v.Classifier == nil {
 		t.empty = noClassifier
@@ -125,7 +223,8 @@ func coverageTable(v view) table {
 	for _, r := range v.Classifier.Rejection {
 		all := v.accuracyOrNone(r.Split)
 		t.rows = append(t.rows, []cell{textCell(r.Detector), textCell(r.Split),
-			numCell(all.Accuracy.Value, percent), numCell(r.Coverage, percent), numCell(r.Accuracy, percent),
+			numCell(all.Accuracy.Value, percent), intervalCell(orValue(r.CoverageInterval, r.Coverage), percent),
+			countCell(v.kept(r)), intervalCell(orValue(r.AccuracyInterval, r.Accuracy), percent),
 			intervalCell(r.Misclassified, auroc3), numCell(r.AURC, auroc3)})
 	}
 	return t
