@@ -10,10 +10,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
-
-	"golang.org/x/sync/errgroup"
 )
 
 // Input is one run to report.
@@ -151,22 +148,11 @@ func (p page) files(index string, dpi int) (files, error) {
 			set[t.name+".csv"] = t.encode()
 		}
 	}
-	drawn := make([]files, len(figures))
-	inline := make([][2]template.URL, len(figures))
-	var g errgroup.Group
-	g.SetLimit(runtime.GOMAXPROCS(0))
-	for i, f := range figures {
-		g.Go(func() error {
-			drawn[i] = files{f.name + ".png": f.png(wideWidth, dpi), f.name + ".svg": f.svg(wideWidth)}
-			inline[i] = [2]template.URL{f.inline(wideWidth), f.inline(narrowWidth)}
-			return nil
-		})
-	}
-	g.Wait()
+	drawn := drawFigures(figures, dpi)
 	p.pictures = map[string][2]template.URL{}
 	for i, f := range figures {
-		maps.Copy(set, drawn[i])
-		p.pictures[f.name] = inline[i]
+		set[f.name+".png"], set[f.name+".svg"] = drawn[i].png, drawn[i].svg
+		p.pictures[f.name] = drawn[i].inline
 	}
 	html, err := p.render()
 	set[index] = html

@@ -692,3 +692,32 @@ func TestStyles(t *testing.T) {
 		}
 	}
 }
+
+// A PNG has the pixels that were drawn, whatever was drawn before on the same memory.
+func TestEncodePNG(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 1))
+	for _, size := range [][2]int{{300, 200}, {1, 1}, {7, 90}, {301, 5}} {
+		img := newImage(size[0], size[1])
+		for i := range img.Pix {
+			img.Pix[i] = uint8(rng.Uint32())
+			if i%4 == 3 {
+				img.Pix[i] = 0xFF
+			}
+		}
+		got, err := png.Decode(bytes.NewReader(encodePNG(img, 300)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got.Bounds() != img.Bounds() {
+			t.Fatalf("bounds %v, want %v", got.Bounds(), img.Bounds())
+		}
+		for y := range size[1] {
+			for x := range size[0] {
+				if r, g, b, a := got.At(x, y).RGBA(); !slices.Equal([]uint8{uint8(r), uint8(g), uint8(b), uint8(a)}, img.Pix[img.PixOffset(x, y):][:4]) {
+					t.Fatalf("%v: another pixel at %d, %d", size, x, y)
+				}
+			}
+		}
+		images.Put(img)
+	}
+}
