@@ -111,9 +111,7 @@ func loadCorpus(opt Options) (*dataset.Corpus, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, w := range c.Warnings {
-		opt.Monitor.log().Warn(w)
-	}
+	opt.Monitor.say(c)
 	return c, nil
 }
 

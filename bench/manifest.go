@@ -18,6 +18,7 @@ import (
 	"github.com/klauspost/cpuid/v2"
 
 	"driftbench/bench/dataset"
+	"driftbench/bench/dataset/index"
 	"driftbench/internal/atomicfile"
 	"driftbench/internal/regular"
 	"driftbench/report"
@@ -41,6 +42,7 @@ type Manifest struct {
 
 	Corpus      string          `json:"corpus,omitempty"`
 	IndexSHA256 string          `json:"index_sha256,omitempty"`
+	Index       *index.Summary  `json:"index,omitempty"` // of what was read
 	Config      *dataset.Config `json:"config,omitempty"`
 	Model       string          `json:"model,omitempty"`
 	ModelSHA256 string          `json:"model_sha256,omitempty"`
@@ -118,6 +120,7 @@ func newManifest(opt Options) *Manifest {
 
 func (m *Manifest) setCorpus(c *dataset.Corpus) {
 	m.Corpus, m.IndexSHA256, m.Config = c.Dir, c.IndexSHA256, &c.Config
+	m.Index = &c.Index
 	m.Warnings = append(m.Warnings, c.Warnings...)
 }
 
@@ -244,6 +247,9 @@ func (m *Manifest) provenance() []report.KeyValue {
 	add("TensorFlow", m.TensorFlow)
 	add("GPU", strings.Join(m.GPUs, ", "))
 	add("corpus", m.Corpus)
+	if m.Index != nil {
+		add("index", fmt.Sprintf("%s, %d rows; %d skipped, %d left out, %d again, %d without a label", m.Index.Form, m.Index.Rows, m.Index.Skipped, m.Index.LeftOut, m.Index.Duplicates, m.Index.Unlabelled))
+	}
 	add("index SHA-256", m.IndexSHA256)
 	add("model", m.Model)
 	add("model SHA-256", m.ModelSHA256)

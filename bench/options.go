@@ -31,7 +31,8 @@ import (
 // Monitor. Where a field is not documented as needed, its zero value is a
 // sensible default.
 type Options struct {
-	// Corpus is the folder of the corpus, and Dataset how it is opened.
+	// Corpus is the folder of the corpus, and Dataset how it is opened. Without the
+	// folder Dataset names an index or a configuration.
 	Corpus  string
 	Dataset dataset.Options
 	// Model is the folder of the converted SavedModel.
@@ -70,6 +71,11 @@ type Options struct {
 	Monitor Monitor
 }
 
+// FromCorpus reports whether o names a corpus.
+func (o *Options) FromCorpus() bool {
+	return o.Corpus != "" || o.Dataset.Index != "" || o.Dataset.ConfigFile != ""
+}
+
 // Monitor is told how far a function has come. The zero value is silent.
 type Monitor struct {
 	// Stage is called when a stage of n items begins; n is -1 where the number
@@ -99,6 +105,16 @@ func (m Monitor) log() *slog.Logger {
 		return slog.New(slog.DiscardHandler)
 	}
 	return m.Log
+}
+
+// say tells how the index of a corpus was read, and what is suspect about it.
+func (m Monitor) say(c *dataset.Corpus) {
+	for _, n := range c.Notes {
+		m.log().Info(n)
+	}
+	for _, w := range c.Warnings {
+		m.log().Warn(w)
+	}
 }
 
 // OptionError reports an invalid option.

@@ -33,7 +33,7 @@ func Run(ctx context.Context, opt Options) (report.Results, error) {
 	if err := man.write(opt.Out); err != nil { // the features are complete, whatever follows
 		return report.Results{}, err
 	}
-	opt.Features, opt.Dataset.ConfigFile = x.dir(), ""
+	opt.Features, opt.Dataset = x.dir(), dataset.Options{}
 	splits, err := readSplits(opt, man)
 	if err != nil {
 		return report.Results{}, x.interrupted(ctx, err)

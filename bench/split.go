@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"driftbench/bench/dataset"
+	"driftbench/bench/dataset/date"
 	"driftbench/bench/features"
 	"driftbench/report"
 	"driftbench/stats"
@@ -107,7 +108,7 @@ func inMonth[T any](s *Splits, m dataset.Month, of func(x *Split, row int) T) []
 func (x *Split) setMonths() error {
 	x.Months = make([]dataset.Month, len(x.Rows))
 	for i, r := range x.Rows {
-		m, err := dataset.ParseFirstSeen(r.FirstSeen)
+		m, err := date.OfFirstSeen(r.FirstSeen)
 		if err != nil {
 			return fmt.Errorf("split %q: first_seen %q of %q begins with no month: want YYYY-MM", x.Name, r.FirstSeen, r.Name)
 		}

@@ -189,7 +189,7 @@ type workload struct {
 // random ones.
 func newWorkload(ctx context.Context, opt ThroughputOptions, maxLen int) (*workload, error) {
 	w := &workload{name: "random"}
-	if opt.Corpus == "" {
+	if !opt.FromCorpus() {
 		rng := rand.NewChaCha8([32]byte{1})
 		for range opt.Files {
 			file := make([]byte, maxLen)
@@ -205,6 +205,9 @@ func newWorkload(ctx context.Context, opt ThroughputOptions, maxLen int) (*workl
 			return nil, err
 		}
 		w.corpus, w.name = c, filepath.Base(c.Dir)
+		if opt.Corpus == "" {
+			w.name = filepath.Base(c.IndexPath())
+		}
 		var all []dataset.Row
 		for _, s := range c.Splits.All() {
 			all = append(all, s.Rows...)

@@ -92,13 +92,13 @@ func (c *Corpus) Measurable(s Split, dropped []Dropped) error {
 	if s.Name != c.Splits.Fit.Name {
 		return nil
 	}
-	gone := map[int]bool{} // by line, which is the row's own
+	gone := map[int]bool{} // by number: records can share a line
 	for _, d := range dropped {
-		gone[d.Row.Line] = true
+		gone[d.Number] = true
 	}
 	var left []Row
-	for _, row := range s.Rows {
-		if !gone[row.Line] {
+	for i, row := range s.Rows {
+		if !gone[i] {
 			left = append(left, row)
 		}
 	}

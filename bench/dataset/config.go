@@ -15,8 +15,11 @@ import (
 
 	"gopkg.in/yaml.v3"
 
+	"driftbench/bench/dataset/date"
+	"driftbench/bench/dataset/index"
 	"driftbench/internal/regular"
 	"driftbench/internal/text"
+	"driftbench/internal/utf"
 )
 
 // Config says where a corpus lies and how it is split. It is the content of
@@ -30,6 +33,16 @@ type Config struct {
 	Train   Train    `yaml:"train"`
 	Tests   []Test   `yaml:"tests"` // in time order
 	Seed    uint32   `yaml:"seed"`
+	// Files are the places that hold the files: folders, from the corpus folder. If
+	// not empty, they stand for Root.
+	Files []string `yaml:"files,omitempty" json:",omitempty"`
+	// How the index is read, see [index.Options]. Paths are from the corpus folder.
+	Query      string             `yaml:"query,omitempty" json:",omitempty"`
+	Dates      date.Order         `yaml:"dates,omitempty" json:",omitempty"`
+	SkipBad    float64            `yaml:"skip_bad,omitempty" json:",omitempty"`
+	LabelsFrom string             `yaml:"labels_from,omitempty" json:",omitempty"`
+	GroupsFrom string             `yaml:"groups_from,omitempty" json:",omitempty"`
+	Map        map[string]*string `yaml:"map,omitempty" json:",omitempty"`
 	// SplitFile is the path, from the corpus folder, of a roles.csv as
 	// [Corpus.WriteSplits] writes it. If not empty, its rows have the roles that
 	// it gives them, and nothing is drawn.
@@ -37,14 +50,6 @@ type Config struct {
 
 	Dir          string `yaml:"-"` // the corpus folder
 	AllowOutside bool   `yaml:"-"` // see Options
-}
-
-// Columns are the names of the columns of the index.
-type Columns struct {
-	Name      string `yaml:"name"`
-	Label     string `yaml:"label"`
-	FirstSeen string `yaml:"first_seen"`
-	Group     string `yaml:"group"` // if empty, the column "group" of an index that has it
 }
 
 // Train is the span that the model and the detectors are made from.
@@ -85,7 +90,7 @@ func DefaultConfig() Config {
 	month := func(year, month int) Month { return Month(year*12 + month - 1) }
 	return Config{
 		Index:   "dataset.csv",
-		Columns: Columns{Name: "name", Label: "label", FirstSeen: "first_seen"},
+		Columns: index.DefaultColumns,
 		Root:    ".",
 		Labels:  []string{"trojan", "virus", "worm", "backdoor"},
 		Train:   Train{Name: "2017", From: month(2017, 1), To: month(2017, 12), Fit: 0.7123},
@@ -126,6 +131,9 @@ func LoadConfigFile(dir, path string) (Config, error) {
 	if err != nil {
 		return Config{}, fmt.Errorf("dataset: reading the configuration: %w", err)
 	}
+	if b, err = utf.Bytes(b); err != nil {
+		return Config{}, fmt.Errorf("dataset: %s: %w", path, err)
+	}
 	c, err := parseConfig(b, path)
 	c.Dir = dir
 	return c, err
@@ -135,7 +143,12 @@ func LoadConfigFile(dir, path string) (Config, error) {
 func (c Config) IndexPath() string { return c.resolve(c.Index) }
 
 // RootPath is the path of the folder that the names of the index are in.
-func (c Config) RootPath() string { return c.resolve(c.Root) }
+func (c Config) RootPath() string {
+	if len(c.Files) > 0 {
+		return c.resolve(c.Files[0])
+	}
+	return c.resolve(c.Root)
+}
 
 func (c Config) resolve(path string) string {
 	if filepath.IsAbs(path) {
@@ -189,7 +202,7 @@ func fancy(n *yaml.Node) *yaml.Node {
 
 var (
 	yamlLine    = regexp.MustCompile(`^(?:yaml: )?line (\d+): (?s)(.*)$`)
-	yamlUnknown = regexp.MustCompile(`^(?s)field (.*) not found in type dataset\.\w+$`)
+	yamlUnknown = regexp.MustCompile(`^(?s)field (.*) not found in type \w+\.\w+$`)
 )
 
 // yamlError brings an error of the YAML package into the form file:line: what.
@@ -220,7 +233,10 @@ func (c *Config) validate() error {
 			return fmt.Errorf("%s holds characters that do not print", text.Quote(s))
 		}
 	}
-	if err := c.Columns.validate(); err != nil {
+	if err := validateColumns(c.Columns); err != nil {
+		return err
+	}
+	if err := c.validateIndex(); err != nil {
 		return err
 	}
 	if len(c.Labels) == 0 {
@@ -252,7 +268,7 @@ func (c *Config) validate() error {
 	return c.validateSpans()
 }
 
-func (c Columns) validate() error {
+func validateColumns(c Columns) error {
 	if c.Name == "" || c.Label == "" || c.FirstSeen == "" {
 		return errors.New("columns: name, label and first_seen must not be empty")
 	}
@@ -261,6 +277,37 @@ func (c Columns) validate() error {
 		if slices.Contains(names[:i], name) {
 			return fmt.Errorf("columns: %s is there twice: each needs a column of its own", text.Quote(name))
 		}
+	}
+	return nil
+}
+
+// validateIndex checks how the index is read.
+func (c *Config) validateIndex() error {
+	if len(c.Files) == 0 {
+		c.Files = nil // as where the key is not there
+	}
+	if len(c.Map) == 0 {
+		c.Map = nil
+	}
+	printed := append([]string{c.LabelsFrom, c.GroupsFrom}, c.Files...)
+	for from, to := range c.Map {
+		printed = append(printed, from)
+		if to != nil {
+			printed = append(printed, *to)
+		}
+	}
+	for _, s := range printed {
+		if !text.Printable(s) {
+			return fmt.Errorf("%s holds characters that do not print", text.Quote(s))
+		}
+	}
+	switch {
+	case slices.Contains(c.Files, ""):
+		return errors.New("files: a place is empty")
+	case !slices.Contains([]date.Order{date.YearFirst, date.DayFirst, date.MonthFirst}, c.Dates):
+		return fmt.Errorf("dates is %s, want dmy (day first) or mdy (month first)", text.Quote(string(c.Dates)))
+	case !(c.SkipBad >= 0 && c.SkipBad < 1): // so written to catch NaN
+		return fmt.Errorf("skip_bad is %v, want a share from 0 to less than 1", c.SkipBad)
 	}
 	return nil
 }

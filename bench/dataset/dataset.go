@@ -23,18 +23,28 @@
 package dataset
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
+	"errors"
 	"fmt"
-	"io"
+	"path/filepath"
+	"strings"
 
-	"driftbench/internal/regular"
+	"driftbench/bench/dataset/index"
 )
 
-// Options is how a corpus is opened. The zero value serves a folder as it is.
+// Options is how a corpus is opened. The zero value serves a folder as it is. What
+// is set counts before the configuration. Relative paths are from the working
+// directory.
 type Options struct {
 	// ConfigFile replaces the corpus.yaml of the folder.
 	ConfigFile string
+	// Index is the index, and Files the places that hold the files.
+	Index string
+	Files []string
+	// LabelsFrom, GroupsFrom, Query and SkipBad say how the index is read, see
+	// [index.Options].
+	LabelsFrom, GroupsFrom string
+	Query                  string
+	SkipBad                float64
 	// AllowOutside lets names lead out of the root: "../x", absolute paths and
 	// symbolic links. It is no key of corpus.yaml, because that file comes
 	// with the corpus, and the corpus is what is not trusted.
@@ -46,38 +56,87 @@ type Corpus struct {
 	Config            // with the Train.Holdout that was used
 	Rows        []Row // of the index, in its order; with a split file those that it names, in its order
 	Splits      Splits
-	Warnings    []string // one line each, safe to print
-	IndexSHA256 string   // of the index file, in hex
+	Index       index.Summary // of what was read; its Columns are those that were used
+	Notes       []string      // one line each, safe to print
+	Warnings    []string      // likewise
+	IndexSHA256 string        // of the index file, in hex
 }
 
 // Load reads the configuration and the index of the corpus in dir and makes
-// its splits. It touches no other file.
+// its splits. It touches no other file. Without dir the folder of opt.ConfigFile
+// takes its place, or else that of opt.Index.
 func Load(dir string, opt Options) (*Corpus, error) {
 	c := new(Corpus)
 	var err error
-	if opt.ConfigFile != "" {
-		c.Config, err = LoadConfigFile(dir, opt.ConfigFile)
-	} else {
-		c.Config, err = LoadConfig(dir)
-	}
-	if err != nil {
+	if c.Config, err = opt.config(dir); err != nil {
 		return nil, err
 	}
-	c.AllowOutside = opt.AllowOutside
-
-	f, _, err := regular.Open(c.IndexPath())
-	if err != nil {
-		return nil, fmt.Errorf("dataset: opening the index: %w", err)
-	}
-	defer f.Close()
-	hash := sha256.New()
-	c.Rows, c.Warnings, err = readIndex(io.TeeReader(f, hash), c.IndexPath(), c.Config)
-	if err != nil {
+	if c.Rows, c.Index, err = readIndexFile(&c.Config); err != nil {
 		return nil, err
 	}
-	c.IndexSHA256 = hex.EncodeToString(hash.Sum(nil))
+	c.Notes, c.Warnings, c.IndexSHA256 = c.Index.Notes, c.Index.Warnings, c.Index.SHA256
 	if err := c.split(); err != nil {
 		return nil, err
 	}
 	return c, nil
+}
+
+// config returns the configuration of the corpus in dir with what opt sets.
+func (opt Options) config(dir string) (c Config, err error) {
+	switch {
+	case dir == "" && opt.ConfigFile != "":
+		c, err = LoadConfigFile(filepath.Dir(opt.ConfigFile), opt.ConfigFile)
+	case dir == "" && opt.Index != "":
+		c = DefaultConfig()
+		c.Dir = filepath.Dir(opt.Index)
+	case dir == "":
+		return c, errors.New("dataset: neither a corpus folder nor an index is given")
+	case opt.ConfigFile != "":
+		c, err = LoadConfigFile(dir, opt.ConfigFile)
+	default:
+		c, err = LoadConfig(dir)
+	}
+	if err != nil {
+		return c, err
+	}
+	c.AllowOutside = opt.AllowOutside
+	fromHere := func(path string) (string, error) {
+		if filepath.IsAbs(path) || strings.Contains(path, "://") {
+			return path, nil
+		}
+		return filepath.Abs(path)
+	}
+	if opt.Index != "" {
+		if c.Index = filepath.Base(opt.Index); c.Dir != filepath.Dir(opt.Index) {
+			c.Index, err = fromHere(opt.Index)
+		}
+	}
+	for _, set := range []struct {
+		to   *string
+		path string
+	}{{&c.LabelsFrom, opt.LabelsFrom}, {&c.GroupsFrom, opt.GroupsFrom}} {
+		if set.path != "" && err == nil {
+			*set.to, err = fromHere(set.path)
+		}
+	}
+	if len(opt.Files) > 0 {
+		c.Files = nil
+	}
+	for _, place := range opt.Files {
+		var from string
+		if from, err = fromHere(place); err != nil {
+			break
+		}
+		c.Files = append(c.Files, from)
+	}
+	if err != nil {
+		return c, fmt.Errorf("dataset: %w", err)
+	}
+	if opt.Query != "" {
+		c.Query = opt.Query
+	}
+	if opt.SkipBad != 0 {
+		c.SkipBad = opt.SkipBad
+	}
+	return c, c.validateIndex()
 }

@@ -47,6 +47,9 @@ type root struct {
 }
 
 func (c *Config) openRoot() (*root, error) {
+	if len(c.Files) > 1 || len(c.Files) == 1 && strings.Contains(c.Files[0], "://") {
+		return nil, fmt.Errorf("dataset: files: %s: only one folder is read", quoteAll(c.Files))
+	}
 	r := &root{dir: c.RootPath()}
 	r.fileSystem = regular.FileSystemOf(r.dir)
 	info, err := os.Stat(r.dir)

@@ -40,11 +40,31 @@ func addConfig(cmd *cobra.Command, o *bench.Options, help string) {
 	cmd.Flags().StringVar(&o.Dataset.ConfigFile, "corpus-config", "", help)
 }
 
+// addCorpus adds the flags of the commands that read a corpus. A flag corpus that is
+// required is not so beside an index or a configuration.
 func addCorpus(cmd *cobra.Command, o *bench.Options) {
 	fl := cmd.Flags()
+	d := &o.Dataset
 	fl.StringVar(&o.Corpus, "corpus", "", "`DIR` with dataset.csv and, optionally, corpus.yaml")
-	addConfig(cmd, o, "use this `FILE` in place of the folder's corpus.yaml")
-	fl.BoolVar(&o.Dataset.AllowOutside, "allow-outside", false, "read files whose names or links lead out of the corpus root")
+	fl.StringVar(&d.Index, "index", "", "`FILE` of the index: CSV, TSV, JSON Lines, SQLite or Parquet; its form is told by its columns")
+	fl.StringArrayVar(&d.Files, "files", nil, "`PLACE` that holds the files; may be repeated")
+	fl.StringVar(&d.ConfigFile, "config", "", "read this `FILE` as the corpus.yaml")
+	fl.StringVar(&d.ConfigFile, "corpus-config", "", "the older name of --config, `FILE`")
+	fl.MarkHidden("corpus-config")
+	fl.StringVar(&d.LabelsFrom, "labels-from", "", "`FILE` of AVClass or ClarAVy whose labels, by digest, replace those of the index")
+	fl.StringVar(&d.GroupsFrom, "groups-from", "", "such a `FILE` whose families are the groups of the files")
+	fl.StringVar(&d.Query, "query", "", "`SELECT` whose rows are the index, of an SQLite database")
+	fl.Float64Var(&d.SkipBad, "skip-bad", 0, "`SHARE` of the index that may be left out because it cannot be read")
+	fl.BoolVar(&d.AllowOutside, "allow-outside", false, "read files whose names or links lead out of the corpus root")
+	cmd.PreRunE = func(*cobra.Command, []string) error {
+		if !(d.SkipBad >= 0 && d.SkipBad < 1) { // so written to catch NaN
+			return usagef("--skip-bad %v: want a share from 0 to less than 1", d.SkipBad)
+		}
+		if d.Index != "" || d.ConfigFile != "" {
+			return fl.SetAnnotation("corpus", cobra.BashCompOneRequiredFlag, []string{"false"})
+		}
+		return nil
+	}
 }
 
 // addModel adds the flags of the model and of how engines run it.

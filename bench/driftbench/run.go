@@ -16,13 +16,14 @@ func (a *app) runCommand() *cobra.Command {
 	var f evaluateFlags
 	var p printFlags
 	cmd := &cobra.Command{
-		Use:   "run --corpus DIR --model DIR --out DIR",
+		Use:   "run {--corpus DIR | --index FILE --files PLACE} --model DIR --out DIR",
 		Short: "Extract features, score them and write the report",
 		Long: `Read the files of a corpus, run the model over them, fit the detectors, score
 every split, and write features/, scores/, results.json and the report under
 --out.
 ` + ruleHelp,
 		Example: `  driftbench run --corpus samples --model malconv --out drift
+  driftbench run --index metadata.csv --files samples/ --config corpus.yaml --model malconv --out drift
   driftbench run --corpus samples --model malconv --out drift --summary drift.md \
     --fail-if 'auroc(2019, mahalanobis/ensemble) > 0.75' --fail-if 'accuracy(2019) < 0.9'`,
 		Args: cobra.NoArgs,

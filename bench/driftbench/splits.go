@@ -11,7 +11,7 @@ import (
 func (a *app) splitsCommand() *cobra.Command {
 	o := a.options()
 	cmd := &cobra.Command{
-		Use:   "splits --corpus DIR --out DIR",
+		Use:   "splits {--corpus DIR | --index FILE} --out DIR",
 		Short: "Write the split CSVs alone: what a training script reads",
 		Long: `Write OUT/splits/<split>.csv, which a training script reads, and
 OUT/splits/roles.csv, which names the split of each file. With the latter as the

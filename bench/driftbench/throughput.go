@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -24,10 +25,13 @@ at a time (single-stream: latency). Each case runs --count times after a warm-up
 interleaved with the others. Repetitions go to OUT/bench.txt in the Go benchmark
 format, which benchstat reads too.
 
-Files come from the splits of --corpus; without it they are random and of full
-length. A device that is not there has no rows, and the output says why.`,
+Files come from the splits of --corpus or --index; without them they are random
+and of full length. A device that is not there has no rows, and the output says why.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := takeCount(&o); err != nil {
+				return err
+			}
 			for _, n := range append([]int{o.Count, o.Files}, o.Batches...) {
 				if n < 1 {
 					return usagef("--batch, --count and --files want numbers of 1 or more, not %d", n)
@@ -60,9 +64,28 @@ length. A device that is not there has no rows, and the output says why.`,
 	fl.StringSliceVar(&o.Devices, "device", []string{"cpu", "gpu"}, "`DEVICES` to time")
 	fl.IntSliceVar(&o.Batches, "batch", []int{1, 8, 32}, "batch `SIZES` to time")
 	fl.IntVar(&o.Count, "count", 10, "repetitions of every case, `N`; an interval needs 6")
-	fl.IntVar(&o.Files, "files", 64, "files a pass, `N`")
+	fl.IntVar(&o.Files, "pass", 64, "files a pass, `N`; a number as --files is taken so too")
 	fl.DurationVar(&o.Least, "least", 200*time.Millisecond, "least `TIME` of a repetition")
 	return cmd
+}
+
+// takeCount takes a value of --files that is a number for the number of files a pass,
+// which is what the flag meant before it named places.
+func takeCount(o *bench.ThroughputOptions) error {
+	places := o.Dataset.Files
+	o.Dataset.Files = nil
+	for _, place := range places {
+		n, err := strconv.Atoi(place)
+		if err != nil {
+			o.Dataset.Files = append(o.Dataset.Files, place)
+			continue
+		}
+		o.Files = n
+	}
+	if len(o.Dataset.Files) > 0 && !o.FromCorpus() {
+		return usagef("--files names a place: name the --index too, or --corpus")
+	}
+	return nil
 }
 
 func (a *app) compareCommand() *cobra.Command {

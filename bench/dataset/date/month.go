@@ -1,4 +1,4 @@
-package dataset
+package date
 
 import (
 	"fmt"
@@ -55,18 +55,4 @@ func (m *Month) UnmarshalYAML(node *yaml.Node) error {
 	}
 	*m = v
 	return nil
-}
-
-// ParseFirstSeen returns the month that a first_seen value begins with. The rest
-// of it (a day, a time) must be printable ASCII and is ignored.
-func ParseFirstSeen(s string) (Month, error) {
-	const n = len("2017-01")
-	ok := len(s) == n || len(s) > n && len(s) <= 64 && (s[n] < '0' || s[n] > '9')
-	for i := n; i < len(s); i++ {
-		ok = ok && ' ' <= s[i] && s[i] <= '~'
-	}
-	if !ok {
-		return 0, fmt.Errorf("%s does not begin with a month, YYYY-MM", text.Quote(s))
-	}
-	return ParseMonth(s[:n])
 }
