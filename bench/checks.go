@@ -14,6 +14,7 @@ import (
 
 	"driftbench/bench/dataset"
 	"driftbench/bench/features"
+	"driftbench/bench/files"
 	"driftbench/bench/traits"
 	"driftbench/report"
 	"driftbench/stats"
@@ -705,16 +706,15 @@ func (x *extraction) measureShifted(ctx context.Context, e *extractor, fit extra
 		return nil
 	}
 	var rows []dataset.Row
+	var toRead []files.File
 	all := x.corpus.Splits.Fit.Rows
 	for i := range min(shiftedFiles, len(all)) {
-		if row := all[i*len(all)/min(shiftedFiles, len(all))]; row.Class >= 0 {
-			rows = append(rows, row)
+		at := i * len(all) / min(shiftedFiles, len(all))
+		if row := all[at]; row.Class >= 0 {
+			rows, toRead = append(rows, row), append(toRead, x.status[0].Files[at])
 		}
 	}
-	r, err := dataset.NewReader(ctx, x.corpus.Config, rows, dataset.ReadOptions{MaxLen: e.maxLen, Batch: len(rows)})
-	if err != nil {
-		return err
-	}
+	r := files.NewReader(ctx, toRead, files.ReadOptions{MaxLen: e.maxLen, Batch: len(rows)})
 	defer r.Close()
 	b, err := r.Next()
 	if err == io.EOF {

@@ -20,8 +20,8 @@ import (
 
 	"driftbench/bench/dataset"
 	"driftbench/bench/features"
+	"driftbench/bench/files"
 	"driftbench/bench/traits"
-	"driftbench/internal/regular"
 	"driftbench/stats"
 	"driftbench/tfmodel"
 	"driftbench/tfmodel/cache"
@@ -50,11 +50,12 @@ func Extract(ctx context.Context, opt Options) (*Manifest, error) {
 type extraction struct {
 	opt      Options
 	corpus   *dataset.Corpus
+	places   *files.Places
 	status   []dataset.Status // of the files of its splits
 	model    *tfmodel.Model
 	engine   *tfmodel.Late
 	manifest *Manifest
-	close    func() // closes the engine and unlocks opt.Out
+	close    func() // closes places and the engine, and unlocks opt.Out
 
 	written atomic.Int32 // splits that are complete on disk
 }
@@ -90,12 +91,17 @@ func openExtraction(ctx context.Context, opt Options) (x *extraction, err error)
 		engine.Close()
 		unlock()
 	}
-	x.engine, x.close = engine, release
+	x.engine = engine
 	if opt.Cache == "" || cache.Absent(opt.Cache) {
 		engine.Begin() // while the files are looked at: it is going to be needed
 	}
-	if x.status, err = checkCorpus(ctx, opt, x.corpus); err != nil {
+	if x.places, x.status, err = checkCorpus(ctx, opt, x.corpus); err != nil {
 		return nil, err
+	}
+	x.close = func() {
+		x.places.Close()
+		engine.Close()
+		unlock()
 	}
 	x.manifest.setCorpus(x.corpus)
 	for _, w := range mismatches(x.model, x.corpus, len(x.corpus.Splits.Fit.Rows)-len(x.status[0].Dropped)) {
@@ -115,19 +121,30 @@ func loadCorpus(opt Options) (*dataset.Corpus, error) {
 	return c, nil
 }
 
-// checkCorpus checks every file of the splits, so that what cannot be measured is
-// known before the model runs.
-func checkCorpus(ctx context.Context, opt Options, c *dataset.Corpus) ([]dataset.Status, error) {
-	status, err := c.Check(ctx)
-	if err != nil {
-		return nil, err
+// checkCorpus opens the files of the corpus and checks every one of its splits, so
+// that what cannot be measured is known before the model runs. It adds its warnings
+// to those of the corpus.
+func checkCorpus(ctx context.Context, opt Options, c *dataset.Corpus) (places *files.Places, status []dataset.Status, err error) {
+	if places, err = c.OpenFiles(ctx); err != nil {
+		return nil, nil, err
 	}
+	defer func() {
+		if err != nil {
+			places.Close()
+		}
+	}()
+	status, warnings, err := c.Check(ctx, places)
+	if err != nil {
+		return nil, nil, err
+	}
+	c.Warnings = append(c.Warnings, warnings...)
+	opt.Monitor.warn(warnings)
 	for i, s := range c.Splits.All() {
 		if d := status[i].Dropped; len(d) > 0 {
 			opt.Monitor.log().Warn(fmt.Sprintf("split %s: %d of %d files cannot be read; the first: %v", s.Name, len(d), len(s.Rows), d[0]))
 		}
 	}
-	return status, nil
+	return places, status, nil
 }
 
 // mismatches returns warnings about a model that does not fit the corpus. fitRows
@@ -211,7 +228,7 @@ func (x *extraction) run(ctx context.Context) (*Manifest, error) {
 	var fit extracted
 	list := newTrainingList(x.model)
 	writing, extracting := errgroup.WithContext(ctx)
-	err = e.run(extracting, x.corpus.Config, splits, x.status, mon.advance, func(s extracted) {
+	err = e.run(extracting, splits, x.status, mon.advance, func(s extracted) {
 		said := []any{"split", s.Name, "files", len(s.Rows), "dropped", len(s.dropped), "cached", s.cached}
 		if len(s.dropped) > 0 { // a disk may fail after the files were checked
 			said = append(said, "first", s.dropped[0].String())
@@ -251,7 +268,7 @@ func (x *extraction) run(ctx context.Context) (*Manifest, error) {
 	if err := x.measureShifted(ctx, e, fit); err != nil {
 		return nil, fmt.Errorf("measuring the accuracy with changed bytes: %w", err)
 	}
-	if err := list.search(ctx, x.corpus, mon); err != nil {
+	if err := list.search(ctx, mon); err != nil {
 		return nil, fmt.Errorf("searching the model's list of training files: %w", err)
 	}
 	man.InUnseen, man.TrainedRows = list.inUnseen, list.rows
@@ -340,28 +357,20 @@ const inFlight = 2
 // that the engine does not wait at the border between two. It calls done with each
 // split in order, when that split is complete and later ones may be under way, and
 // progress with the number of rows done. status is that of the files of each split:
-// a file whose version is unchanged since its features were cached is not read. nil
-// reads every file.
-func (x *extractor) run(ctx context.Context, cfg dataset.Config, splits []dataset.Split, status []dataset.Status, progress func(int), done func(extracted)) error {
-	s := newStream(x.layers, splits, done)
-	cfg, err := cfg.Absolute() // the cache wants paths that mean the same everywhere
-	if err != nil {
-		return err
-	}
-	left := x.takeCached(cfg, s, status, progress)
+// a file whose version is unchanged since its features were cached is not read.
+func (x *extractor) run(ctx context.Context, splits []dataset.Split, status []dataset.Status, progress func(int), done func(extracted)) error {
+	s := newStream(x.layers, splits, status, done)
+	left := x.takeCached(s, progress)
 	if len(left) == 0 {
 		return nil
 	}
-	rows := make([]dataset.Row, len(left))
+	toRead := make([]files.File, len(left))
 	for i, at := range left {
-		rows[i] = s.row(at)
+		toRead[i] = s.parts[at.part].found[at.row]
 	}
 	running, ctx := errgroup.WithContext(ctx)
 	running.SetLimit(2 * inFlight)
-	r, err := dataset.NewReader(ctx, cfg, rows, dataset.ReadOptions{MaxLen: x.maxLen, Batch: x.batch, Ahead: inFlight})
-	if err != nil {
-		return err
-	}
+	r := files.NewReader(ctx, toRead, files.ReadOptions{MaxLen: x.maxLen, Batch: x.batch, Ahead: inFlight})
 	defer r.Close()
 	seen := 0 // dropped rows
 	for {
@@ -376,13 +385,16 @@ func (x *extractor) run(ctx context.Context, cfg dataset.Config, splits []datase
 		if err == io.EOF {
 			return running.Wait()
 		}
-		files := x.files(cfg, pick(rows, b.Rows), b.Version)
-		at, keys, sizes := pick(left, b.Rows), slices.Clone(b.SHA256), slices.Clone(b.Size)
+		read := x.files(pick(toRead, b.Rows))
+		for i := range read {
+			read[i].Version, read[i].Size = b.Version[i], b.Size[i]
+		}
+		at, keys := pick(left, b.Rows), slices.Clone(b.SHA256)
 		running.Go(func() error {
 			release := sync.OnceFunc(b.Release)
 			defer release()
 			dst := s.outputs(len(at))
-			computed, err := x.cache.Run(dst, keys, b.Files, files, func(dst [][]float32, contents [][]byte) error {
+			computed, err := x.cache.Run(dst, keys, b.Files, read, func(dst [][]float32, contents [][]byte) error {
 				defer release() // the next files are read while these are stored
 				last := len(x.layers)
 				for i, head := range contents {
@@ -393,7 +405,7 @@ func (x *extractor) run(ctx context.Context, cfg dataset.Config, splits []datase
 			if err != nil {
 				return err
 			}
-			s.deliver(at, keys, sizes, dst, computed)
+			s.deliver(at, keys, read, dst, computed)
 			progress(len(at))
 			return nil
 		})
@@ -402,9 +414,9 @@ func (x *extractor) run(ctx context.Context, cfg dataset.Config, splits []datase
 
 // takeCached takes the features of files that are unchanged since they were
 // cached, and returns the other rows.
-func (x *extractor) takeCached(cfg dataset.Config, s *stream, status []dataset.Status, progress func(int)) (left []position) {
+func (x *extractor) takeCached(s *stream, progress func(int)) (left []position) {
 	for i, p := range s.parts {
-		if x.cache == nil || status == nil {
+		if x.cache == nil {
 			for row := range p.wanted {
 				left = append(left, position{i, row})
 			}
@@ -413,10 +425,10 @@ func (x *extractor) takeCached(cfg dataset.Config, s *stream, status []dataset.S
 		const most = 4096 // rows a transaction, since other processes wait for it
 		for first := 0; first < len(p.wanted); first += most {
 			end := min(first+most, len(p.wanted))
-			versions := status[i].Versions[first:end]
+			files := x.files(p.found[first:end])
 			dst := s.outputs(end - first)
-			keys, missing := x.cache.Lookup(dst, x.files(cfg, p.wanted[first:end], versions))
-			s.deliverCached(i, first, dst, keys, versions, missing)
+			keys, missing := x.cache.Lookup(dst, files)
+			s.deliverCached(i, first, dst, keys, files, missing)
 			for _, row := range missing {
 				left = append(left, position{i, first + row})
 			}
@@ -426,13 +438,15 @@ func (x *extractor) takeCached(cfg dataset.Config, s *stream, status []dataset.S
 	return left
 }
 
-// files are the files of rows as the cache knows them.
-func (x *extractor) files(cfg dataset.Config, rows []dataset.Row, versions []regular.Version) []cache.File {
-	files := make([]cache.File, len(rows))
-	for i, row := range rows {
-		files[i] = cache.File{Path: cfg.Path(row), Head: x.maxLen, Version: versions[i]}
+// files are files as the cache knows them.
+func (x *extractor) files(found []files.File) []cache.File {
+	known := make([]cache.File, len(found))
+	for i := range found {
+		if f := &found[i]; f.Reason == "" {
+			known[i] = cache.File{Path: f.ID(), Head: x.maxLen, Version: f.Version}
+		}
 	}
-	return files
+	return known
 }
 
 func pick[T any](from []T, numbers []int) []T {
@@ -447,7 +461,8 @@ func pick[T any](from []T, numbers []int) []T {
 // which the model gives a value that is not finite, are left out.
 type extracted struct {
 	features.Split
-	files   []dataset.Row     // of the rows
+	rows    []dataset.Row     // of the index, for each of Rows
+	files   []files.File      // of the rows
 	dropped []dataset.Dropped // in the order of the split
 	cached  int               // rows whose features were in the cache
 }
@@ -490,6 +505,7 @@ type stream struct {
 type part struct {
 	extracted // its Rows and Layers have all rows until the split is done
 	wanted    []dataset.Row
+	found     []files.File    // of each wanted row
 	sketches  []traits.Sketch // of each row
 	open      int             // rows with neither outputs nor a reason to be dropped
 }
@@ -497,10 +513,10 @@ type part struct {
 // position is a row of a part.
 type position struct{ part, row int }
 
-func newStream(layers []tfmodel.Layer, splits []dataset.Split, done func(extracted)) *stream {
+func newStream(layers []tfmodel.Layer, splits []dataset.Split, status []dataset.Status, done func(extracted)) *stream {
 	s := &stream{layers: layers, done: done}
-	for _, split := range splits {
-		p := part{wanted: split.Rows, open: len(split.Rows)}
+	for i, split := range splits {
+		p := part{wanted: split.Rows, found: status[i].Files, open: len(split.Rows)}
 		p.Name = split.Name
 		s.parts = append(s.parts, p)
 	}
@@ -533,7 +549,7 @@ func (s *stream) outputs(n int) [][]float32 {
 
 // deliverCached stores cached outputs of the rows of a part from first on.
 // missing are the numbers after first, ascending, of the rows that have none.
-func (s *stream) deliverCached(number, first int, outputs [][]float32, keys []cache.Key, versions []regular.Version, missing []int) {
+func (s *stream) deliverCached(number, first int, outputs [][]float32, keys []cache.Key, files []cache.File, missing []int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i, key := range keys {
@@ -541,14 +557,14 @@ func (s *stream) deliverCached(number, first int, outputs [][]float32, keys []ca
 			missing = missing[1:]
 			continue
 		}
-		s.set(position{number, first + i}, key, versions[i].Size(), outputs, i, true)
+		s.set(position{number, first + i}, key, files[i].Size, outputs, i, true)
 	}
 	s.finish()
 }
 
 // deliver stores the outputs of files that were read, for the rows at those
 // positions. computed are the numbers within at, ascending, of those that were not cached.
-func (s *stream) deliver(at []position, keys []cache.Key, sizes []int64, outputs [][]float32, computed []int) {
+func (s *stream) deliver(at []position, keys []cache.Key, files []cache.File, outputs [][]float32, computed []int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i := range at {
@@ -556,7 +572,7 @@ func (s *stream) deliver(at []position, keys []cache.Key, sizes []int64, outputs
 		if !cached {
 			computed = computed[1:]
 		}
-		s.set(at[i], keys[i], sizes[i], outputs, i, cached)
+		s.set(at[i], keys[i], files[i].Size, outputs, i, cached)
 	}
 	s.finish()
 }
@@ -585,15 +601,14 @@ func (s *stream) set(at position, sum [32]byte, size int64, outputs [][]float32,
 }
 
 // drop marks the rows that a reader of the rows at those positions has dropped.
-func (s *stream) drop(at []position, dropped []dataset.Dropped) {
+func (s *stream) drop(at []position, dropped []files.Dropped) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, d := range dropped {
 		row := at[d.Number]
 		p := &s.parts[row.part]
 		p.open--
-		d.Number = row.row
-		p.dropped = append(p.dropped, d)
+		p.dropped = append(p.dropped, dataset.Dropped{Number: row.row, Row: s.row(row), Reason: d.Reason})
 	}
 	s.finish()
 }
@@ -621,7 +636,7 @@ func (p *part) compact() {
 			continue
 		}
 		p.Rows[n], p.sketches[n] = r, p.sketches[row]
-		p.files = append(p.files, p.wanted[row])
+		p.rows, p.files = append(p.rows, p.wanted[row]), append(p.files, p.found[row])
 		for _, l := range p.Layers {
 			copy(l.Data[n*l.Width:(n+1)*l.Width], l.Data[row*l.Width:(row+1)*l.Width])
 		}
@@ -667,7 +682,8 @@ type trainingList struct {
 type trained struct {
 	name   string
 	rows   []features.Row
-	files  []dataset.Row
+	index  []dataset.Row
+	files  []files.File
 	listed []bool
 	TrainedRows
 }
@@ -682,7 +698,7 @@ func (l *trainingList) add(s extracted) {
 	if l.listed == nil {
 		return
 	}
-	t := trained{name: s.Name, rows: s.Rows, files: s.files, listed: make([]bool, len(s.Rows))}
+	t := trained{name: s.Name, rows: s.Rows, index: s.rows, files: s.files, listed: make([]bool, len(s.Rows))}
 	for i, r := range s.Rows {
 		if l.listed[r.SHA256] {
 			l.found[r.SHA256] = true
@@ -709,7 +725,7 @@ func (l *trainingList) match(t *trained, row int, count *int) {
 // search searches for whole files, where the bytes of rows do not account for all
 // of the list, and sums up. It reads the In files that are longer than the model
 // sees, the fit files of their groups, and other fit files until one is listed.
-func (l *trainingList) search(ctx context.Context, c *dataset.Corpus, mon Monitor) error {
+func (l *trainingList) search(ctx context.Context, mon Monitor) error {
 	if l.listed == nil {
 		return nil
 	}
@@ -724,10 +740,10 @@ func (l *trainingList) search(ctx context.Context, c *dataset.Corpus, mon Monito
 		mates := l.unlisted(&l.fit, ofIn)
 		mon.stage("searching the model's training files", len(in)+len(mates), "files")
 		var err error
-		if unread, err = l.searchFiles(ctx, c, mon, &l.in, in); err != nil {
+		if unread, err = l.searchFiles(ctx, mon, &l.in, in); err != nil {
 			return err
 		}
-		if _, err = l.searchFiles(ctx, c, mon, &l.fit, mates); err != nil {
+		if _, err = l.searchFiles(ctx, mon, &l.fit, mates); err != nil {
 			return err
 		}
 		const some = 64
@@ -735,7 +751,7 @@ func (l *trainingList) search(ctx context.Context, c *dataset.Corpus, mon Monito
 			if slices.Contains(l.in.listed, true) || slices.Contains(l.fit.listed, true) {
 				break
 			}
-			if _, err = l.searchFiles(ctx, c, mon, &l.fit, rest); err != nil {
+			if _, err = l.searchFiles(ctx, mon, &l.fit, rest); err != nil {
 				return err
 			}
 		}
@@ -775,10 +791,13 @@ func (l *trainingList) unlisted(t *trained, of func(features.Row) bool) []int {
 
 // searchFiles searches for the whole files of some rows of t, and returns those
 // that cannot be read.
-func (l *trainingList) searchFiles(ctx context.Context, c *dataset.Corpus, mon Monitor, t *trained, rows []int) (unread []dataset.Dropped, err error) {
-	sums, unread, err := c.Digests(ctx, pick(t.files, rows), mon.advance)
+func (l *trainingList) searchFiles(ctx context.Context, mon Monitor, t *trained, rows []int) (unread []dataset.Dropped, err error) {
+	sums, dropped, err := files.Digests(ctx, pick(t.files, rows), mon.advance)
 	if err != nil {
 		return nil, err
+	}
+	for _, d := range dropped {
+		unread = append(unread, dataset.Dropped{Number: rows[d.Number], Row: t.index[rows[d.Number]], Reason: d.Reason})
 	}
 	for i, row := range rows {
 		if read := sums[i] != [sha256.Size]byte{}; read && l.listed[hex.EncodeToString(sums[i][:])] {

@@ -17,6 +17,7 @@ import (
 
 	"driftbench/bench/dataset"
 	"driftbench/bench/features"
+	"driftbench/bench/files"
 	"driftbench/bench/traits"
 	"driftbench/tfmodel"
 	"driftbench/tfmodel/cache"
@@ -76,6 +77,11 @@ func TestExtractedRows(t *testing.T) {
 		"val: x/copy other 10004 yes gcopy, x/other other 8000 no gother; without 1 gets no finite output from the model",
 		"out: x/text text 15  gtext, x/copy other 10004 yes gcopy; without ",
 	}
+	places := openFiles(t, dir)
+	var status []dataset.Status
+	for _, s := range splits {
+		status = append(status, dataset.Status{Files: findRows(t, places, s.Rows)})
+	}
 	layers := []tfmodel.Layer{{Name: "layer7", Width: 2}, {Name: "logits", Width: 1}}
 	stored, err := cache.Open(t.TempDir(), cache.Scope{Widths: []int{2, 1, traits.Width}}, slog.New(slog.DiscardHandler))
 	if err != nil {
@@ -88,14 +94,14 @@ func TestExtractedRows(t *testing.T) {
 		x := &extractor{engine: lengths{}, cache: tc.cache, layers: layers, maxLen: 20000, batch: tc.batch}
 		var got []string
 		cached := 0
-		err := x.run(t.Context(), dataset.Config{Dir: dir, Root: "."}, splits, nil, func(int) {}, func(e extracted) {
+		err := x.run(t.Context(), splits, status, func(int) {}, func(e extracted) {
 			line := e.Name + ": "
 			for i, r := range e.Rows {
 				if i > 0 {
 					line += ", "
 				}
 				line += fmt.Sprint(r.Name, " ", r.Kind, " ", r.Size, " ", r.NearFit, " ", r.Group)
-				if e.files[i].Name != r.Name || e.Layers[0].Data[2*i] != float32(r.Size) || e.Layers[1].Data[i] != float32(r.Size) {
+				if e.rows[i].Name != r.Name || "x/"+e.files[i].Name != r.Name || e.Layers[0].Data[2*i] != float32(r.Size) || e.Layers[1].Data[i] != float32(r.Size) {
 					t.Errorf("batch %d: %s has the file or the features of another", tc.batch, r.Name)
 				}
 			}
@@ -132,13 +138,14 @@ func TestTrainingList(t *testing.T) {
 		for _, f := range files {
 			group, _, _ := strings.Cut(f, " ")
 			e.Rows = append(e.Rows, features.Row{Name: f, SHA256: digest(f[:min(len(f), maxLen)]), Size: int64(len(f)), Group: group})
-			e.files = append(e.files, dataset.Row{Name: f, Path: f, Line: 2})
+			e.rows = append(e.rows, dataset.Row{Name: f, Path: f, Line: 2})
 			if !strings.Contains(f, "gone") {
 				if err := os.WriteFile(filepath.Join(dir, f), []byte(f), 0o666); err != nil {
 					t.Fatal(err)
 				}
 			}
 		}
+		e.files = findRows(t, openFiles(t, dir), e.rows)
 		return e
 	}
 	fit := []string{"one 1", "one 2, a long file", "two 1", "three 1, a long file", "three 2"}
@@ -183,7 +190,7 @@ func TestTrainingList(t *testing.T) {
 		l.add(extract("out", "five 1"))
 		read := 0
 		var mu sync.Mutex
-		err := l.search(t.Context(), &dataset.Corpus{Config: dataset.Config{Dir: dir, Root: "."}}, Monitor{Advance: func(n int) {
+		err := l.search(t.Context(), Monitor{Advance: func(n int) {
 			mu.Lock()
 			read += n
 			mu.Unlock()
@@ -198,6 +205,30 @@ func TestTrainingList(t *testing.T) {
 			t.Errorf("%s: warnings %q, want %q", name, said, tc.warning)
 		}
 	}
+}
+
+// openFiles opens the files of a folder.
+func openFiles(t *testing.T, dir string) *files.Places {
+	t.Helper()
+	p, err := files.Open(t.Context(), []string{dir}, files.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(p.Close)
+	return p
+}
+
+func findRows(t *testing.T, p *files.Places, rows []dataset.Row) []files.File {
+	t.Helper()
+	var names []string
+	for _, r := range rows {
+		names = append(names, r.Path)
+	}
+	found, _, err := p.Find(t.Context(), names)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
 }
 
 // zeros is a digest of nothing.

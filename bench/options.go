@@ -112,7 +112,11 @@ func (m Monitor) say(c *dataset.Corpus) {
 	for _, n := range c.Notes {
 		m.log().Info(n)
 	}
-	for _, w := range c.Warnings {
+	m.warn(c.Warnings)
+}
+
+func (m Monitor) warn(warnings []string) {
+	for _, w := range warnings {
 		m.log().Warn(w)
 	}
 }

@@ -173,8 +173,8 @@ func reportInput(out string, r report.Results) (report.Input, error) {
 }
 
 // WriteSplits writes the splits of a corpus into opt.Out, see
-// [dataset.Corpus.WriteSplits], without opening any of its files.
-func WriteSplits(opt Options) (*dataset.Corpus, error) {
+// [dataset.Corpus.WriteSplits], without reading any of its files.
+func WriteSplits(ctx context.Context, opt Options) (*dataset.Corpus, error) {
 	unlock, err := openOut(opt.Out)
 	if err != nil {
 		return nil, err
@@ -184,7 +184,19 @@ func WriteSplits(opt Options) (*dataset.Corpus, error) {
 	if err != nil {
 		return nil, err
 	}
-	return c, c.WriteSplits(opt.Out)
+	var status []dataset.Status
+	places, err := c.OpenFiles(ctx)
+	if err == nil {
+		defer places.Close()
+		var warnings []string
+		if status, warnings, err = c.Find(ctx, places); err != nil {
+			return nil, err
+		}
+		opt.Monitor.warn(warnings)
+	} else if !errors.Is(err, fs.ErrNotExist) || len(opt.Dataset.Files) > 0 { // an index can be split where its files are not
+		return nil, err
+	}
+	return c, c.WriteSplits(opt.Out, status)
 }
 
 // openOut makes the folder that results go into, and locks it: two commands at

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"driftbench/bench/dataset"
+	"driftbench/bench/files"
 	"driftbench/bench/throughput"
 	"driftbench/report"
 	"driftbench/tfmodel"
@@ -85,6 +86,9 @@ func Throughput(ctx context.Context, opt ThroughputOptions) (*Measurement, error
 	work, err := newWorkload(ctx, opt, model.MaxLen)
 	if err != nil {
 		return nil, err
+	}
+	if w := work.places; w != nil {
+		defer w.Close()
 	}
 	m := &Measurement{File: filepath.Join(opt.Out, benchFile)}
 	var cases []throughput.Case
@@ -181,8 +185,9 @@ type workload struct {
 	name   string
 	files  [][]byte
 	volume throughput.Volume
-	corpus *dataset.Corpus // nil for random files
-	split  dataset.Split   // the same files on disk
+	places *files.Places // nil for random files
+	split  dataset.Split // the same files where they lie
+	status dataset.Status
 }
 
 // newWorkload reads files of the corpus, evenly spread over its splits, or makes
@@ -198,28 +203,28 @@ func newWorkload(ctx context.Context, opt ThroughputOptions, maxLen int) (*workl
 		}
 	} else {
 		c, err := loadCorpus(opt.Options)
-		if err == nil {
-			_, err = checkCorpus(ctx, opt.Options, c)
-		}
 		if err != nil {
 			return nil, err
 		}
-		w.corpus, w.name = c, filepath.Base(c.Dir)
+		places, status, err := checkCorpus(ctx, opt.Options, c)
+		if err != nil {
+			return nil, err
+		}
+		w.places, w.name = places, filepath.Base(c.Dir)
 		if opt.Corpus == "" {
 			w.name = filepath.Base(c.IndexPath())
 		}
 		var all []dataset.Row
-		for _, s := range c.Splits.All() {
-			all = append(all, s.Rows...)
+		var found []files.File
+		for i, s := range c.Splits.All() {
+			all, found = append(all, s.Rows...), append(found, status[i].Files...)
 		}
 		n := min(opt.Files, len(all))
 		for i := range n { // spread over all splits
 			w.split.Rows = append(w.split.Rows, all[i*len(all)/n])
+			w.status.Files = append(w.status.Files, found[i*len(all)/n])
 		}
-		r, err := dataset.NewReader(ctx, c.Config, w.split.Rows, dataset.ReadOptions{MaxLen: maxLen, Batch: len(w.split.Rows)})
-		if err != nil {
-			return nil, err
-		}
+		r := files.NewReader(ctx, w.status.Files, files.ReadOptions{MaxLen: maxLen, Batch: n})
 		defer r.Close()
 		b, err := r.Next()
 		if err == io.EOF {
@@ -257,10 +262,10 @@ func (w *workload) cases(x *extractor, e tfmodel.Engine) []throughput.Case {
 		}
 		return w.volume, errors.Join(running.Wait(), ctx.Err())
 	})}
-	if w.corpus != nil {
+	if w.places != nil {
 		cases = append(cases, throughput.Offline(caseKey(e, x.batch, "yes"), func(ctx context.Context) (throughput.Volume, error) {
 			e.Forget()
-			err := x.run(ctx, w.corpus.Config, []dataset.Split{w.split}, nil, func(int) {}, func(extracted) {})
+			err := x.run(ctx, []dataset.Split{w.split}, []dataset.Status{w.status}, func(int) {}, func(extracted) {})
 			return w.volume, err
 		}))
 	}

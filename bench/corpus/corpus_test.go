@@ -311,7 +311,12 @@ func TestSynthMakesWhatTheIndexSays(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	looks, err := corpus.Check(t.Context())
+	places, err := corpus.OpenFiles(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer places.Close()
+	looks, _, err := corpus.Check(t.Context(), places)
 	if err != nil {
 		t.Fatal(err)
 	}

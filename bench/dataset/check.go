@@ -2,81 +2,98 @@ package dataset
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"path/filepath"
 	"strings"
-	"time"
 
-	"golang.org/x/sync/errgroup"
-
-	"driftbench/internal/regular"
+	"driftbench/bench/files"
 	"driftbench/internal/text"
 )
 
-// Status is the state of the files of a split before any of them is read.
-type Status struct {
-	Dropped  []Dropped         // rows that a Reader would drop, in order
-	Versions []regular.Version // of the file of each row; zero for a dropped row
+// Dropped is a row whose file is left out, together with its label.
+type Dropped struct {
+	Number int // the row's index in what was read or checked
+	Row    Row
+	Reason string // follows the name in a message, such as "is missing"
 }
 
-// Check opens every file of every split without reading it, and returns the
-// status of each split in the order of [Splits.All]. It fails when what is left
-// of a split cannot be measured, see [Corpus.Measurable].
-func (c *Corpus) Check(ctx context.Context) ([]Status, error) {
-	root, err := c.openRoot()
-	if err != nil {
-		return nil, err
+// String returns the message for a terminal: name "x.exe" (line 7) is missing.
+func (d Dropped) String() string {
+	return fmt.Sprintf("name %s (line %d) %s", text.Quote(d.Row.Name), d.Row.Line, d.Reason)
+}
+
+// Places returns the places of the files, absolute.
+func (c *Config) Places() ([]string, error) {
+	places := c.Files
+	if len(places) == 0 {
+		places = []string{c.Root}
 	}
-	defer root.close()
-	var all []Status
-	for _, s := range c.Splits.All() {
-		status, err := check(ctx, root, s.Rows)
+	var all []string
+	for _, p := range places {
+		p, err := filepath.Abs(c.resolve(p)) // the cache wants paths that mean the same everywhere
 		if err != nil {
 			return nil, err
 		}
-		if err := c.Measurable(s, status.Dropped); err != nil {
-			return nil, err
-		}
-		all = append(all, status)
+		all = append(all, p)
 	}
 	return all, nil
 }
 
-func check(ctx context.Context, root *root, rows []Row) (Status, error) {
-	why := make([]refusal, len(rows))
-	s := Status{Versions: make([]regular.Version, len(rows))}
-	g, gctx := errgroup.WithContext(ctx)
-	g.SetLimit(8) // waits for disks and servers, not for processors
-	for i, row := range rows {
-		if gctx.Err() != nil {
-			break
-		}
-		g.Go(func() error {
-			now := time.Now()
-			f, info, err := root.open(row.Path)
-			if err == nil {
-				s.Versions[i] = root.fileSystem.Version(info, now)
-				return f.Close()
-			}
-			if r, ok := errors.AsType[refusal](err); ok {
-				why[i] = r
-				return nil
-			}
-			return err
-		})
+// OpenFiles opens the places of the files. The caller closes them.
+func (c *Config) OpenFiles(ctx context.Context) (*files.Places, error) {
+	places, err := c.Places()
+	if err != nil {
+		return nil, err
 	}
-	if err := g.Wait(); err != nil {
-		return Status{}, err
-	}
-	if err := ctx.Err(); err != nil {
-		return Status{}, err
-	}
-	for i, r := range why {
-		if r != "" {
-			s.Dropped = append(s.Dropped, Dropped{i, rows[i], string(r)})
+	return files.Open(ctx, places, files.Options{AllowOutside: c.AllowOutside, Loose: c.Names == LooseNames})
+}
+
+// Status is the state of the files of a split before any of them is read.
+type Status struct {
+	Files   []files.File // of each row
+	Dropped []Dropped    // rows without a file that can be read, in order
+}
+
+// Find finds the file of every row of every split without reading any, and
+// returns the status of each split in the order of [Splits.All], and warnings, one
+// line each.
+func (c *Corpus) Find(ctx context.Context, places *files.Places) (all []Status, warnings []string, err error) {
+	var names []string
+	for _, s := range c.Splits.All() {
+		for _, r := range s.Rows {
+			names = append(names, r.Path)
 		}
 	}
-	return s, nil
+	found, warnings, err := places.Find(ctx, names)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, s := range c.Splits.All() {
+		status := Status{Files: found[:len(s.Rows):len(s.Rows)]}
+		found = found[len(s.Rows):]
+		for i, f := range status.Files {
+			if f.Reason != "" {
+				status.Dropped = append(status.Dropped, Dropped{i, s.Rows[i], f.Reason})
+			}
+		}
+		all = append(all, status)
+	}
+	return all, warnings, nil
+}
+
+// Check is Find, and fails when what is left of a split cannot be measured, see
+// [Corpus.Measurable].
+func (c *Corpus) Check(ctx context.Context, places *files.Places) (all []Status, warnings []string, err error) {
+	all, warnings, err = c.Find(ctx, places)
+	if err != nil {
+		return nil, nil, err
+	}
+	for i, s := range c.Splits.All() {
+		if err := c.Measurable(s, all[i].Dropped); err != nil {
+			return nil, nil, err
+		}
+	}
+	return all, warnings, nil
 }
 
 // Measurable returns an error when s without the dropped rows cannot be
@@ -86,8 +103,12 @@ func (c *Corpus) Measurable(s Split, dropped []Dropped) error {
 		return nil
 	}
 	if len(dropped) == len(s.Rows) {
+		places, err := c.Places()
+		if err != nil {
+			return err
+		}
 		return fmt.Errorf("dataset: split %q: all %d files are dropped; the first: %v: is root (%s) or trim (%s) in corpus.yaml right?",
-			s.Name, len(dropped), dropped[0], text.Quote(c.RootPath()), text.Quote(c.Trim))
+			s.Name, len(dropped), dropped[0], quoteAll(places), text.Quote(c.Trim))
 	}
 	if s.Name != c.Splits.Fit.Name {
 		return nil

@@ -27,15 +27,13 @@ import (
 type Config struct {
 	Index   string   `yaml:"index"` // path of the index, from the corpus folder
 	Columns Columns  `yaml:"columns"`
-	Root    string   `yaml:"root"` // folder of the files, from the corpus folder
-	Trim    string   `yaml:"trim"` // prefix cut from every name of the index
+	Root    string   `yaml:"-"`     // folder of the files, from the corpus folder
+	Names   Names    `yaml:"names"` // how names match those of files
+	Trim    string   `yaml:"trim"`  // prefix cut from every name of the index
 	Labels  []string `yaml:"labels"`
 	Train   Train    `yaml:"train"`
 	Tests   []Test   `yaml:"tests"` // in time order
 	Seed    uint32   `yaml:"seed"`
-	// Files are the places that hold the files: folders, from the corpus folder. If
-	// not empty, they stand for Root.
-	Files []string `yaml:"files,omitempty" json:",omitempty"`
 	// How the index is read, see [index.Options]. Paths are from the corpus folder.
 	Query      string             `yaml:"query,omitempty" json:",omitempty"`
 	Dates      date.Order         `yaml:"dates,omitempty" json:",omitempty"`
@@ -48,9 +46,40 @@ type Config struct {
 	// it gives them, and nothing is drawn.
 	SplitFile string `yaml:"split"`
 
-	Dir          string `yaml:"-"` // the corpus folder
-	AllowOutside bool   `yaml:"-"` // see Options
+	Dir          string   `yaml:"-"`                   // the corpus folder
+	Files        []string `yaml:"-" json:",omitempty"` // places of the files, from the corpus folder; none is Root alone
+	AllowOutside bool     `yaml:"-"`                   // see Options
 }
+
+// configFile is corpus.yaml, in which root is one place or a list of them.
+type configFile struct {
+	Config `yaml:",inline"`
+	Root   rootList `yaml:"root"`
+}
+
+// rootList is a string or a list of strings.
+type rootList []string
+
+func (r *rootList) UnmarshalYAML(n *yaml.Node) error {
+	if n.Kind == yaml.SequenceNode {
+		return n.Decode((*[]string)(r))
+	}
+	var one string
+	err := n.Decode(&one)
+	*r = rootList{one}
+	return err
+}
+
+// Names says how the names of the index match those of files.
+type Names string
+
+const (
+	// ExactNames match byte for byte.
+	ExactNames Names = ""
+	// LooseNames match where they differ by backslashes for slashes, and by the
+	// Unicode forms NFC and NFD.
+	LooseNames Names = "loose"
+)
 
 // Train is the span that the model and the detectors are made from.
 type Train struct {
@@ -142,14 +171,6 @@ func LoadConfigFile(dir, path string) (Config, error) {
 // IndexPath is the path of the index.
 func (c Config) IndexPath() string { return c.resolve(c.Index) }
 
-// RootPath is the path of the folder that the names of the index are in.
-func (c Config) RootPath() string {
-	if len(c.Files) > 0 {
-		return c.resolve(c.Files[0])
-	}
-	return c.resolve(c.Root)
-}
-
 func (c Config) resolve(path string) string {
 	if filepath.IsAbs(path) {
 		return path
@@ -170,11 +191,19 @@ func parseConfig(b []byte, path string) (Config, error) {
 	if n := fancy(&doc); n != nil {
 		return Config{}, fmt.Errorf("dataset: %s:%d: aliases, merges and keys that are no plain words are not for a corpus.yaml: write the values out", path, n.Line)
 	}
-	c := DefaultConfig()
+	file := configFile{Config: DefaultConfig()}
 	dec = yaml.NewDecoder(bytes.NewReader(b))
 	dec.KnownFields(true)
-	if err := dec.Decode(&c); err != nil && err != io.EOF {
+	if err := dec.Decode(&file); err != nil && err != io.EOF {
 		return Config{}, yamlError(path, err)
+	}
+	c := file.Config
+	switch len(file.Root) {
+	case 0:
+	case 1:
+		c.Root = file.Root[0]
+	default:
+		c.Files = file.Root
 	}
 	if err := c.validate(); err != nil {
 		return Config{}, fmt.Errorf("dataset: %s: %w", path, err)
@@ -228,7 +257,13 @@ func (c *Config) validate() error {
 	if c.Index == "" || c.Root == "" {
 		return errors.New("index and root must not be empty (root: . is the corpus folder)")
 	}
-	for _, s := range append([]string{c.Index, c.Root, c.Columns.Name, c.Columns.Label, c.Columns.FirstSeen, c.Columns.Group, c.SplitFile}, c.Labels...) {
+	if slices.Contains(c.Files, "") {
+		return errors.New("root: a place is empty")
+	}
+	if c.Names != ExactNames && c.Names != LooseNames {
+		return fmt.Errorf("names is %s, want loose, or no such key: names then match byte for byte", text.Quote(string(c.Names)))
+	}
+	for _, s := range append(append([]string{c.Index, c.Root, c.Columns.Name, c.Columns.Label, c.Columns.FirstSeen, c.Columns.Group, c.SplitFile}, c.Labels...), c.Files...) {
 		if !text.Printable(s) { // they appear in messages and reports
 			return fmt.Errorf("%s holds characters that do not print", text.Quote(s))
 		}

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -111,10 +112,19 @@ func TestConfigErrors(t *testing.T) {
 	}
 }
 
+func places(t *testing.T, c Config) []string {
+	t.Helper()
+	all, err := c.Places()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
 func TestLoadConfig(t *testing.T) {
 	dir := t.TempDir()
 	c, err := LoadConfig(dir)
-	if err != nil || c.Dir != dir || c.IndexPath() != filepath.Join(dir, "dataset.csv") || c.RootPath() != dir {
+	if err != nil || c.Dir != dir || c.IndexPath() != filepath.Join(dir, "dataset.csv") || !slices.Equal(places(t, c), []string{dir}) {
 		t.Errorf("without corpus.yaml: %+v, %v", c, err)
 	}
 	if _, err := LoadConfig(filepath.Join(dir, "nowhere")); err == nil || !strings.Contains(err.Error(), "does not exist") {
@@ -124,8 +134,16 @@ func TestLoadConfig(t *testing.T) {
 	if err := os.WriteFile(other, []byte("root: /files\nseed: 7"), 0o644); err != nil {
 		t.Fatal(err)
 	}
+	several := filepath.Join(t.TempDir(), "several.yaml")
+	if err := os.WriteFile(several, []byte("root: [a, /files]\nnames: loose"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	c, err = LoadConfigFile(dir, several)
+	if err != nil || c.Names != LooseNames || !slices.Equal(places(t, c), []string{filepath.Join(dir, "a"), "/files"}) {
+		t.Errorf("two places: %+v, %v", c, err)
+	}
 	c, err = LoadConfigFile(dir, other)
-	if err != nil || c.Seed != 7 || c.RootPath() != "/files" || c.IndexPath() != filepath.Join(dir, "dataset.csv") {
+	if err != nil || c.Seed != 7 || !slices.Equal(places(t, c), []string{"/files"}) || c.IndexPath() != filepath.Join(dir, "dataset.csv") {
 		t.Errorf("another file: %+v, %v", c, err)
 	}
 	if _, err := LoadConfigFile(dir, filepath.Join(dir, "none.yaml")); err == nil {

@@ -1,5 +1,4 @@
-// Package dataset turns a folder of files and an index into time splits, and
-// the splits into bytes.
+// Package dataset turns a folder of files and an index into time splits.
 //
 // A corpus is a folder with an index, dataset.csv (name,label,first_seen and,
 // optionally, group), and optionally a corpus.yaml, see [Config]. The rows whose
@@ -17,9 +16,7 @@
 // first round(share·n) of it, halves to even. So the rows and their order are
 // those of an analysis made with pandas.
 //
-// The files are hostile. They are only ever read: [Reader] takes the first
-// bytes of regular files below the corpus root, and drops, counts and names
-// everything else.
+// The files are found and read by package files.
 package dataset
 
 import (

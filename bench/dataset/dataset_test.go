@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"driftbench/bench/dataset"
+	"driftbench/bench/files"
 )
 
 // makeCorpus writes a corpus of n small files a month and returns its folder.
@@ -44,14 +45,17 @@ func Example() {
 	if err != nil {
 		panic(err)
 	}
-	if _, err := corpus.Check(context.Background()); err != nil {
+	places, err := corpus.OpenFiles(context.Background())
+	if err != nil {
 		panic(err)
 	}
-	for _, split := range corpus.Splits.All() {
-		r, err := dataset.NewReader(context.Background(), corpus.Config, split.Rows, dataset.ReadOptions{MaxLen: 200000, Batch: 32})
-		if err != nil {
-			panic(err)
-		}
+	defer places.Close()
+	status, _, err := corpus.Check(context.Background(), places)
+	if err != nil {
+		panic(err)
+	}
+	for i, split := range corpus.Splits.All() {
+		r := files.NewReader(context.Background(), status[i].Files, files.ReadOptions{MaxLen: 200000, Batch: 32})
 		batch, err := r.Next()
 		if err != nil {
 			panic(err)
@@ -96,6 +100,16 @@ func TestLoad(t *testing.T) {
 	}
 }
 
+func checkFiles(ctx context.Context, c *dataset.Corpus) ([]dataset.Status, error) {
+	places, err := c.OpenFiles(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer places.Close()
+	all, _, err := c.Check(ctx, places)
+	return all, err
+}
+
 func TestCheckDecidesEarly(t *testing.T) {
 	for _, c := range []struct {
 		remove string // glob of the files removed
@@ -124,7 +138,7 @@ func TestCheckDecidesEarly(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		files, err := corpus.Check(t.Context())
+		files, err := checkFiles(t.Context(), corpus)
 		switch {
 		case c.want == "" && (err != nil || len(files) != 5 || len(files[2].Dropped) != 1):
 			t.Errorf("%s: %v, %v", c.remove, files, err)
@@ -143,7 +157,7 @@ func TestCheckDecidesEarly(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := corpus.Check(ctx); err != context.Canceled {
+	if _, err := checkFiles(ctx, corpus); err != context.Canceled {
 		t.Errorf("cancelled: %v", err)
 	}
 }

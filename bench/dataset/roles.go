@@ -18,19 +18,21 @@ import (
 const rolesFile = "roles.csv"
 
 // WriteSplits writes dir/splits/<split>.csv for every split, with the columns
-// name,label,first_seen,path: what a training script reads. path is absolute.
-// It also writes dir/splits/roles.csv, with the columns name,split, for the key
-// split of corpus.yaml. Each file appears whole or not at all.
+// name,label,first_seen,path: what a training script reads. path is absolute: that
+// of the file that [Corpus.Check] has found for the row, or where it would lie in
+// the first place where there is none or status is nil; it is empty for a sample
+// that is no file of its own, such as a member of an archive. WriteSplits also
+// writes dir/splits/roles.csv, with the columns name,split, for the key split of
+// corpus.yaml. Each file appears whole or not at all.
 //
 // The files are data for programs: reading one gives back the very strings of
 // the index, whatever bytes they hold, so nothing guards a spreadsheet against
 // names that look like formulas. Names need not be UTF-8.
-func (c *Corpus) WriteSplits(dir string) error {
-	absRoot, err := filepath.Abs(c.RootPath())
+func (c *Corpus) WriteSplits(dir string, status []Status) error {
+	places, err := c.Places()
 	if err != nil {
 		return fmt.Errorf("dataset: writing the splits: %w", err)
 	}
-	root := root{dir: absRoot}
 	dir = filepath.Join(dir, "splits")
 	write := func(file string, records [][]string) error {
 		return atomicfile.Write(filepath.Join(dir, file), func(w io.Writer) error {
@@ -38,10 +40,17 @@ func (c *Corpus) WriteSplits(dir string) error {
 		})
 	}
 	roles := [][]string{{"name", "split"}}
-	for _, s := range c.Splits.All() {
+	for i, s := range c.Splits.All() {
 		records := [][]string{{"name", "label", "first_seen", "path"}}
-		for _, r := range s.Rows {
-			records = append(records, []string{r.Name, r.Label, r.FirstSeen, root.path(r.Path)})
+		for j, r := range s.Rows {
+			path := r.Path
+			if !filepath.IsAbs(path) {
+				path = filepath.Join(places[0], path)
+			}
+			if status != nil && status[i].Files[j].Reason == "" {
+				path = status[i].Files[j].Path()
+			}
+			records = append(records, []string{r.Name, r.Label, r.FirstSeen, path})
 			roles = append(roles, []string{r.Name, s.Name})
 		}
 		if err := write(s.Name+".csv", records); err != nil {

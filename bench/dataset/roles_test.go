@@ -31,7 +31,7 @@ func TestWriteSplits(t *testing.T) {
 	}
 	out := t.TempDir()
 	for range 2 { // the second time over the first
-		if err := c.WriteSplits(out); err != nil {
+		if err := c.WriteSplits(out, nil); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -74,7 +74,7 @@ func TestWriteSplitsFails(t *testing.T) {
 	if err := os.MkdirAll(filepath.Join(out, "splits", "2018-Q1.csv", "x"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := c.WriteSplits(out); err == nil || !strings.Contains(err.Error(), `writing split "2018-Q1"`) {
+	if err := c.WriteSplits(out, nil); err == nil || !strings.Contains(err.Error(), `writing split "2018-Q1"`) {
 		t.Errorf("error %v", err)
 	}
 	left, err := os.ReadDir(filepath.Join(out, "splits"))
@@ -122,7 +122,7 @@ func frozenCorpus(t *testing.T) (dir, index string, splits dataset.Splits) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := c.WriteSplits(dir); err != nil {
+	if err := c.WriteSplits(dir, nil); err != nil {
 		t.Fatal(err)
 	}
 	writeCorpus(t, dir, index, "split: splits/roles.csv")

@@ -47,7 +47,7 @@ func addCorpus(cmd *cobra.Command, o *bench.Options) {
 	d := &o.Dataset
 	fl.StringVar(&o.Corpus, "corpus", "", "`DIR` with dataset.csv and, optionally, corpus.yaml")
 	fl.StringVar(&d.Index, "index", "", "`FILE` of the index: CSV, TSV, JSON Lines, SQLite or Parquet; its form is told by its columns")
-	fl.StringArrayVar(&d.Files, "files", nil, "`PLACE` that holds the files; may be repeated")
+	fl.StringArrayVar(&d.Files, "files", nil, "`PLACE` of the files in place of root: a folder; may be repeated, the first that has a file serves it")
 	fl.StringVar(&d.ConfigFile, "config", "", "read this `FILE` as the corpus.yaml")
 	fl.StringVar(&d.ConfigFile, "corpus-config", "", "the older name of --config, `FILE`")
 	fl.MarkHidden("corpus-config")
@@ -55,7 +55,7 @@ func addCorpus(cmd *cobra.Command, o *bench.Options) {
 	fl.StringVar(&d.GroupsFrom, "groups-from", "", "such a `FILE` whose families are the groups of the files")
 	fl.StringVar(&d.Query, "query", "", "`SELECT` whose rows are the index, of an SQLite database")
 	fl.Float64Var(&d.SkipBad, "skip-bad", 0, "`SHARE` of the index that may be left out because it cannot be read")
-	fl.BoolVar(&d.AllowOutside, "allow-outside", false, "read files whose names or links lead out of the corpus root")
+	fl.BoolVar(&d.AllowOutside, "allow-outside", false, "read files whose names or links lead out of their place")
 	cmd.PreRunE = func(*cobra.Command, []string) error {
 		if !(d.SkipBad >= 0 && d.SkipBad < 1) { // so written to catch NaN
 			return usagef("--skip-bad %v: want a share from 0 to less than 1", d.SkipBad)

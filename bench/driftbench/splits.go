@@ -19,7 +19,7 @@ key split of corpus.yaml, later runs use these very splits, whatever rows the
 index gains or loses.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := bench.WriteSplits(o)
+			c, err := bench.WriteSplits(cmd.Context(), o)
 			if err != nil {
 				return err
 			}

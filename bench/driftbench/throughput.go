@@ -15,7 +15,7 @@ import (
 )
 
 func (a *app) throughputCommand() *cobra.Command {
-	o := bench.ThroughputOptions{Options: a.options()}
+	o := bench.ThroughputOptions{Options: a.options(), Files: 64}
 	cmd := &cobra.Command{
 		Use:   "throughput --model DIR --out DIR",
 		Short: "Time engines and devices over batch sizes, and compare CPU with GPU",

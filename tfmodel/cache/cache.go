@@ -57,9 +57,16 @@ type Key = [sha256.Size]byte
 // File is the file that bytes were read from. A file whose version is not known
 // is not stored.
 type File struct {
-	Path    string // absolute
+	Path    string // absolute, or another name that stands for the file in every run
 	Head    int    // most bytes that are read of it
 	Version regular.Version
+	Stored  // what is stored of it by [Cache.Run]
+}
+
+// Stored is what the store has of a file.
+type Stored struct {
+	Size int64 // length of the content, which for a packed file is not that of the file
+	Form int64 // how the file is packed, in the caller's numbers
 }
 
 // name is the file as the store has it.
@@ -177,14 +184,15 @@ func (c *Cache) Empty() bool {
 
 // Lookup is Get for files that may not have to be read. It sets the rows of dst
 // of the files whose versions are those that [Cache.Run] was last given, and
-// whose outputs are stored. It returns the keys of these files, and the numbers
-// of the other files, ascending; what their keys and rows hold is undefined.
+// whose outputs are stored. It returns the keys of these files, sets their Stored,
+// and returns the numbers of the other files, ascending; what their keys and rows
+// hold is undefined.
 func (c *Cache) Lookup(dst [][]float32, files []File) (keys []Key, missing []int) {
 	keys = make([]Key, len(files))
 	missing = c.get(dst, len(files), func(row int) (Key, bool) {
 		f := files[row]
 		known, ok := c.store.files[f.name()]
-		keys[row] = known.key
+		keys[row], files[row].Stored = known.key, known.Stored
 		return known.key, ok && f.Version.Known() && f.Version == known.version
 	})
 	return keys, missing
@@ -281,7 +289,7 @@ func (c *Cache) block(keys []Key, rows [][]float32, files []File, fileKeys []Key
 	}
 	newFiles := make(map[Key]fileState)
 	for i, f := range files {
-		if state := (fileState{f.Version, fileKeys[i]}); f.Version.Known() && c.store.files[f.name()] != state {
+		if state := (fileState{f.Version, f.Stored, fileKeys[i]}); f.Version.Known() && c.store.files[f.name()] != state {
 			newFiles[f.name()] = state
 		}
 	}

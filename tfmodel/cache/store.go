@@ -25,7 +25,8 @@ import (
 //	header  magic 22, id 16, end 8, digest 16
 //	block   size of head 8, size of rows 8, digest 16, head, rows
 //	head    time 8, number of keys 4, number of files 4, keys 32 each,
-//	        files of name 32, version 40 and key 32 each, scope in JSON
+//	        files of name 32, version 40, size 8, form 8 and key 32 each,
+//	        scope in JSON
 //	rows    for each key digest 16, values 4 each
 //
 // A batch is one block. It is written behind the end and synced before the end
@@ -35,12 +36,12 @@ import (
 // scope, key and values of a row. The id is random: it tells the store from
 // another that took its name.
 const (
-	magic      = "driftbench features 2\n"
+	magic      = "driftbench features 3\n"
 	digestSize = 16
 	headerSize = len(magic) + 16 + 8 + digestSize
 	prefixSize = 8 + 8 + digestSize // of a block
 	keySize    = len(Key{})
-	fileSize   = keySize + 8*len(regular.Version{}) + keySize
+	fileSize   = keySize + 8*len(regular.Version{}) + 16 + keySize
 	// mostHead bounds the head of a block that is read, in bytes: that of a batch of
 	// 480,000 files.
 	mostHead = 64 << 20
@@ -84,7 +85,8 @@ type rows struct {
 // how much of it is read.
 type fileState struct {
 	version regular.Version
-	key     Key
+	Stored
+	key Key
 }
 
 // offset returns where the row of a key of the one scope lies in the file.
@@ -312,6 +314,7 @@ func (s *store) readBlock(file *os.File, left int64) error {
 		for i := range f.version {
 			f.version[i] = int64(order.Uint64(fileBytes[keySize+8*i:]))
 		}
+		f.Size, f.Form = int64(order.Uint64(fileBytes[fileSize-keySize-16:])), int64(order.Uint64(fileBytes[fileSize-keySize-8:]))
 		s.files[Key(fileBytes)] = f
 	}
 	if s.only != "" && s.only != string(name) {
@@ -350,6 +353,8 @@ func encodeBlock(used int64, scope []byte, keys []Key, rows []byte, files map[Ke
 		for _, x := range f.version {
 			b = order.AppendUint64(b, uint64(x))
 		}
+		b = order.AppendUint64(b, uint64(f.Size))
+		b = order.AppendUint64(b, uint64(f.Form))
 		b = append(b, f.key[:]...)
 	}
 	b = append(b, scope...)

@@ -1,4 +1,4 @@
-package dataset
+package files
 
 import (
 	"cmp"
@@ -23,18 +23,23 @@ type ReadOptions struct {
 	Readers int // files read at a time; 0 means 4
 }
 
-// Batch holds successive rows with the first bytes of their files. Dropped rows
-// are left out, so any batch can be shorter than ReadOptions.Batch; none is
-// empty.
+// Dropped is a file that is left out.
+type Dropped struct {
+	Number int    // of the file in what was read
+	Reason string // follows the name in a message, such as "is missing"
+}
+
+// Batch holds successive files with their first bytes. Dropped files are left
+// out, so any batch can be shorter than ReadOptions.Batch; none is empty.
 type Batch struct {
-	Rows    []int               // row numbers in what the Reader was given, ascending
+	Rows    []int               // numbers of the files in what the Reader was given, ascending
 	Files   [][]byte            // the first MaxLen bytes of each file, not padded
 	SHA256  [][sha256.Size]byte // of Files, that is of the bytes the model sees
 	Size    []int64             // length of each whole file
 	Version []regular.Version   // of each file as it was read
 
 	reader  *Reader
-	first   int // row number of slots[0]
+	first   int // number of the file of slots[0]
 	slots   []slot
 	slab    []byte
 	pending atomic.Int32
@@ -42,7 +47,7 @@ type Batch struct {
 	inUse   bool
 }
 
-// slot is the result of reading one row of a batch.
+// slot is the result of reading one file of a batch.
 type slot struct {
 	data    []byte
 	sum     [sha256.Size]byte
@@ -55,18 +60,16 @@ type slot struct {
 // Files must not be used after. Releasing a batch twice panics.
 func (b *Batch) Release() {
 	if !b.inUse {
-		panic("dataset: batch released twice")
+		panic("files: batch released twice")
 	}
 	b.inUse = false
 	b.reader.free <- b
 }
 
-// Reader reads the files of some rows in batches, in order, ahead of their
-// use. Memory is bounded by ReadOptions.Ahead+1 batches: those handed out and
+// Reader reads files in batches, in order, ahead of their use. Memory is bounded by ReadOptions.Ahead+1 batches: those handed out and
 // not released count, so a caller that keeps more waits for itself.
 type Reader struct {
-	rows    []Row
-	root    *root
+	files   []File
 	free    chan *Batch
 	ordered chan *Batch // in order; their files may still be being read
 	err     error       // sticky
@@ -83,12 +86,13 @@ type task struct {
 	slot  int
 }
 
-// NewReader starts to read the files of rows. It panics if MaxLen or Batch is
-// not positive or another option is negative. The reader stops when ctx is done;
-// it must be closed.
-func NewReader(ctx context.Context, cfg Config, rows []Row, opt ReadOptions) (*Reader, error) {
+// NewReader starts to read files that [Places.Find] has found; those that it has
+// not are dropped. The places must stay open until the reader is closed. It panics
+// if MaxLen or Batch is not positive or another option is negative. The reader
+// stops when ctx is done; it must be closed.
+func NewReader(ctx context.Context, files []File, opt ReadOptions) *Reader {
 	if opt.MaxLen <= 0 || opt.Batch <= 0 || opt.Ahead < 0 || opt.Readers < 0 {
-		panic(fmt.Sprintf("dataset: reader options %+v", opt))
+		panic(fmt.Sprintf("files: reader options %+v", opt))
 	}
 	if opt.Ahead == 0 {
 		opt.Ahead = 2
@@ -96,18 +100,13 @@ func NewReader(ctx context.Context, cfg Config, rows []Row, opt ReadOptions) (*R
 	if opt.Readers == 0 {
 		opt.Readers = 4
 	}
-	root, err := cfg.openRoot()
-	if err != nil {
-		return nil, err
-	}
 	r := &Reader{
-		rows:    rows,
-		root:    root,
+		files:   files,
 		free:    make(chan *Batch, opt.Ahead+1),
 		ordered: make(chan *Batch, opt.Ahead+1),
 	}
 	r.ctx, r.cancel = context.WithCancel(ctx)
-	size := min(opt.Batch, len(rows))
+	size := min(opt.Batch, len(files))
 	for range opt.Ahead + 1 {
 		r.free <- &Batch{
 			reader: r,
@@ -125,14 +124,14 @@ func NewReader(ctx context.Context, cfg Config, rows []Row, opt ReadOptions) (*R
 			}
 		})
 	}
-	return r, nil
+	return r
 }
 
-// schedule hands out the rows in order. It waits for released batches, so at
+// schedule hands out the files in order. It waits for released batches, so at
 // most Ahead+1 are in use at a time.
 func (r *Reader) schedule(tasks chan<- task) {
 	defer close(tasks)
-	for first := 0; first < len(r.rows); {
+	for first := 0; first < len(r.files); {
 		var b *Batch
 		select {
 		case b = <-r.free:
@@ -140,7 +139,7 @@ func (r *Reader) schedule(tasks chan<- task) {
 			return
 		}
 		b.first = first
-		b.slots = b.slots[:min(cap(b.slots), len(r.rows)-first)]
+		b.slots = b.slots[:min(cap(b.slots), len(r.files)-first)]
 		b.pending.Store(int32(len(b.slots)))
 		first += len(b.slots)
 		r.ordered <- b // never blocks: its capacity is the number of batches
@@ -158,8 +157,14 @@ func (r *Reader) schedule(tasks chan<- task) {
 func (r *Reader) read(t task, maxLen int) {
 	b, s := t.batch, &t.batch.slots[t.slot]
 	buf := b.slab[t.slot*maxLen : (t.slot+1)*maxLen]
-	n, size, version, err := r.root.readHead(buf, r.rows[b.first+t.slot].Path)
-	*s = slot{data: buf[:n:n], size: size, version: version, err: err}
+	var c content
+	var err error
+	if f := &r.files[b.first+t.slot]; f.in == nil {
+		err = refusal(f.Reason)
+	} else {
+		c, err = f.in.read(r.ctx, f, buf)
+	}
+	*s = slot{data: buf[:c.n:c.n], size: c.size, version: c.version, err: err}
 	if err == nil {
 		s.sum = sha256.Sum256(s.data)
 	}
@@ -216,7 +221,7 @@ func (r *Reader) fill(b *Batch) error {
 	for i, s := range b.slots {
 		row := b.first + i
 		if why, ok := errors.AsType[refusal](s.err); ok {
-			r.dropped = append(r.dropped, Dropped{row, r.rows[row], string(why)})
+			r.dropped = append(r.dropped, Dropped{row, string(why)})
 			continue
 		}
 		if s.err != nil {
@@ -231,34 +236,32 @@ func (r *Reader) fill(b *Batch) error {
 	return nil
 }
 
-// Dropped returns the rows that Next has left out so far, in order.
+// Dropped returns the files that Next has left out so far, in order.
 func (r *Reader) Dropped() []Dropped { return r.dropped }
 
 // Close stops the reader and waits for the files that are being read.
 func (r *Reader) Close() {
 	r.cancel()
 	r.wg.Wait()
-	r.root.close()
 }
 
-// Digests returns the SHA-256 of the whole file of each row, and the rows whose
-// file cannot be read, in order; their digests are zero. It reads the files to
-// their ends, several at a time, and calls progress with the number of files done.
-func (c *Config) Digests(ctx context.Context, rows []Row, progress func(int)) (sums [][sha256.Size]byte, dropped []Dropped, err error) {
-	root, err := c.openRoot()
-	if err != nil {
-		return nil, nil, err
-	}
-	defer root.close()
-	sums, why := make([][sha256.Size]byte, len(rows)), make([]refusal, len(rows))
+// Digests returns the SHA-256 of the whole of each file, and those that cannot be
+// read, in order; their digests are zero. It reads the files to their ends,
+// several at a time, and calls progress with the number of files done.
+func Digests(ctx context.Context, files []File, progress func(int)) (sums [][sha256.Size]byte, dropped []Dropped, err error) {
+	sums, why := make([][sha256.Size]byte, len(files)), make([]refusal, len(files))
 	g, reading := errgroup.WithContext(ctx)
 	g.SetLimit(4)
-	for i, row := range rows {
+	for i := range files {
 		if reading.Err() != nil {
 			break
 		}
 		g.Go(func() (err error) {
-			sums[i], err = root.digest(reading, row.Path)
+			if f := &files[i]; f.in == nil {
+				err = refusal(f.Reason)
+			} else {
+				sums[i], err = f.in.digest(reading, f)
+			}
 			progress(1)
 			if errors.As(err, &why[i]) {
 				return nil
@@ -271,46 +274,8 @@ func (c *Config) Digests(ctx context.Context, rows []Row, progress func(int)) (s
 	}
 	for i, r := range why {
 		if r != "" {
-			dropped = append(dropped, Dropped{i, rows[i], string(r)})
+			dropped = append(dropped, Dropped{i, string(r)})
 		}
 	}
 	return sums, dropped, nil
-}
-
-// digest returns the SHA-256 of the whole file of that name.
-func (r *root) digest(ctx context.Context, name string) (sum [sha256.Size]byte, err error) {
-	f, before, err := r.open(name)
-	if err != nil {
-		return sum, err
-	}
-	defer f.Close()
-	h := sha256.New()
-	n, err := io.Copy(h, untilDone{ctx, io.LimitReader(f, before.Size())})
-	if ctx.Err() != nil {
-		return sum, ctx.Err()
-	}
-	if err != nil {
-		return sum, refuse(err)
-	}
-	after, err := f.Stat()
-	if err != nil {
-		return sum, refuse(err)
-	}
-	if n != before.Size() || after.Size() != before.Size() || !after.ModTime().Equal(before.ModTime()) {
-		return sum, changed
-	}
-	return [sha256.Size]byte(h.Sum(nil)), nil
-}
-
-// untilDone is a reader that ends with the error of a context.
-type untilDone struct {
-	ctx context.Context
-	io.Reader
-}
-
-func (r untilDone) Read(p []byte) (int, error) {
-	if err := r.ctx.Err(); err != nil {
-		return 0, err
-	}
-	return r.Reader.Read(p)
 }

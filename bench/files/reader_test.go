@@ -1,4 +1,4 @@
-package dataset
+package files
 
 import (
 	"bytes"
@@ -22,18 +22,55 @@ import (
 	"driftbench/internal/fuzzing"
 )
 
-// readAll reads every batch and returns rows, first bytes and sizes.
-func readAll(t *testing.T, cfg Config, rows []Row, opt ReadOptions) (order []int, files [][]byte, sizes []int64, dropped []Dropped) {
+// find opens places and finds the files of names in them.
+func find(t testing.TB, opt Options, places []string, names ...string) []File {
 	t.Helper()
-	r, err := NewReader(t.Context(), cfg, rows, opt)
+	p, err := Open(t.Context(), places, opt)
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(p.Close)
+	found, warnings, err := p.Find(t.Context(), names)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, w := range warnings {
+		t.Log(w)
+	}
+	return found
+}
+
+// write makes a file with its folders.
+func write(t testing.TB, path string, content []byte) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, content, 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// numbered makes n small files and returns their names.
+func numbered(t testing.TB, dir string, n int) []string {
+	names := make([]string, n)
+	for i := range names {
+		names[i] = fmt.Sprintf("d/%04d", i)
+		write(t, filepath.Join(dir, names[i]), []byte("x"))
+	}
+	return names
+}
+
+// readAll reads every batch and returns the numbers of the files, their first
+// bytes and their sizes.
+func readAll(t *testing.T, found []File, opt ReadOptions) (order []int, contents [][]byte, sizes []int64, dropped []Dropped) {
+	t.Helper()
+	r := NewReader(t.Context(), found, opt)
 	defer r.Close()
 	for {
 		b, err := r.Next()
 		if err == io.EOF {
-			return order, files, sizes, r.Dropped()
+			return order, contents, sizes, r.Dropped()
 		}
 		if err != nil {
 			t.Fatal(err)
@@ -43,7 +80,7 @@ func readAll(t *testing.T, cfg Config, rows []Row, opt ReadOptions) (order []int
 		}
 		for i, data := range b.Files {
 			order = append(order, b.Rows[i])
-			files = append(files, bytes.Clone(data))
+			contents = append(contents, bytes.Clone(data))
 			sizes = append(sizes, b.Size[i])
 			if sha256.Sum256(data) != b.SHA256[i] {
 				t.Errorf("row %d: SHA256 is not of the bytes in the batch", b.Rows[i])
@@ -54,34 +91,34 @@ func readAll(t *testing.T, cfg Config, rows []Row, opt ReadOptions) (order []int
 }
 
 func TestReader(t *testing.T) {
-	cfg := DefaultConfig()
-	cfg.Dir = t.TempDir()
-	rows := rowsOf("2017-01", 101)
+	dir := t.TempDir()
+	names := numbered(t, dir, 101)
 	var want [][]byte
-	for i, r := range rows {
+	for i, name := range names {
 		content := bytes.Repeat([]byte{byte(i + 1)}, 1+i*37%400)
-		write(t, filepath.Join(cfg.Dir, r.Name), content)
+		write(t, filepath.Join(dir, name), content)
 		want = append(want, content)
 	}
+	found := find(t, Options{}, []string{dir}, names...)
 	for _, opt := range []ReadOptions{
 		{MaxLen: 200, Batch: 8},
 		{MaxLen: 200, Batch: 1, Ahead: 1, Readers: 1},
 		{MaxLen: 1000, Batch: 1000, Ahead: 5, Readers: 16},
 		{MaxLen: 1, Batch: 7},
 	} {
-		order, files, sizes, dropped := readAll(t, cfg, rows, opt)
-		if len(order) != len(rows) || len(dropped) != 0 {
-			t.Fatalf("%+v: %d rows, dropped %v", opt, len(order), dropped)
+		order, contents, sizes, dropped := readAll(t, found, opt)
+		if len(order) != len(names) || len(dropped) != 0 {
+			t.Fatalf("%+v: %d files, dropped %v", opt, len(order), dropped)
 		}
 		for i := range order {
 			head := want[i][:min(opt.MaxLen, len(want[i]))]
-			if order[i] != i || !bytes.Equal(files[i], head) || sizes[i] != int64(len(want[i])) {
-				t.Fatalf("%+v: place %d has row %d, %d bytes of %d", opt, i, order[i], len(files[i]), sizes[i])
+			if order[i] != i || !bytes.Equal(contents[i], head) || sizes[i] != int64(len(want[i])) {
+				t.Fatalf("%+v: place %d has file %d, %d bytes of %d", opt, i, order[i], len(contents[i]), sizes[i])
 			}
 		}
 	}
-	if order, _, _, dropped := readAll(t, cfg, nil, ReadOptions{MaxLen: 1, Batch: 1}); order != nil || dropped != nil {
-		t.Errorf("no rows: %v, %v", order, dropped)
+	if order, _, _, dropped := readAll(t, nil, ReadOptions{MaxLen: 1, Batch: 1}); order != nil || dropped != nil {
+		t.Errorf("no files: %v, %v", order, dropped)
 	}
 }
 
@@ -125,7 +162,7 @@ func hostile(t *testing.T, dir string) (names, reasons []string) {
 		must(os.Symlink(target, filepath.Join(dir, "link-"+name)))
 	}
 	must(os.Symlink(filepath.Dir(outside), filepath.Join(dir, "link-folder")))
-	add("link-folder/outside", "leads out of the root by a symbolic link")
+	add("link-folder/outside", string(leads))
 	must(os.Link(filepath.Join(dir, "good"), filepath.Join(dir, "hard")))
 	add("hard", "")
 	if syscall.Mknod(filepath.Join(dir, "device"), syscall.S_IFCHR|0o666, 1<<8|5) == nil { // root alone makes devices
@@ -137,9 +174,9 @@ func hostile(t *testing.T, dir string) (names, reasons []string) {
 	}
 	add("gone\u202e\u009b2J", "is missing")
 	add("link-in", "")
-	add("link-out", "leads out of the root by a symbolic link")
-	add("link-up", "leads out of the root by a symbolic link")
-	add("link-zero", "leads out of the root by a symbolic link")
+	add("link-out", string(leads))
+	add("link-up", "") // out and in again
+	add("link-zero", string(leads))
 	add("link-loop", "cannot be read: too many levels of symbolic links")
 	if os.Getuid() != 0 { // root reads everything
 		write(t, filepath.Join(dir, "secret"), []byte("s"))
@@ -150,71 +187,64 @@ func hostile(t *testing.T, dir string) (names, reasons []string) {
 }
 
 func TestReaderDrops(t *testing.T) {
-	cfg := DefaultConfig()
-	cfg.Dir = t.TempDir()
-	names, reasons := hostile(t, cfg.Dir)
-	rows := named(names...)
-	order, _, _, dropped := readAll(t, cfg, rows, ReadOptions{MaxLen: 100, Batch: 3})
+	dir := t.TempDir()
+	names, reasons := hostile(t, dir)
+	found := find(t, Options{}, []string{dir}, names...)
+	order, _, _, dropped := readAll(t, found, ReadOptions{MaxLen: 100, Batch: 3})
 	var kept []int
 	var want []Dropped
 	for i, reason := range reasons {
 		if reason == "" {
 			kept = append(kept, i)
 		} else {
-			want = append(want, Dropped{i, rows[i], reason})
+			want = append(want, Dropped{i, reason})
+		}
+		if found[i].Reason != reason { // Find decides the same without reading
+			t.Errorf("%q is found as %q, want %q", names[i], found[i].Reason, reason)
 		}
 	}
 	if !reflect.DeepEqual(order, kept) {
-		t.Errorf("rows %v, want %v", order, kept)
+		t.Errorf("files %v, want %v", order, kept)
 	}
 	if !reflect.DeepEqual(dropped, want) {
-		t.Errorf("dropped\n%q, want\n%q", dropped, want)
-	}
-	// Check decides the same without reading.
-	c := Corpus{Config: cfg, Splits: Splits{In: Split{Span{Name: "a"}, rows}}}
-	files, err := c.Check(t.Context())
-	if err != nil || len(files) != 2 || !reflect.DeepEqual(files[1].Dropped, want) {
-		t.Errorf("check\n%v, %v, want\n%q", files, err, want)
+		t.Errorf("dropped\n%v, want\n%v", dropped, want)
 	}
 	for _, d := range dropped {
-		if !fuzzing.IsLine(d.String()) || !strings.Contains(d.String(), d.Reason) {
-			t.Errorf("%q", d.String())
+		if !fuzzing.IsLine(d.Reason) {
+			t.Errorf("%q", d.Reason)
 		}
 	}
 }
 
 func TestReaderAllowOutside(t *testing.T) {
-	cfg := DefaultConfig()
-	cfg.Dir = t.TempDir()
-	cfg.Root = "root"
-	cfg.AllowOutside = true
-	write(t, filepath.Join(cfg.Dir, "beside"), []byte("beside"))
-	write(t, filepath.Join(cfg.Dir, "root", "in"), []byte("in"))
+	dir := t.TempDir()
+	root := filepath.Join(dir, "root")
+	write(t, filepath.Join(dir, "beside"), []byte("beside"))
+	write(t, filepath.Join(root, "in"), []byte("in"))
 	for name, target := range map[string]string{"link": "../beside", "device": "/dev/zero"} {
-		if err := os.Symlink(target, filepath.Join(cfg.Dir, "root", name)); err != nil {
+		if err := os.Symlink(target, filepath.Join(root, name)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	rows := named("in", "../beside", filepath.Join(cfg.Dir, "beside"), "link", "device")
-	_, files, _, dropped := readAll(t, cfg, rows, ReadOptions{MaxLen: 100, Batch: 10})
-	if got := fmt.Sprintf("%s", files); got != "[in beside beside beside]" {
+	found := find(t, Options{AllowOutside: true}, []string{root}, "in", "../beside", filepath.Join(dir, "beside"), "link", "device")
+	_, contents, _, dropped := readAll(t, found, ReadOptions{MaxLen: 100, Batch: 10})
+	if got := fmt.Sprintf("%s", contents); got != "[in beside beside beside]" {
 		t.Errorf("files %s", got)
 	}
-	if want := []Dropped{{4, rows[4], "is a device"}}; !reflect.DeepEqual(dropped, want) {
-		t.Errorf("dropped %q", dropped)
+	if want := []Dropped{{4, "is a device"}}; !reflect.DeepEqual(dropped, want) {
+		t.Errorf("dropped %v", dropped)
 	}
 }
 
 // 10 GB without a block on the disk cost the first MaxLen bytes.
 func TestReaderSparse(t *testing.T) {
-	cfg := DefaultConfig()
-	cfg.Dir = t.TempDir()
-	write(t, filepath.Join(cfg.Dir, "sparse"), []byte("MZ"))
-	if err := os.Truncate(filepath.Join(cfg.Dir, "sparse"), 10<<30); err != nil {
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "sparse"), []byte("MZ"))
+	if err := os.Truncate(filepath.Join(dir, "sparse"), 10<<30); err != nil {
 		t.Skip(err)
 	}
 	start := time.Now()
-	_, files, sizes, _ := readAll(t, cfg, named("sparse"), ReadOptions{MaxLen: 200_000, Batch: 1})
+	_, files, sizes, _ := readAll(t, find(t, Options{}, []string{dir}, "sparse"), ReadOptions{MaxLen: 200_000, Batch: 1})
 	if len(files) != 1 || len(files[0]) != 200_000 || !bytes.HasPrefix(files[0], []byte("MZ\x00")) || sizes[0] != 10<<30 {
 		t.Errorf("sizes %v", sizes)
 	}
@@ -247,7 +277,7 @@ func TestReadUnchanged(t *testing.T) {
 		for _, maxLen := range []int{100, 1000, 5000} {
 			path := filepath.Join(t.TempDir(), "f")
 			write(t, path, bytes.Repeat([]byte{7}, 1000))
-			r := root{dir: filepath.Dir(path)}
+			r := folder{dir: filepath.Dir(path)}
 			f, info, err := r.open("f")
 			if err != nil {
 				t.Fatal(err)
@@ -269,9 +299,9 @@ func TestReadUnchanged(t *testing.T) {
 }
 
 func TestRefuseKeepsFailures(t *testing.T) {
-	for _, errno := range []syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM} {
-		err := refuse(&fs.PathError{Op: "open", Path: "x", Err: errno})
-		if _, dropped := errors.AsType[refusal](err); dropped || !errors.Is(err, errno) {
+	for _, errno := range []syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.EIO, syscall.ESTALE, syscall.ETIMEDOUT} {
+		err := refuse(&fs.PathError{Op: "open", Path: "x", Err: errno}, "x")
+		if isRefusal(err) || !errors.Is(err, errno) {
 			t.Errorf("%v became %v", errno, err)
 		}
 	}
@@ -279,18 +309,11 @@ func TestRefuseKeepsFailures(t *testing.T) {
 
 // No more than Ahead+1 batches are ever under way.
 func TestReaderIsBounded(t *testing.T) {
-	cfg := DefaultConfig()
-	cfg.Dir = t.TempDir()
-	rows := rowsOf("2017-01", 50)
-	for _, r := range rows {
-		write(t, filepath.Join(cfg.Dir, r.Name), []byte("x"))
-	}
+	dir := t.TempDir()
+	found := find(t, Options{}, []string{dir}, numbered(t, dir, 50)...)
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
-	r, err := NewReader(ctx, cfg, rows, ReadOptions{MaxLen: 10, Batch: 5, Ahead: 3})
-	if err != nil {
-		t.Fatal(err)
-	}
+	r := NewReader(ctx, found, ReadOptions{MaxLen: 10, Batch: 5, Ahead: 3})
 	defer r.Close()
 	for range 4 {
 		if _, err := r.Next(); err != nil {
@@ -303,19 +326,12 @@ func TestReaderIsBounded(t *testing.T) {
 }
 
 func TestReaderStops(t *testing.T) {
-	cfg := DefaultConfig()
-	cfg.Dir = t.TempDir()
-	rows := rowsOf("2017-01", 500)
-	for _, r := range rows {
-		write(t, filepath.Join(cfg.Dir, r.Name), []byte("x"))
-	}
+	dir := t.TempDir()
+	found := find(t, Options{}, []string{dir}, numbered(t, dir, 500)...)
 	before := runtime.NumGoroutine()
 	for range 20 {
 		ctx, cancel := context.WithCancel(t.Context())
-		r, err := NewReader(ctx, cfg, rows, ReadOptions{MaxLen: 10, Batch: 5})
-		if err != nil {
-			t.Fatal(err)
-		}
+		r := NewReader(ctx, found, ReadOptions{MaxLen: 10, Batch: 5})
 		b, err := r.Next()
 		if err != nil {
 			t.Fatal(err)
@@ -346,15 +362,11 @@ func TestReaderPanics(t *testing.T) {
 		}()
 		f()
 	}
-	cfg := DefaultConfig()
-	cfg.Dir = t.TempDir()
-	write(t, filepath.Join(cfg.Dir, "a"), []byte("x"))
-	panics("MaxLen 0", func() { NewReader(t.Context(), cfg, nil, ReadOptions{Batch: 1}) })
+	dir := t.TempDir()
+	found := find(t, Options{}, []string{dir}, numbered(t, dir, 1)...)
+	panics("MaxLen 0", func() { NewReader(t.Context(), nil, ReadOptions{Batch: 1}) })
 	panics("a second Release", func() {
-		r, err := NewReader(t.Context(), cfg, named("a"), ReadOptions{MaxLen: 1, Batch: 1})
-		if err != nil {
-			t.Fatal(err)
-		}
+		r := NewReader(t.Context(), found, ReadOptions{MaxLen: 1, Batch: 1})
 		defer r.Close()
 		b, err := r.Next()
 		if err != nil {
@@ -365,40 +377,32 @@ func TestReaderPanics(t *testing.T) {
 	})
 }
 
-func TestReaderRoot(t *testing.T) {
-	cfg := DefaultConfig()
-	cfg.Dir = t.TempDir()
-	if err := syscall.Mkfifo(filepath.Join(cfg.Dir, "pipe"), 0o644); err != nil {
+func TestOpenRefuses(t *testing.T) {
+	dir := t.TempDir()
+	if err := syscall.Mkfifo(filepath.Join(dir, "pipe"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	for root, want := range map[string]string{"none": "set root", "pipe": "is a named pipe, not a folder"} {
-		cfg.Root = root
-		if _, err := NewReader(t.Context(), cfg, nil, ReadOptions{MaxLen: 1, Batch: 1}); err == nil || !strings.Contains(err.Error(), want) {
+	for root, want := range map[string]string{"none": "set root", "pipe": "is a named pipe"} {
+		if _, err := Open(t.Context(), []string{dir, filepath.Join(dir, root)}, Options{}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("root %s: %v", root, err)
 		}
 	}
 }
 
 func BenchmarkReader(b *testing.B) {
-	cfg := DefaultConfig()
-	cfg.Dir = b.TempDir()
-	rows := named("a", "b", "c", "d")
-	for _, r := range rows {
-		if err := os.WriteFile(filepath.Join(cfg.Dir, r.Name), make([]byte, 200_000), 0o644); err != nil {
-			b.Fatal(err)
-		}
+	dir := b.TempDir()
+	found := find(b, Options{}, []string{dir}, numbered(b, dir, 4)...)
+	for _, f := range found {
+		write(b, f.Path(), make([]byte, 200_000))
 	}
-	for len(rows) < 1024 {
-		rows = append(rows, rows[:4]...)
+	for len(found) < 1024 {
+		found = append(found, found[:4]...)
 	}
 	for _, readers := range []int{1, 4} {
 		b.Run(fmt.Sprintf("readers=%d", readers), func(b *testing.B) {
-			b.SetBytes(int64(len(rows)) * 200_000)
+			b.SetBytes(int64(len(found)) * 200_000)
 			for b.Loop() {
-				r, err := NewReader(b.Context(), cfg, rows, ReadOptions{MaxLen: 200_000, Batch: 32, Readers: readers})
-				if err != nil {
-					b.Fatal(err)
-				}
+				r := NewReader(b.Context(), found, ReadOptions{MaxLen: 200_000, Batch: 32, Readers: readers})
 				for {
 					batch, err := r.Next()
 					if err == io.EOF {
@@ -418,7 +422,6 @@ func BenchmarkReader(b *testing.B) {
 func TestDigests(t *testing.T) {
 	dir := t.TempDir()
 	long := strings.Repeat("a long file ", 100000)
-	var rows []Row
 	for name, content := range map[string]string{"long": long, "short": "x", "empty": ""} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o666); err != nil {
 			t.Fatal(err)
@@ -427,31 +430,24 @@ func TestDigests(t *testing.T) {
 	if err := os.Symlink("/etc/passwd", filepath.Join(dir, "out")); err != nil {
 		t.Fatal(err)
 	}
-	for i, name := range []string{"long", "none", "short", "out", "empty"} {
-		rows = append(rows, Row{Name: name, Path: name, Line: i + 2})
-	}
-	c := Config{Dir: dir, Root: "."}
+	found := find(t, Options{}, []string{dir}, "long", "none", "short", "out", "empty")
 	var done atomic.Int32
-	sums, dropped, err := c.Digests(t.Context(), rows, func(n int) { done.Add(int32(n)) })
+	sums, dropped, err := Digests(t.Context(), found, func(n int) { done.Add(int32(n)) })
 	if err != nil {
 		t.Fatal(err)
 	}
 	if sums[0] != sha256.Sum256([]byte(long)) || sums[2] != sha256.Sum256([]byte("x")) || sums[1] != [sha256.Size]byte{} || done.Load() != 5 {
 		t.Errorf("digests %x, %d done", sums, done.Load())
 	}
-	var why []string
-	for _, d := range dropped {
-		why = append(why, d.String())
-	}
-	if got, want := strings.Join(why, "; "), `name "none" (line 3) is missing; name "out" (line 5) leads out of the root by a symbolic link; name "empty" (line 6) is empty`; got != want {
-		t.Errorf("dropped %s, want %s", got, want)
+	if want := []Dropped{{1, "is missing"}, {3, string(leads)}, {4, "is empty"}}; !reflect.DeepEqual(dropped, want) {
+		t.Errorf("dropped %v, want %v", dropped, want)
 	}
 
 	ctx, cancel := context.WithCancel(t.Context())
 	if err := os.Truncate(filepath.Join(dir, "long"), 1<<40); err != nil { // which would take an hour
 		t.Fatal(err)
 	}
-	_, _, err = c.Digests(ctx, []Row{rows[2], rows[0]}, func(int) { cancel() })
+	_, _, err = Digests(ctx, []File{found[2], found[0]}, func(int) { cancel() })
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("interrupted: %v", err)
 	}

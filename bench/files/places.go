@@ -1,0 +1,289 @@
+// Package files finds samples where they lie, and reads their first bytes.
+//
+// A place is a folder. The file of a name is, in this order: the file of that
+// path; or, where the name is a SHA-256, SHA-1 or MD5, a file whose name holds
+// that hash, see [Hash], in any folder of the place: flat, in ab/cd/ as stores
+// that are ordered by hash have it, or elsewhere. The first place that has the
+// file serves it, and in a place the first path, by depth and then by spelling.
+//
+// Files are hostile. They are only ever read: regular files in their places and
+// nothing else. Nothing is written.
+package files
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+
+	"driftbench/internal/regular"
+	"driftbench/internal/text"
+)
+
+// Options are the options of Open.
+type Options struct {
+	AllowOutside bool // names and symbolic links may lead out of a folder
+	Loose        bool // a name may differ from that of its file by backslashes for slashes, and by NFC for NFD
+}
+
+// Places are opened places. All methods are safe for concurrent use.
+type Places struct {
+	opt Options
+	all []place
+}
+
+// place is a store of files.
+type place interface {
+	source
+	fmt.Stringer
+	// find sets the files of s that it has.
+	find(ctx context.Context, s *search) error
+	close()
+}
+
+// source is where the bytes of a file come from.
+type source interface {
+	// id is the file in the cache of features: the same for the same file in every
+	// run.
+	id(f *File) string
+	// read reads the first len(buf) bytes of a file.
+	read(ctx context.Context, f *File, buf []byte) (content, error)
+	// readAll writes the whole file to w.
+	digest(ctx context.Context, f *File) ([32]byte, error)
+}
+
+// content is what was read of a file: n bytes of its size.
+type content struct {
+	n       int
+	size    int64
+	version regular.Version
+}
+
+// File is the file of a name.
+type File struct {
+	Name    string          // that was looked for
+	Reason  string          // why there is no file to read, such as "is missing"; "" if there is one
+	Version regular.Version // of the file when it was found
+
+	in   source // nil if there is Reason
+	path string // in the source
+	size int64  // in the source
+}
+
+// ID names the file in every run; with its version it stands for the bytes that
+// are read.
+func (f *File) ID() string { return f.in.id(f) }
+
+// Path returns the path of a file of the file system, or "" of another.
+func (f *File) Path() string {
+	if in, ok := f.in.(*folder); ok {
+		return in.path(f.path)
+	}
+	return ""
+}
+
+// Open opens the places of samples. The caller closes them.
+func Open(ctx context.Context, places []string, opt Options) (*Places, error) {
+	p := &Places{opt: opt}
+	for _, name := range places {
+		one, err := p.open(name)
+		if err != nil {
+			p.Close()
+			return nil, err
+		}
+		p.all = append(p.all, one)
+	}
+	return p, nil
+}
+
+func (p *Places) open(name string) (place, error) {
+	info, err := os.Stat(name)
+	if err != nil {
+		return nil, fmt.Errorf("files: opening the place of the files: %w: set root in corpus.yaml", err)
+	}
+	if !info.IsDir() {
+		return nil, fmt.Errorf("files: root %s %s, not a folder: set root in corpus.yaml", text.Quote(name), regular.Kind(info.Mode()))
+	}
+	return openFolder(p, name)
+}
+
+// Close closes the places.
+func (p *Places) Close() {
+	for _, one := range p.all {
+		one.close()
+	}
+}
+
+// readers is the number of files that are opened or read at a time. They wait
+// for disks and servers, not for processors.
+const readers = 8
+
+// Find returns the file of each name, and warnings, one line each. Nothing is
+// read but folders. It fails where a place cannot be searched.
+func (p *Places) Find(ctx context.Context, names []string) (found []File, warnings []string, err error) {
+	s := &search{files: make([]File, len(names)), loose: p.opt.Loose, differing: map[string]string{}}
+	for i, name := range names {
+		s.files[i] = File{Name: name, Reason: string(missing)}
+	}
+	for _, one := range p.all {
+		if s.done() {
+			break
+		}
+		if err := one.find(ctx, s); err != nil {
+			return nil, nil, err
+		}
+	}
+	if !s.loose {
+		if err := p.suggest(ctx, s); err != nil {
+			return nil, nil, err
+		}
+	}
+	if err := p.compare(ctx, s); err != nil {
+		return nil, nil, err
+	}
+	if n := len(s.differing); n > 0 {
+		example := s.differing[slices.Min(slices.Collect(maps.Keys(s.differing)))]
+		s.warnings = append(s.warnings, fmt.Sprintf("%d of %d names, hashes, have two files of different lengths, and the first is taken: such as %s", n, len(names), example))
+	}
+	return s.files, s.warnings, nil
+}
+
+// suggest says of names without a file which one would be theirs if backslashes
+// and Unicode forms did not count.
+func (p *Places) suggest(ctx context.Context, s *search) error {
+	return s.each(ctx, func(i int) error {
+		if s.files[i].Reason != string(missing) {
+			return nil
+		}
+		for _, form := range forms(s.files[i].Name) {
+			for _, one := range p.all {
+				if f, ok := one.(*folder); ok {
+					if _, err := f.stat(form); err == nil {
+						s.files[i].Reason = fmt.Sprintf("is missing, but %s is there: set names: loose in corpus.yaml to take it", text.Quote(form))
+						return nil
+					}
+				}
+			}
+		}
+		return nil
+	})
+}
+
+// compare counts the hashes of which a later folder has another file under the
+// same name.
+func (p *Places) compare(ctx context.Context, s *search) error {
+	if len(p.all) < 2 {
+		return nil
+	}
+	differing := make([]string, len(s.files)) // the other file
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(readers)
+	for i := range s.files {
+		f := &s.files[i]
+		if f.in == nil || Hash(f.Name) == "" || f.Path() == "" || gctx.Err() != nil {
+			continue
+		}
+		g.Go(func() error {
+			after := p.all[1+slices.IndexFunc(p.all, func(x place) bool { return source(x) == f.in }):]
+			for _, one := range after {
+				if other, ok := one.(*folder); ok {
+					if info, err := other.stat(f.Name); err == nil && info.Mode().IsRegular() && info.Size() != f.size {
+						differing[i] = other.path(f.Name)
+						return nil
+					}
+				}
+			}
+			return nil
+		})
+	}
+	if err := cmp.Or(g.Wait(), ctx.Err()); err != nil {
+		return err
+	}
+	for i, other := range differing {
+		if other != "" {
+			s.differs(Hash(s.files[i].Name), text.Quote(s.files[i].Path())+" and "+text.Quote(other))
+		}
+	}
+	return nil
+}
+
+// search is a search for the files of names.
+type search struct {
+	files    []File
+	loose    bool
+	warnings []string
+
+	differing map[string]string // the paths of two files of a hash with different lengths
+}
+
+// differs notes two files of a hash that have different lengths.
+func (s *search) differs(hash, pair string) {
+	if s.differing[hash] == "" {
+		s.differing[hash] = pair
+	}
+}
+
+// lacks reports whether file i is not found yet.
+func (s *search) lacks(i int) bool { return s.files[i].in == nil }
+
+func (s *search) done() bool {
+	return !slices.ContainsFunc(s.files, func(f File) bool { return f.in == nil })
+}
+
+// each calls do with the number of each file that is not found yet, several at a
+// time.
+func (s *search) each(ctx context.Context, do func(i int) error) error {
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(readers)
+	for i := range s.files {
+		if gctx.Err() != nil {
+			break
+		}
+		if s.lacks(i) {
+			g.Go(func() error { return do(i) })
+		}
+	}
+	return cmp.Or(g.Wait(), ctx.Err())
+}
+
+// take sets file i to the file at a path of a folder, if it can be read. Else it
+// keeps the reason, unless it has one that says more.
+func (s *search) take(i int, in *folder, path string) error {
+	f, err := in.look(path)
+	if err == nil {
+		f.Name = s.files[i].Name
+		s.files[i] = f
+		return nil
+	}
+	var why refusal
+	if !errors.As(err, &why) {
+		return err
+	}
+	if s.files[i].Reason == string(missing) {
+		s.files[i].Reason = string(why)
+	}
+	return nil
+}
+
+// hashes returns the hashes that name files that are not found, sorted, and how
+// many of these files have no such name.
+func (s *search) hashes() (hashes []string, others int) {
+	for i := range s.files {
+		if !s.lacks(i) {
+			continue
+		}
+		if h := Hash(s.files[i].Name); h != "" {
+			hashes = append(hashes, strings.Clone(h))
+		} else {
+			others++
+		}
+	}
+	slices.Sort(hashes)
+	return slices.Compact(hashes), others
+}
