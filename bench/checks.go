@@ -714,7 +714,7 @@ func (x *extraction) measureShifted(ctx context.Context, e *extractor, fit extra
 			rows, toRead = append(rows, row), append(toRead, x.status[0].Files[at])
 		}
 	}
-	r := files.NewReader(ctx, toRead, files.ReadOptions{MaxLen: e.maxLen, Batch: len(rows)})
+	r := x.places.NewReader(ctx, toRead, files.ReadOptions{MaxLen: e.maxLen, Batch: len(rows)})
 	defer r.Close()
 	b, err := r.Next()
 	if err == io.EOF {

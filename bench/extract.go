@@ -21,6 +21,7 @@ import (
 	"driftbench/bench/dataset"
 	"driftbench/bench/features"
 	"driftbench/bench/files"
+	"driftbench/bench/files/packed"
 	"driftbench/bench/traits"
 	"driftbench/stats"
 	"driftbench/tfmodel"
@@ -125,7 +126,7 @@ func loadCorpus(opt Options) (*dataset.Corpus, error) {
 // that what cannot be measured is known before the model runs. It adds its warnings
 // to those of the corpus.
 func checkCorpus(ctx context.Context, opt Options, c *dataset.Corpus) (places *files.Places, status []dataset.Status, err error) {
-	if places, err = c.OpenFiles(ctx); err != nil {
+	if places, err = c.OpenFiles(ctx, func(line string) { opt.Monitor.log().Info(line) }); err != nil {
 		return nil, nil, err
 	}
 	defer func() {
@@ -227,6 +228,7 @@ func (x *extraction) run(ctx context.Context) (*Manifest, error) {
 	var unmeasurable error
 	var fit extracted
 	list := newTrainingList(x.model)
+	misnamed := misnamed{maxLen: x.model.MaxLen}
 	writing, extracting := errgroup.WithContext(ctx)
 	err = e.run(extracting, splits, x.status, mon.advance, func(s extracted) {
 		said := []any{"split", s.Name, "files", len(s.Rows), "dropped", len(s.dropped), "cached", s.cached}
@@ -246,6 +248,7 @@ func (x *extraction) run(ctx context.Context) (*Manifest, error) {
 			fit = s
 		}
 		man.addSplit(s, split.Span)
+		misnamed.add(s)
 		list.add(s)
 		unmeasurable = cmp.Or(unmeasurable, x.corpus.Measurable(split, s.dropped)) // files may have gone since the check
 		writing.Go(func() error {
@@ -265,10 +268,14 @@ func (x *extraction) run(ctx context.Context) (*Manifest, error) {
 	if unmeasurable != nil {
 		return nil, unmeasurable
 	}
+	if w := misnamed.warning(); w != "" {
+		mon.log().Warn(w)
+		man.Warnings = append(man.Warnings, w)
+	}
 	if err := x.measureShifted(ctx, e, fit); err != nil {
 		return nil, fmt.Errorf("measuring the accuracy with changed bytes: %w", err)
 	}
-	if err := list.search(ctx, mon); err != nil {
+	if err := list.search(ctx, x.places, mon); err != nil {
 		return nil, fmt.Errorf("searching the model's list of training files: %w", err)
 	}
 	man.InUnseen, man.TrainedRows = list.inUnseen, list.rows
@@ -290,7 +297,7 @@ func (x *extraction) run(ctx context.Context) (*Manifest, error) {
 // extractor returns what computes the features. Its engine is opened where the cache
 // has no features of this model, and else when a file is found that has none there.
 func (x *extraction) extractor() (e *extractor, err error) {
-	e = &extractor{engine: x.engine, layers: x.model.Layers, maxLen: x.model.MaxLen}
+	e = &extractor{engine: x.engine, places: x.places, layers: x.model.Layers, maxLen: x.model.MaxLen}
 	if x.model.Shape != nil {
 		e.window = x.model.Shape.Window
 	}
@@ -341,6 +348,7 @@ type runner interface {
 // extractor computes the features of files.
 type extractor struct {
 	engine runner
+	places *files.Places
 	cache  *cache.Cache // nil keeps nothing
 	layers []tfmodel.Layer
 	maxLen int
@@ -364,13 +372,15 @@ func (x *extractor) run(ctx context.Context, splits []dataset.Split, status []da
 	if len(left) == 0 {
 		return nil
 	}
+	file := func(at position) *files.File { return &s.parts[at.part].found[at.row] }
+	slices.SortStableFunc(left, func(a, b position) int { return files.Compare(file(a), file(b), a.part, b.part) })
 	toRead := make([]files.File, len(left))
 	for i, at := range left {
-		toRead[i] = s.parts[at.part].found[at.row]
+		toRead[i] = *file(at)
 	}
 	running, ctx := errgroup.WithContext(ctx)
 	running.SetLimit(2 * inFlight)
-	r := files.NewReader(ctx, toRead, files.ReadOptions{MaxLen: x.maxLen, Batch: x.batch, Ahead: inFlight})
+	r := x.places.NewReader(ctx, toRead, files.ReadOptions{MaxLen: x.maxLen, Batch: x.batch, Ahead: inFlight})
 	defer r.Close()
 	seen := 0 // dropped rows
 	for {
@@ -387,7 +397,7 @@ func (x *extractor) run(ctx context.Context, splits []dataset.Split, status []da
 		}
 		read := x.files(pick(toRead, b.Rows))
 		for i := range read {
-			read[i].Version, read[i].Size = b.Version[i], b.Size[i]
+			read[i].Version, read[i].Size, read[i].Form = b.Version[i], b.Size[i], int64(b.Packed[i])
 		}
 		at, keys := pick(left, b.Rows), slices.Clone(b.SHA256)
 		running.Go(func() error {
@@ -465,6 +475,8 @@ type extracted struct {
 	files   []files.File      // of the rows
 	dropped []dataset.Dropped // in the order of the split
 	cached  int               // rows whose features were in the cache
+	// unpacked counts the rows by what their files came out of, such as "zip".
+	unpacked map[string]int
 }
 
 // noFiniteOutput is why a row is left out that no detector can score.
@@ -517,7 +529,7 @@ func newStream(layers []tfmodel.Layer, splits []dataset.Split, status []dataset.
 	s := &stream{layers: layers, done: done}
 	for i, split := range splits {
 		p := part{wanted: split.Rows, found: status[i].Files, open: len(split.Rows)}
-		p.Name = split.Name
+		p.Name, p.unpacked = split.Name, map[string]int{}
 		s.parts = append(s.parts, p)
 	}
 	s.finish()
@@ -557,7 +569,7 @@ func (s *stream) deliverCached(number, first int, outputs [][]float32, keys []ca
 			missing = missing[1:]
 			continue
 		}
-		s.set(position{number, first + i}, key, files[i].Size, outputs, i, true)
+		s.set(position{number, first + i}, key, files[i].Stored, outputs, i, true)
 	}
 	s.finish()
 }
@@ -572,13 +584,13 @@ func (s *stream) deliver(at []position, keys []cache.Key, files []cache.File, ou
 		if !cached {
 			computed = computed[1:]
 		}
-		s.set(at[i], keys[i], files[i].Size, outputs, i, cached)
+		s.set(at[i], keys[i], files[i].Stored, outputs, i, cached)
 	}
 	s.finish()
 }
 
 // set stores what is known of the file of a row, and row i of outputs.
-func (s *stream) set(at position, sum [32]byte, size int64, outputs [][]float32, i int, cached bool) {
+func (s *stream) set(at position, sum [32]byte, file cache.Stored, outputs [][]float32, i int, cached bool) {
 	p, r := s.allocate(at.part), s.row(at)
 	p.open--
 	for j, l := range p.Layers {
@@ -592,11 +604,17 @@ func (s *stream) set(at position, sum [32]byte, size int64, outputs [][]float32,
 	if cached {
 		p.cached++
 	}
+	if kind := packed.Kind(file.Form); kind != packed.None {
+		p.unpacked[kind.String()]++
+	}
+	if form := p.found[at.row].Form(); form != "" {
+		p.unpacked[form]++
+	}
 	t := traits.Decode(outputs[len(p.Layers)][i*traits.Width:])
 	p.sketches[at.row] = t.Sketch
 	p.Rows[at.row] = features.Row{
 		Name: r.Name, Label: r.Label, FirstSeen: r.FirstSeen, Group: r.Group,
-		SHA256: hex.EncodeToString(sum[:]), Size: size, Kind: string(t.Kind), Linked: t.Linked,
+		SHA256: hex.EncodeToString(sum[:]), Size: file.Size, Kind: string(t.Kind), Linked: t.Linked,
 	}
 }
 
@@ -662,6 +680,45 @@ func (p *part) compare(fit *traits.Index) {
 	}
 }
 
+// misnamed counts the files that are named by a SHA-256, and those of them whose
+// bytes have another. Only of files that the model sees whole is that known.
+type misnamed struct {
+	maxLen           int
+	other, all, long int
+	first            dataset.Row
+}
+
+func (m *misnamed) add(s extracted) {
+	for i, r := range s.Rows {
+		hash := files.Hash(r.Name)
+		switch {
+		case len(hash) != 2*sha256.Size:
+		case r.Size > int64(m.maxLen):
+			m.long++
+		default:
+			m.all++
+			if hash != r.SHA256 {
+				if m.other == 0 {
+					m.first = s.rows[i]
+				}
+				m.other++
+			}
+		}
+	}
+}
+
+// warning is the one of all splits, or "".
+func (m *misnamed) warning() string {
+	if m.other == 0 {
+		return ""
+	}
+	w := fmt.Sprintf("%d of %d files that are named by their SHA-256 have bytes with another (first: line %d): headers that were disarmed, as in SOREL-20M, explain it, and so do damaged files", m.other, m.all, m.first.Line)
+	if m.long > 0 {
+		w += fmt.Sprintf("; %d longer than %d bytes were not compared", m.long, m.maxLen)
+	}
+	return w
+}
+
 // trainingList searches the model's list of training files for the rows of the
 // splits. The list has the digests of the bytes that the model sees of a file, or
 // those of whole files, and does not say which.
@@ -725,7 +782,7 @@ func (l *trainingList) match(t *trained, row int, count *int) {
 // search searches for whole files, where the bytes of rows do not account for all
 // of the list, and sums up. It reads the In files that are longer than the model
 // sees, the fit files of their groups, and other fit files until one is listed.
-func (l *trainingList) search(ctx context.Context, mon Monitor) error {
+func (l *trainingList) search(ctx context.Context, places *files.Places, mon Monitor) error {
 	if l.listed == nil {
 		return nil
 	}
@@ -740,10 +797,10 @@ func (l *trainingList) search(ctx context.Context, mon Monitor) error {
 		mates := l.unlisted(&l.fit, ofIn)
 		mon.stage("searching the model's training files", len(in)+len(mates), "files")
 		var err error
-		if unread, err = l.searchFiles(ctx, mon, &l.in, in); err != nil {
+		if unread, err = l.searchFiles(ctx, places, mon, &l.in, in); err != nil {
 			return err
 		}
-		if _, err = l.searchFiles(ctx, mon, &l.fit, mates); err != nil {
+		if _, err = l.searchFiles(ctx, places, mon, &l.fit, mates); err != nil {
 			return err
 		}
 		const some = 64
@@ -751,7 +808,7 @@ func (l *trainingList) search(ctx context.Context, mon Monitor) error {
 			if slices.Contains(l.in.listed, true) || slices.Contains(l.fit.listed, true) {
 				break
 			}
-			if _, err = l.searchFiles(ctx, mon, &l.fit, rest); err != nil {
+			if _, err = l.searchFiles(ctx, places, mon, &l.fit, rest); err != nil {
 				return err
 			}
 		}
@@ -791,8 +848,8 @@ func (l *trainingList) unlisted(t *trained, of func(features.Row) bool) []int {
 
 // searchFiles searches for the whole files of some rows of t, and returns those
 // that cannot be read.
-func (l *trainingList) searchFiles(ctx context.Context, mon Monitor, t *trained, rows []int) (unread []dataset.Dropped, err error) {
-	sums, dropped, err := files.Digests(ctx, pick(t.files, rows), mon.advance)
+func (l *trainingList) searchFiles(ctx context.Context, places *files.Places, mon Monitor, t *trained, rows []int) (unread []dataset.Dropped, err error) {
+	sums, dropped, err := places.Digests(ctx, pick(t.files, rows), mon.advance)
 	if err != nil {
 		return nil, err
 	}

@@ -91,7 +91,7 @@ func TestExtractedRows(t *testing.T) {
 		batch, cached int
 		cache         *cache.Cache
 	}{{1, 0, nil}, {2, 0, stored}, {7, 7, stored}} {
-		x := &extractor{engine: lengths{}, cache: tc.cache, layers: layers, maxLen: 20000, batch: tc.batch}
+		x := &extractor{engine: lengths{}, places: places, cache: tc.cache, layers: layers, maxLen: 20000, batch: tc.batch}
 		var got []string
 		cached := 0
 		err := x.run(t.Context(), splits, status, func(int) {}, func(e extracted) {
@@ -190,7 +190,7 @@ func TestTrainingList(t *testing.T) {
 		l.add(extract("out", "five 1"))
 		read := 0
 		var mu sync.Mutex
-		err := l.search(t.Context(), Monitor{Advance: func(n int) {
+		err := l.search(t.Context(), openFiles(t, dir), Monitor{Advance: func(n int) {
 			mu.Lock()
 			read += n
 			mu.Unlock()

@@ -7,10 +7,12 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -51,9 +53,12 @@ type Manifest struct {
 	GPUs        []string        `json:"gpus,omitempty"`
 	Batch       int             `json:"batch,omitempty"`
 
-	Splits  []SplitSummary `json:"splits,omitempty"`
-	Files   int            `json:"files,omitempty"`
-	Seconds float64        `json:"extraction_seconds,omitempty"`
+	Splits []SplitSummary `json:"splits,omitempty"`
+	Files  int            `json:"files,omitempty"`
+	// Unpacked counts the files by what they were unpacked from: the format of an
+	// archive, of a packed file, or both.
+	Unpacked map[string]int `json:"unpacked,omitempty"`
+	Seconds  float64        `json:"extraction_seconds,omitempty"`
 	// Shifted is the accuracy on fit rows with changed bytes, measured where that
 	// with the true bytes is no better than guessing.
 	Shifted  []ShiftedBytes `json:"shifted_bytes,omitempty"`
@@ -135,6 +140,12 @@ func (m *Manifest) setModel(model *tfmodel.Model, e tfmodel.Description, batch i
 // addSplit counts the files of an extracted split.
 func (m *Manifest) addSplit(s extracted, span dataset.Span) {
 	m.Files += len(s.Rows)
+	for form, n := range s.unpacked {
+		if m.Unpacked == nil {
+			m.Unpacked = map[string]int{}
+		}
+		m.Unpacked[form] += n
+	}
 	for _, d := range s.dropped {
 		m.Dropped = append(m.Dropped, DroppedFile{s.Name, d.Row.Name, d.Row.Label, d.Row.Line, d.Reason})
 	}
@@ -257,6 +268,11 @@ func (m *Manifest) provenance() []report.KeyValue {
 		add("engine", fmt.Sprintf("%s on %s, batch %d", m.Engine, m.Device, m.Batch))
 		add("extraction", fmt.Sprintf("%d files in %s s", m.Files, strconv.FormatFloat(m.Seconds, 'f', 1, 64)))
 	}
+	var unpacked []string
+	for _, form := range slices.Sorted(maps.Keys(m.Unpacked)) {
+		unpacked = append(unpacked, fmt.Sprintf("%s %d", form, m.Unpacked[form]))
+	}
+	add("unpacked files", strings.Join(unpacked, ", "))
 	if len(m.Dropped) > 0 {
 		add("dropped", fmt.Sprintf("%d files, named in manifest.json", len(m.Dropped)))
 	}

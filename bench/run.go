@@ -185,7 +185,7 @@ func WriteSplits(ctx context.Context, opt Options) (*dataset.Corpus, error) {
 		return nil, err
 	}
 	var status []dataset.Status
-	places, err := c.OpenFiles(ctx)
+	places, err := c.OpenFiles(ctx, func(line string) { opt.Monitor.log().Info(line) })
 	if err == nil {
 		defer places.Close()
 		var warnings []string

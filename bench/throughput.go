@@ -119,7 +119,7 @@ func Throughput(ctx context.Context, opt ThroughputOptions) (*Measurement, error
 			defer e.Close()
 			opt.Monitor.log().Info("engine", "name", e.Name(), "device", e.Device(), "why", why)
 			for _, batch := range opt.Batches {
-				x := &extractor{engine: e, layers: model.Layers, maxLen: model.MaxLen, batch: batch}
+				x := &extractor{engine: e, places: work.places, layers: model.Layers, maxLen: model.MaxLen, batch: batch}
 				cases = append(cases, work.cases(x, e)...)
 			}
 			cases = append(cases, work.singleStream(model, e))
@@ -224,7 +224,7 @@ func newWorkload(ctx context.Context, opt ThroughputOptions, maxLen int) (*workl
 			w.split.Rows = append(w.split.Rows, all[i*len(all)/n])
 			w.status.Files = append(w.status.Files, found[i*len(all)/n])
 		}
-		r := files.NewReader(ctx, w.status.Files, files.ReadOptions{MaxLen: maxLen, Batch: n})
+		r := places.NewReader(ctx, w.status.Files, files.ReadOptions{MaxLen: maxLen, Batch: n})
 		defer r.Close()
 		b, err := r.Next()
 		if err == io.EOF {

@@ -311,7 +311,7 @@ func TestSynthMakesWhatTheIndexSays(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	places, err := corpus.OpenFiles(t.Context())
+	places, err := corpus.OpenFiles(t.Context(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -39,13 +39,14 @@ func (c *Config) Places() ([]string, error) {
 	return all, nil
 }
 
-// OpenFiles opens the places of the files. The caller closes them.
-func (c *Config) OpenFiles(ctx context.Context) (*files.Places, error) {
+// OpenFiles opens the places of the files. log receives lines about what takes
+// time. The caller closes the places.
+func (c *Config) OpenFiles(ctx context.Context, log func(string)) (*files.Places, error) {
 	places, err := c.Places()
 	if err != nil {
 		return nil, err
 	}
-	return files.Open(ctx, places, files.Options{AllowOutside: c.AllowOutside, Loose: c.Names == LooseNames})
+	return files.Open(ctx, places, files.Options{AllowOutside: c.AllowOutside, Loose: c.Names == LooseNames, Raw: c.Raw, Password: c.Password, Log: log})
 }
 
 // Status is the state of the files of a split before any of them is read.

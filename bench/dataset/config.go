@@ -49,6 +49,8 @@ type Config struct {
 	Dir          string   `yaml:"-"`                   // the corpus folder
 	Files        []string `yaml:"-" json:",omitempty"` // places of the files, from the corpus folder; none is Root alone
 	AllowOutside bool     `yaml:"-"`                   // see Options
+	Raw          bool     `yaml:"-"`
+	Password     string   `yaml:"-" json:"-"`
 }
 
 // configFile is corpus.yaml, in which root is one place or a list of them.

@@ -46,6 +46,10 @@ type Options struct {
 	// symbolic links. It is no key of corpus.yaml, because that file comes
 	// with the corpus, and the corpus is what is not trusted.
 	AllowOutside bool
+	// Raw reads packed files as they are, see [files.Options].
+	Raw bool
+	// Password opens encrypted archives; "" is [files.DefaultPassword].
+	Password string
 }
 
 // Corpus is an opened corpus.
@@ -96,7 +100,7 @@ func (opt Options) config(dir string) (c Config, err error) {
 	if err != nil {
 		return c, err
 	}
-	c.AllowOutside = opt.AllowOutside
+	c.AllowOutside, c.Raw, c.Password = opt.AllowOutside, opt.Raw, opt.Password
 	fromHere := func(path string) (string, error) {
 		if filepath.IsAbs(path) || strings.Contains(path, "://") {
 			return path, nil

@@ -45,7 +45,7 @@ func Example() {
 	if err != nil {
 		panic(err)
 	}
-	places, err := corpus.OpenFiles(context.Background())
+	places, err := corpus.OpenFiles(context.Background(), nil)
 	if err != nil {
 		panic(err)
 	}
@@ -55,7 +55,7 @@ func Example() {
 		panic(err)
 	}
 	for i, split := range corpus.Splits.All() {
-		r := files.NewReader(context.Background(), status[i].Files, files.ReadOptions{MaxLen: 200000, Batch: 32})
+		r := places.NewReader(context.Background(), status[i].Files, files.ReadOptions{MaxLen: 200000, Batch: 32})
 		batch, err := r.Next()
 		if err != nil {
 			panic(err)
@@ -101,7 +101,7 @@ func TestLoad(t *testing.T) {
 }
 
 func checkFiles(ctx context.Context, c *dataset.Corpus) ([]dataset.Status, error) {
-	places, err := c.OpenFiles(ctx)
+	places, err := c.OpenFiles(ctx, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -2,10 +2,7 @@ package dataset
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
 	"runtime"
-	"testing"
 )
 
 // heldBytes is how much memory the result of f keeps alive.
@@ -23,17 +20,6 @@ func heldBytes(f func() any) uint64 {
 	return after.HeapAlloc - before.HeapAlloc
 }
 
-// write makes a file with its folders.
-func write(t *testing.T, path string, content []byte) {
-	t.Helper()
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(path, content, 0o644); err != nil {
-		t.Fatal(err)
-	}
-}
-
 // rowsOf are n rows in one month, of the default labels in turn.
 func rowsOf(month string, n int) []Row {
 	labels := DefaultConfig().Labels
@@ -45,15 +31,6 @@ func rowsOf(month string, n int) []Row {
 	for i := range rows {
 		class := i % len(labels)
 		rows[i] = Row{Name: fmt.Sprintf("%s/%04d", month, i), Path: fmt.Sprintf("%s/%04d", month, i), Label: labels[class], Class: class, FirstSeen: month, Month: m, Line: i + 2}
-	}
-	return rows
-}
-
-// named are rows with these names.
-func named(names ...string) []Row {
-	rows := rowsOf("2017-01", len(names))
-	for i, name := range names {
-		rows[i].Name, rows[i].Path = name, name
 	}
 	return rows
 }

@@ -4,11 +4,13 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"driftbench/bench"
+	"driftbench/bench/files"
 	"driftbench/tfmodel"
 )
 
@@ -28,7 +30,23 @@ func defaultCache() string {
 
 // options are the options of a command, with what its flags do not set.
 func (a *app) options() bench.Options {
-	return bench.Options{Command: a.args, Monitor: a.monitor()}
+	return bench.Options{Command: withoutPassword(a.args), Monitor: a.monitor()}
+}
+
+const passwordFlag = "password"
+
+// withoutPassword returns a command line with dots for the password, for what
+// records it.
+func withoutPassword(args []string) []string {
+	args = slices.Clone(args)
+	for i, arg := range args {
+		if arg == "--"+passwordFlag && i+1 < len(args) {
+			args[i+1] = "..."
+		} else if strings.HasPrefix(arg, "--"+passwordFlag+"=") {
+			args[i] = "--" + passwordFlag + "=..."
+		}
+	}
+	return args
 }
 
 func addOut(cmd *cobra.Command, o *bench.Options, help string) {
@@ -47,7 +65,7 @@ func addCorpus(cmd *cobra.Command, o *bench.Options) {
 	d := &o.Dataset
 	fl.StringVar(&o.Corpus, "corpus", "", "`DIR` with dataset.csv and, optionally, corpus.yaml")
 	fl.StringVar(&d.Index, "index", "", "`FILE` of the index: CSV, TSV, JSON Lines, SQLite or Parquet; its form is told by its columns")
-	fl.StringArrayVar(&d.Files, "files", nil, "`PLACE` of the files in place of root: a folder; may be repeated, the first that has a file serves it")
+	fl.StringArrayVar(&d.Files, "files", nil, "`PLACE` of the files in place of root: a folder or an archive; may be repeated, the first that has a file serves it")
 	fl.StringVar(&d.ConfigFile, "config", "", "read this `FILE` as the corpus.yaml")
 	fl.StringVar(&d.ConfigFile, "corpus-config", "", "the older name of --config, `FILE`")
 	fl.MarkHidden("corpus-config")
@@ -55,6 +73,8 @@ func addCorpus(cmd *cobra.Command, o *bench.Options) {
 	fl.StringVar(&d.GroupsFrom, "groups-from", "", "such a `FILE` whose families are the groups of the files")
 	fl.StringVar(&d.Query, "query", "", "`SELECT` whose rows are the index, of an SQLite database")
 	fl.Float64Var(&d.SkipBad, "skip-bad", 0, "`SHARE` of the index that may be left out because it cannot be read")
+	fl.StringVar(&d.Password, passwordFlag, files.DefaultPassword, "`PASSWORD` of encrypted archives")
+	fl.BoolVar(&d.Raw, "raw", false, "read packed files (zlib, gzip, CaRT), and archives that are named by the hash of one sample, as they are")
 	fl.BoolVar(&d.AllowOutside, "allow-outside", false, "read files whose names or links lead out of their place")
 	cmd.PreRunE = func(*cobra.Command, []string) error {
 		if !(d.SkipBad >= 0 && d.SkipBad < 1) { // so written to catch NaN

@@ -3,7 +3,6 @@ package files
 import (
 	"cmp"
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -149,19 +148,19 @@ func (f *folder) look(name string) (File, error) {
 	return File{in: f, path: name, Version: f.fileSystem.Version(info, now), size: info.Size()}, nil
 }
 
-func (f *folder) id(file *File) string { return f.path(file.path) }
+func (f *folder) id(file *File) string { return f.path(file.path) + f.places.rawMark() }
 
 // find sets the files of those names that lie in f under the name itself, then
 // those of hashes, then those in archives.
 func (f *folder) find(ctx context.Context, s *search) error {
-	err := s.each(ctx, func(i int) error { return s.take(i, f, s.files[i].Name) })
+	err := s.each(ctx, func(i int) error { return s.take(ctx, i, f, s.files[i].Name) })
 	if err != nil {
 		return err
 	}
 	if s.loose {
 		err := s.each(ctx, func(i int) error {
 			for _, form := range forms(s.files[i].Name) {
-				if err := s.take(i, f, form); err != nil || !s.lacks(i) {
+				if err := s.take(ctx, i, f, form); err != nil || !s.lacks(i) {
 					return err
 				}
 			}
@@ -171,10 +170,10 @@ func (f *folder) find(ctx context.Context, s *search) error {
 			return err
 		}
 	}
-	hashes, others := s.hashes()
-	if len(hashes) == 0 {
+	if s.done() {
 		return nil
 	}
+	hashes, others := s.hashes()
 	l := &listing{folder: f, hashes: hashes, all: others, seen: map[[2]uint64]bool{}}
 	if err := l.walk(ctx); err != nil {
 		return err
@@ -182,12 +181,22 @@ func (f *folder) find(ctx context.Context, s *search) error {
 	for hash, pair := range l.differing {
 		s.differs(hash, pair)
 	}
-	return s.each(ctx, func(i int) error {
-		if c := l.candidates[Hash(s.files[i].Name)]; c.file != "" {
-			return s.take(i, f, c.file)
+	err = s.each(ctx, func(i int) error {
+		c := l.candidates[Hash(s.files[i].Name)]
+		if c.file != "" {
+			if err := s.take(ctx, i, f, c.file); err != nil || !s.lacks(i) {
+				return err
+			}
+		}
+		if c.archive != "" {
+			return s.take(ctx, i, f, c.archive)
 		}
 		return nil
 	})
+	if err != nil {
+		return err
+	}
+	return s.inArchives(ctx, f, l.archives)
 }
 
 // listing is what a folder holds of the hashes that are looked for. It lists each
@@ -441,7 +450,7 @@ func (f *folder) readOnce(file *File, buf []byte) (content, error) {
 	if err != nil {
 		return content{}, err
 	}
-	return content{n, after.Size(), f.fileSystem.VersionRead(before, after, start)}, nil
+	return content{n: n, size: after.Size(), version: f.fileSystem.VersionRead(before, after, start)}, nil
 }
 
 // readUnchanged reads the first bytes of a file, and refuses one that has
@@ -464,40 +473,27 @@ func unchanged(before, after os.FileInfo) bool {
 	return after.Size() == before.Size() && after.ModTime().Equal(before.ModTime())
 }
 
-// digest returns the SHA-256 of a whole file.
-func (f *folder) digest(ctx context.Context, file *File) (sum [sha256.Size]byte, err error) {
+// reader returns a reader of a whole file. Its Close returns an error if the file
+// has changed since.
+func (f *folder) reader(_ context.Context, file *File) (io.ReadCloser, error) {
 	in, before, err := f.open(file.path)
 	if err != nil {
-		return sum, err
+		return nil, err
 	}
-	defer in.Close()
-	h := sha256.New()
-	n, err := io.Copy(h, untilDone{ctx, io.LimitReader(in, before.Size())})
-	if ctx.Err() != nil {
-		return sum, ctx.Err()
-	}
-	if err != nil {
-		return sum, refuse(err, in.Name())
-	}
-	after, err := in.Stat()
-	if err != nil {
-		return sum, refuse(err, in.Name())
-	}
-	if n != before.Size() || !unchanged(before, after) {
-		return sum, changed
-	}
-	return [sha256.Size]byte(h.Sum(nil)), nil
+	return &unchangedFile{io.LimitReader(in, before.Size()), in, before}, nil
 }
 
-// untilDone is a reader that ends with the error of a context.
-type untilDone struct {
-	ctx context.Context
+type unchangedFile struct {
 	io.Reader
+	file   *os.File
+	before os.FileInfo
 }
 
-func (r untilDone) Read(p []byte) (int, error) {
-	if err := r.ctx.Err(); err != nil {
-		return 0, err
+func (f *unchangedFile) Close() error {
+	defer f.file.Close()
+	after, err := f.file.Stat()
+	if err == nil && !unchanged(f.before, after) {
+		err = changed
 	}
-	return r.Reader.Read(p)
+	return err
 }

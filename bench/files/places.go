@@ -1,13 +1,24 @@
 // Package files finds samples where they lie, and reads their first bytes.
 //
-// A place is a folder. The file of a name is, in this order: the file of that
-// path; or, where the name is a SHA-256, SHA-1 or MD5, a file whose name holds
-// that hash, see [Hash], in any folder of the place: flat, in ab/cd/ as stores
-// that are ordered by hash have it, or elsewhere. The first place that has the
-// file serves it, and in a place the first path, by depth and then by spelling.
+// A place is a folder or an archive: zip, 7z, or tar plain, with gzip or with
+// Zstandard. The file of a name is, in this order:
+//
+//   - the file of that path in the folder;
+//   - where the name is a SHA-256, SHA-1 or MD5, a file in the folder whose name
+//     holds that hash, see [Hash]: flat, in ab/cd/ as stores that are ordered by
+//     hash have it, or elsewhere;
+//   - a member of an archive in the folder, by its path or hash.
+//
+// The first place that has the file serves it, and in a place the first path, by
+// depth and then by spelling. An archive that is named by a hash holds one sample:
+// the member of that hash, or the only one. It is the sample itself if its own
+// digest is that hash.
+//
+// A file that is packed as zlib, gzip or CaRT, which its first bytes tell, is
+// unpacked, unless it is a gzip whose own digest is the hash that names it.
 //
 // Files are hostile. They are only ever read: regular files in their places and
-// nothing else. Nothing is written.
+// nothing else. Nothing is written to disk.
 package files
 
 import (
@@ -15,27 +26,41 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"os"
+	"path"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
 
+	"driftbench/bench/files/packed"
 	"driftbench/internal/regular"
 	"driftbench/internal/text"
 )
 
 // Options are the options of Open.
 type Options struct {
-	AllowOutside bool // names and symbolic links may lead out of a folder
-	Loose        bool // a name may differ from that of its file by backslashes for slashes, and by NFC for NFD
+	AllowOutside bool         // names and symbolic links may lead out of a folder
+	Loose        bool         // a name may differ from that of its file by backslashes for slashes, and by NFC for NFD
+	Raw          bool         // packed files, and archives of one sample that are named by its hash, are read as they are
+	Password     string       // of encrypted archives; "" is DefaultPassword
+	Log          func(string) // receives lines about what takes time; nil drops them
 }
+
+// DefaultPassword is the password that collections of malware have by custom.
+const DefaultPassword = "infected"
 
 // Places are opened places. All methods are safe for concurrent use.
 type Places struct {
-	opt Options
-	all []place
+	opt        Options
+	all        []place
+	pool       pool
+	scratch    sync.Pool    // of *[]byte
+	containers atomic.Int64 // archives that were opened so far
 }
 
 // place is a store of files.
@@ -54,8 +79,8 @@ type source interface {
 	id(f *File) string
 	// read reads the first len(buf) bytes of a file.
 	read(ctx context.Context, f *File, buf []byte) (content, error)
-	// readAll writes the whole file to w.
-	digest(ctx context.Context, f *File) ([32]byte, error)
+	// reader returns a reader of the whole file, of which Close can fail, too.
+	reader(ctx context.Context, f *File) (io.ReadCloser, error)
 }
 
 // content is what was read of a file: n bytes of its size.
@@ -63,6 +88,7 @@ type content struct {
 	n       int
 	size    int64
 	version regular.Version
+	packed  packed.Kind
 }
 
 // File is the file of a name.
@@ -71,14 +97,24 @@ type File struct {
 	Reason  string          // why there is no file to read, such as "is missing"; "" if there is one
 	Version regular.Version // of the file when it was found
 
-	in   source // nil if there is Reason
-	path string // in the source
-	size int64  // in the source
+	in     source // nil if there is Reason
+	path   string // in the source
+	number int    // of a member
+	size   int64  // in the source
 }
 
 // ID names the file in every run; with its version it stands for the bytes that
 // are read.
 func (f *File) ID() string { return f.in.id(f) }
+
+// rawMark ends the names of files that are read as they are: a packed file has
+// other bytes then.
+func (p *Places) rawMark() string {
+	if p.opt.Raw {
+		return "\x00raw"
+	}
+	return ""
+}
 
 // Path returns the path of a file of the file system, or "" of another.
 func (f *File) Path() string {
@@ -90,9 +126,13 @@ func (f *File) Path() string {
 
 // Open opens the places of samples. The caller closes them.
 func Open(ctx context.Context, places []string, opt Options) (*Places, error) {
+	opt.Password = cmp.Or(opt.Password, DefaultPassword)
+	if opt.Log == nil {
+		opt.Log = func(string) {}
+	}
 	p := &Places{opt: opt}
 	for _, name := range places {
-		one, err := p.open(name)
+		one, err := p.open(ctx, name)
 		if err != nil {
 			p.Close()
 			return nil, err
@@ -102,19 +142,23 @@ func Open(ctx context.Context, places []string, opt Options) (*Places, error) {
 	return p, nil
 }
 
-func (p *Places) open(name string) (place, error) {
+func (p *Places) open(ctx context.Context, name string) (place, error) {
 	info, err := os.Stat(name)
 	if err != nil {
 		return nil, fmt.Errorf("files: opening the place of the files: %w: set root in corpus.yaml", err)
 	}
-	if !info.IsDir() {
-		return nil, fmt.Errorf("files: root %s %s, not a folder: set root in corpus.yaml", text.Quote(name), regular.Kind(info.Mode()))
+	switch {
+	case info.IsDir():
+		return openFolder(p, name)
+	case info.Mode().IsRegular():
+		return openContainer(ctx, p, name)
 	}
-	return openFolder(p, name)
+	return nil, fmt.Errorf("files: the place %s %s, neither a folder nor an archive: set root in corpus.yaml", text.Quote(name), regular.Kind(info.Mode()))
 }
 
 // Close closes the places.
 func (p *Places) Close() {
+	p.pool.close()
 	for _, one := range p.all {
 		one.close()
 	}
@@ -219,7 +263,8 @@ type search struct {
 	loose    bool
 	warnings []string
 
-	differing map[string]string // the paths of two files of a hash with different lengths
+	byName, byHash map[string][]int  // see index
+	differing      map[string]string // the paths of two files of a hash with different lengths
 }
 
 // differs notes two files of a hash that have different lengths.
@@ -254,8 +299,11 @@ func (s *search) each(ctx context.Context, do func(i int) error) error {
 
 // take sets file i to the file at a path of a folder, if it can be read. Else it
 // keeps the reason, unless it has one that says more.
-func (s *search) take(i int, in *folder, path string) error {
+func (s *search) take(ctx context.Context, i int, in *folder, path string) error {
 	f, err := in.look(path)
+	if err == nil && !in.places.opt.Raw && isArchive(path) && Hash(path) != "" {
+		f, err = in.single(ctx, f, Hash(path))
+	}
 	if err == nil {
 		f.Name = s.files[i].Name
 		s.files[i] = f
@@ -265,8 +313,62 @@ func (s *search) take(i int, in *folder, path string) error {
 	if !errors.As(err, &why) {
 		return err
 	}
+	s.explain(i, why)
+	return nil
+}
+
+// explain says why file i cannot be read, unless that has been said.
+func (s *search) explain(i int, why refusal) {
 	if s.files[i].Reason == string(missing) {
 		s.files[i].Reason = string(why)
+	}
+}
+
+// index returns the numbers of the files by name and by hash.
+func (s *search) index() (byName, byHash map[string][]int) {
+	if s.byName == nil {
+		s.byName, s.byHash = map[string][]int{}, map[string][]int{}
+		for i := range s.files {
+			name := path.Clean(s.files[i].Name)
+			if s.loose {
+				name = canonical(name)
+			}
+			s.byName[name] = append(s.byName[name], i)
+			if hash := Hash(name); hash != "" {
+				s.byHash[hash] = append(s.byHash[hash], i)
+			}
+		}
+	}
+	return s.byName, s.byHash
+}
+
+// inArchives looks for names in the archives of a folder.
+func (s *search) inArchives(ctx context.Context, f *folder, archives []string) error {
+	left := 0
+	for i := range s.files {
+		if s.lacks(i) {
+			left++
+		}
+	}
+	if left == 0 || len(archives) == 0 {
+		return nil
+	}
+	f.places.opt.Log(fmt.Sprintf("%d of %d names are no files in %s: looking into its %d archives", left, len(s.files), f.dir, len(archives)))
+	unread, first := 0, error(nil)
+	for _, at := range archives {
+		if s.done() {
+			break
+		}
+		err := (&container{folder: f, path: at}).find(ctx, s)
+		if err != nil && !isRefusal(err) {
+			return err
+		}
+		if err != nil {
+			unread, first = unread+1, cmp.Or(first, err)
+		}
+	}
+	if unread > 0 {
+		s.warnings = append(s.warnings, fmt.Sprintf("%d of the %d archives in %s could not be searched; the first %v", unread, len(archives), f.dir, first))
 	}
 	return nil
 }
@@ -286,4 +388,12 @@ func (s *search) hashes() (hashes []string, others int) {
 	}
 	slices.Sort(hashes)
 	return slices.Compact(hashes), others
+}
+
+// Form names the format of the archive that a file is a member of, or "".
+func (f *File) Form() string {
+	if c, ok := f.in.(*container); ok {
+		return c.format
+	}
+	return ""
 }

@@ -107,11 +107,11 @@ func TestFindsTheFirst(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		found, warnings, err := p.Find(t.Context(), []string{a, b, c, d, strings.Repeat("e", 32)})
+		files, warnings, err := p.Find(t.Context(), []string{a, b, c, d, strings.Repeat("e", 32)})
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, contents, _, dropped := readAll(t, found, ReadOptions{MaxLen: 100, Batch: 10})
+		_, contents, _, dropped := readAll(t, found{p, files}, ReadOptions{MaxLen: 100, Batch: 10})
 		if got := fmt.Sprintf("%s", contents); got != "[deep 1st SAME only here]" {
 			t.Errorf("files %s", got)
 		}
@@ -142,7 +142,7 @@ func TestFindFollowsLinks(t *testing.T) {
 	names := []string{"relative", "absolute", "folder/file", h, "out", "elsewhere/file", "gone"}
 	for _, allow := range []bool{false, true} {
 		var got []string
-		for _, f := range find(t, Options{AllowOutside: allow}, []string{dir}, names...) {
+		for _, f := range find(t, Options{AllowOutside: allow}, []string{dir}, names...).files {
 			got = append(got, f.Reason)
 		}
 		want := []string{"", "", "", "", string(leads), string(leads), string(dangling)}
@@ -164,7 +164,7 @@ func TestFindLoose(t *testing.T) {
 	write(t, filepath.Join(dir, "re\u0301sume\u0301"), []byte("decomposed"))
 	write(t, filepath.Join(dir, `really\so`), []byte("with a backslash"))
 	names := []string{`dir\a.exe`, "cafe\u0301", "r\u00e9sum\u00e9", `really\so`, `dir\b.exe`}
-	for i, f := range find(t, Options{}, []string{dir}, names...) {
+	for i, f := range find(t, Options{}, []string{dir}, names...).files {
 		said := strings.Contains(f.Reason, "is there: set names: loose")
 		if said != (i < 3) || (f.Reason == "") != (i == 3) {
 			t.Errorf("%q: %q", names[i], f.Reason)

@@ -7,11 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
 
+	"driftbench/bench/files/packed"
 	"driftbench/internal/regular"
 )
 
@@ -35,8 +37,9 @@ type Batch struct {
 	Rows    []int               // numbers of the files in what the Reader was given, ascending
 	Files   [][]byte            // the first MaxLen bytes of each file, not padded
 	SHA256  [][sha256.Size]byte // of Files, that is of the bytes the model sees
-	Size    []int64             // length of each whole file
+	Size    []int64             // length of each whole file, unpacked
 	Version []regular.Version   // of each file as it was read
+	Packed  []packed.Kind       // how each file was packed
 
 	reader  *Reader
 	first   int // number of the file of slots[0]
@@ -49,11 +52,10 @@ type Batch struct {
 
 // slot is the result of reading one file of a batch.
 type slot struct {
-	data    []byte
-	sum     [sha256.Size]byte
-	size    int64
-	version regular.Version
-	err     error // a refusal, or a failure of the run
+	data []byte
+	sum  [sha256.Size]byte
+	content
+	err error // a refusal, or a failure of the run
 }
 
 // Release gives the buffers of the batch back to the reader; the batch and its
@@ -69,6 +71,7 @@ func (b *Batch) Release() {
 // Reader reads files in batches, in order, ahead of their use. Memory is bounded by ReadOptions.Ahead+1 batches: those handed out and
 // not released count, so a caller that keeps more waits for itself.
 type Reader struct {
+	places  *Places
 	files   []File
 	free    chan *Batch
 	ordered chan *Batch // in order; their files may still be being read
@@ -90,7 +93,7 @@ type task struct {
 // not are dropped. The places must stay open until the reader is closed. It panics
 // if MaxLen or Batch is not positive or another option is negative. The reader
 // stops when ctx is done; it must be closed.
-func NewReader(ctx context.Context, files []File, opt ReadOptions) *Reader {
+func (p *Places) NewReader(ctx context.Context, files []File, opt ReadOptions) *Reader {
 	if opt.MaxLen <= 0 || opt.Batch <= 0 || opt.Ahead < 0 || opt.Readers < 0 {
 		panic(fmt.Sprintf("files: reader options %+v", opt))
 	}
@@ -101,6 +104,7 @@ func NewReader(ctx context.Context, files []File, opt ReadOptions) *Reader {
 		opt.Readers = 4
 	}
 	r := &Reader{
+		places:  p,
 		files:   files,
 		free:    make(chan *Batch, opt.Ahead+1),
 		ordered: make(chan *Batch, opt.Ahead+1),
@@ -115,22 +119,26 @@ func NewReader(ctx context.Context, files []File, opt ReadOptions) *Reader {
 			done:   make(chan struct{}, 1),
 		}
 	}
-	tasks := make(chan task)
-	r.wg.Go(func() { r.schedule(tasks) })
+	// Members of an archive that is one stream are read one after the other.
+	tasks, inOrder := make(chan task), make(chan task)
+	r.wg.Go(func() { r.schedule(tasks, inOrder) })
+	work := func(tasks <-chan task) {
+		for t := range tasks {
+			r.read(t, opt.MaxLen)
+		}
+	}
+	r.wg.Go(func() { work(inOrder) })
 	for range opt.Readers {
-		r.wg.Go(func() {
-			for t := range tasks {
-				r.read(t, opt.MaxLen)
-			}
-		})
+		r.wg.Go(func() { work(tasks) })
 	}
 	return r
 }
 
 // schedule hands out the files in order. It waits for released batches, so at
 // most Ahead+1 are in use at a time.
-func (r *Reader) schedule(tasks chan<- task) {
+func (r *Reader) schedule(tasks, inOrder chan<- task) {
 	defer close(tasks)
+	defer close(inOrder)
 	for first := 0; first < len(r.files); {
 		var b *Batch
 		select {
@@ -144,8 +152,12 @@ func (r *Reader) schedule(tasks chan<- task) {
 		first += len(b.slots)
 		r.ordered <- b // never blocks: its capacity is the number of batches
 		for i := range b.slots {
+			to := tasks
+			if r.files[b.first+i].sequential() {
+				to = inOrder
+			}
 			select {
-			case tasks <- task{b, i}:
+			case to <- task{b, i}:
 			case <-r.ctx.Done():
 				return
 			}
@@ -157,14 +169,8 @@ func (r *Reader) schedule(tasks chan<- task) {
 func (r *Reader) read(t task, maxLen int) {
 	b, s := t.batch, &t.batch.slots[t.slot]
 	buf := b.slab[t.slot*maxLen : (t.slot+1)*maxLen]
-	var c content
-	var err error
-	if f := &r.files[b.first+t.slot]; f.in == nil {
-		err = refusal(f.Reason)
-	} else {
-		c, err = f.in.read(r.ctx, f, buf)
-	}
-	*s = slot{data: buf[:c.n:c.n], size: c.size, version: c.version, err: err}
+	c, err := r.places.read(r.ctx, &r.files[b.first+t.slot], buf)
+	*s = slot{data: buf[:c.n:c.n], content: c, err: err}
 	if err == nil {
 		s.sum = sha256.Sum256(s.data)
 	}
@@ -217,7 +223,7 @@ func (r *Reader) wait() (*Batch, error) {
 
 // fill sets the exported fields of a batch from its slots.
 func (r *Reader) fill(b *Batch) error {
-	b.Rows, b.Files, b.SHA256, b.Size, b.Version = b.Rows[:0], b.Files[:0], b.SHA256[:0], b.Size[:0], b.Version[:0]
+	b.Rows, b.Files, b.SHA256, b.Size, b.Version, b.Packed = b.Rows[:0], b.Files[:0], b.SHA256[:0], b.Size[:0], b.Version[:0], b.Packed[:0]
 	for i, s := range b.slots {
 		row := b.first + i
 		if why, ok := errors.AsType[refusal](s.err); ok {
@@ -232,6 +238,7 @@ func (r *Reader) fill(b *Batch) error {
 		b.SHA256 = append(b.SHA256, s.sum)
 		b.Size = append(b.Size, s.size)
 		b.Version = append(b.Version, s.version)
+		b.Packed = append(b.Packed, s.packed)
 	}
 	return nil
 }
@@ -245,29 +252,62 @@ func (r *Reader) Close() {
 	r.wg.Wait()
 }
 
+// sequential reports whether a file is best read in the order of its archive.
+func (f *File) sequential() bool {
+	c, ok := f.in.(*container)
+	return ok && c.sequential
+}
+
+// Compare orders files for reading, see [slices.SortStableFunc]: first those of
+// archives that are one stream, in the order of the archive, then the others part
+// by part, and in a part those of an archive together.
+func Compare(a, b *File, partA, partB int) int {
+	if s, t := a.sequential(), b.sequential(); s != t {
+		if s {
+			return -1
+		}
+		return 1
+	} else if !s && partA != partB {
+		return partA - partB
+	}
+	of := func(f *File) int {
+		if c, ok := f.in.(*container); ok {
+			return c.number
+		}
+		return 0
+	}
+	return cmp.Or(of(a)-of(b), a.number-b.number)
+}
+
 // Digests returns the SHA-256 of the whole of each file, and those that cannot be
 // read, in order; their digests are zero. It reads the files to their ends,
 // several at a time, and calls progress with the number of files done.
-func Digests(ctx context.Context, files []File, progress func(int)) (sums [][sha256.Size]byte, dropped []Dropped, err error) {
+func (p *Places) Digests(ctx context.Context, files []File, progress func(int)) (sums [][sha256.Size]byte, dropped []Dropped, err error) {
 	sums, why := make([][sha256.Size]byte, len(files)), make([]refusal, len(files))
+	order := make([]int, len(files))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(i, j int) int { return Compare(&files[i], &files[j], 0, 0) })
 	g, reading := errgroup.WithContext(ctx)
 	g.SetLimit(4)
-	for i := range files {
+	one := func(i int) (err error) {
+		sums[i], err = p.digest(reading, &files[i])
+		progress(1)
+		if errors.As(err, &why[i]) {
+			return nil
+		}
+		return err
+	}
+	for _, i := range order {
 		if reading.Err() != nil {
 			break
 		}
-		g.Go(func() (err error) {
-			if f := &files[i]; f.in == nil {
-				err = refusal(f.Reason)
-			} else {
-				sums[i], err = f.in.digest(reading, f)
-			}
-			progress(1)
-			if errors.As(err, &why[i]) {
-				return nil
-			}
-			return err
-		})
+		if !files[i].sequential() {
+			g.Go(func() error { return one(i) })
+		} else if err := one(i); err != nil {
+			g.Go(func() error { return err })
+		}
 	}
 	if err := cmp.Or(g.Wait(), ctx.Err()); err != nil {
 		return nil, nil, err

@@ -22,22 +22,28 @@ import (
 	"driftbench/internal/fuzzing"
 )
 
+// found is files with their places.
+type found struct {
+	*Places
+	files []File
+}
+
 // find opens places and finds the files of names in them.
-func find(t testing.TB, opt Options, places []string, names ...string) []File {
+func find(t testing.TB, opt Options, places []string, names ...string) found {
 	t.Helper()
 	p, err := Open(t.Context(), places, opt)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(p.Close)
-	found, warnings, err := p.Find(t.Context(), names)
+	files, warnings, err := p.Find(t.Context(), names)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, w := range warnings {
 		t.Log(w)
 	}
-	return found
+	return found{p, files}
 }
 
 // write makes a file with its folders.
@@ -63,9 +69,9 @@ func numbered(t testing.TB, dir string, n int) []string {
 
 // readAll reads every batch and returns the numbers of the files, their first
 // bytes and their sizes.
-func readAll(t *testing.T, found []File, opt ReadOptions) (order []int, contents [][]byte, sizes []int64, dropped []Dropped) {
+func readAll(t *testing.T, found found, opt ReadOptions) (order []int, contents [][]byte, sizes []int64, dropped []Dropped) {
 	t.Helper()
-	r := NewReader(t.Context(), found, opt)
+	r := found.NewReader(t.Context(), found.files, opt)
 	defer r.Close()
 	for {
 		b, err := r.Next()
@@ -117,7 +123,7 @@ func TestReader(t *testing.T) {
 			}
 		}
 	}
-	if order, _, _, dropped := readAll(t, nil, ReadOptions{MaxLen: 1, Batch: 1}); order != nil || dropped != nil {
+	if order, _, _, dropped := readAll(t, find(t, Options{}, []string{dir}), ReadOptions{MaxLen: 1, Batch: 1}); order != nil || dropped != nil {
 		t.Errorf("no files: %v, %v", order, dropped)
 	}
 }
@@ -199,8 +205,8 @@ func TestReaderDrops(t *testing.T) {
 		} else {
 			want = append(want, Dropped{i, reason})
 		}
-		if found[i].Reason != reason { // Find decides the same without reading
-			t.Errorf("%q is found as %q, want %q", names[i], found[i].Reason, reason)
+		if found.files[i].Reason != reason { // Find decides the same without reading
+			t.Errorf("%q is found as %q, want %q", names[i], found.files[i].Reason, reason)
 		}
 	}
 	if !reflect.DeepEqual(order, kept) {
@@ -313,7 +319,7 @@ func TestReaderIsBounded(t *testing.T) {
 	found := find(t, Options{}, []string{dir}, numbered(t, dir, 50)...)
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
-	r := NewReader(ctx, found, ReadOptions{MaxLen: 10, Batch: 5, Ahead: 3})
+	r := found.NewReader(ctx, found.files, ReadOptions{MaxLen: 10, Batch: 5, Ahead: 3})
 	defer r.Close()
 	for range 4 {
 		if _, err := r.Next(); err != nil {
@@ -331,7 +337,7 @@ func TestReaderStops(t *testing.T) {
 	before := runtime.NumGoroutine()
 	for range 20 {
 		ctx, cancel := context.WithCancel(t.Context())
-		r := NewReader(ctx, found, ReadOptions{MaxLen: 10, Batch: 5})
+		r := found.NewReader(ctx, found.files, ReadOptions{MaxLen: 10, Batch: 5})
 		b, err := r.Next()
 		if err != nil {
 			t.Fatal(err)
@@ -364,9 +370,9 @@ func TestReaderPanics(t *testing.T) {
 	}
 	dir := t.TempDir()
 	found := find(t, Options{}, []string{dir}, numbered(t, dir, 1)...)
-	panics("MaxLen 0", func() { NewReader(t.Context(), nil, ReadOptions{Batch: 1}) })
+	panics("MaxLen 0", func() { found.NewReader(t.Context(), nil, ReadOptions{Batch: 1}) })
 	panics("a second Release", func() {
-		r := NewReader(t.Context(), found, ReadOptions{MaxLen: 1, Batch: 1})
+		r := found.NewReader(t.Context(), found.files, ReadOptions{MaxLen: 1, Batch: 1})
 		defer r.Close()
 		b, err := r.Next()
 		if err != nil {
@@ -392,17 +398,17 @@ func TestOpenRefuses(t *testing.T) {
 func BenchmarkReader(b *testing.B) {
 	dir := b.TempDir()
 	found := find(b, Options{}, []string{dir}, numbered(b, dir, 4)...)
-	for _, f := range found {
+	for _, f := range found.files {
 		write(b, f.Path(), make([]byte, 200_000))
 	}
-	for len(found) < 1024 {
-		found = append(found, found[:4]...)
+	for len(found.files) < 1024 {
+		found.files = append(found.files, found.files[:4]...)
 	}
 	for _, readers := range []int{1, 4} {
 		b.Run(fmt.Sprintf("readers=%d", readers), func(b *testing.B) {
-			b.SetBytes(int64(len(found)) * 200_000)
+			b.SetBytes(int64(len(found.files)) * 200_000)
 			for b.Loop() {
-				r := NewReader(b.Context(), found, ReadOptions{MaxLen: 200_000, Batch: 32, Readers: readers})
+				r := found.NewReader(b.Context(), found.files, ReadOptions{MaxLen: 200_000, Batch: 32, Readers: readers})
 				for {
 					batch, err := r.Next()
 					if err == io.EOF {
@@ -432,7 +438,7 @@ func TestDigests(t *testing.T) {
 	}
 	found := find(t, Options{}, []string{dir}, "long", "none", "short", "out", "empty")
 	var done atomic.Int32
-	sums, dropped, err := Digests(t.Context(), found, func(n int) { done.Add(int32(n)) })
+	sums, dropped, err := found.Digests(t.Context(), found.files, func(n int) { done.Add(int32(n)) })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -447,7 +453,7 @@ func TestDigests(t *testing.T) {
 	if err := os.Truncate(filepath.Join(dir, "long"), 1<<40); err != nil { // which would take an hour
 		t.Fatal(err)
 	}
-	_, _, err = Digests(ctx, []File{found[2], found[0]}, func(int) { cancel() })
+	_, _, err = found.Digests(ctx, []File{found.files[2], found.files[0]}, func(int) { cancel() })
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("interrupted: %v", err)
 	}

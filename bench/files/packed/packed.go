@@ -48,13 +48,15 @@ func (k Kind) String() string {
 type Error struct {
 	Kind   Kind
 	Detail string
+	cause  error // nil if Detail says all
 }
 
 func (e *Error) Error() string { return e.Kind.String() + ": " + e.Detail }
+func (e *Error) Unwrap() error { return e.cause }
 
 // Detect tells how a file is packed by its first bytes; 4,096 are plenty. For
-// zlib and gzip these bytes must inflate, too, since a file of another kind can
-// begin with the two bytes of either.
+// zlib these bytes must inflate, too, since a file of another kind can begin with
+// its two bytes.
 func Detect(head []byte) Kind {
 	var r io.Reader
 	var err error
@@ -75,7 +77,13 @@ func Detect(head []byte) Kind {
 		return None
 	}
 	n, err := io.Copy(io.Discard, io.LimitReader(r, 1<<20))
-	if err != nil && !(errors.Is(err, io.ErrUnexpectedEOF) && n > 0) {
+	// What is damaged further on is packed all the same. The two bytes of zlib are
+	// weaker evidence than the three of gzip and its flags.
+	const some = 64
+	switch {
+	case err == nil, k == Gzip, n >= some:
+	case errors.Is(err, zlib.ErrChecksum), errors.Is(err, io.ErrUnexpectedEOF) && n > 0:
+	default:
 		return None
 	}
 	return k
@@ -86,40 +94,7 @@ func Detect(head []byte) Kind {
 // or ends before is an error; what follows len(buf) bytes is not checked. Read
 // takes from r little more than it needs. It panics if k is None.
 func Read(k Kind, r io.Reader, buf []byte) (n int, more bool, err error) {
-	src := &source{r: r}
-	n, more, err = read(k, src, buf)
-	switch {
-	case err == nil:
-		return n, more, nil
-	case src.err != nil:
-		return 0, false, src.err
-	}
-	var own *Error
-	switch {
-	case errors.As(err, &own):
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		err = &Error{k, fmt.Sprintf("the file ends too early, after %d bytes of its content", n)}
-	default:
-		err = &Error{k, "damaged: " + text.Line(err.Error(), '?')}
-	}
-	return 0, false, err
-}
-
-func read(k Kind, src io.Reader, buf []byte) (n int, more bool, err error) {
-	var z io.Reader
-	switch k {
-	case Zlib:
-		z, err = zlib.NewReader(src)
-	case Gzip:
-		z, err = gzip.NewReader(src)
-	case CaRT:
-		z, err = newCaRT(src)
-	default:
-		panic(fmt.Sprintf("packed: kind %d", k))
-	}
-	if err != nil {
-		return 0, false, err
-	}
+	z := NewReader(k, r)
 	for n < len(buf) && err == nil {
 		var k int
 		k, err = z.Read(buf[n:])
@@ -127,9 +102,9 @@ func read(k Kind, src io.Reader, buf []byte) (n int, more bool, err error) {
 	}
 	if n < len(buf) {
 		if err == io.EOF {
-			err = nil
+			return n, false, nil
 		}
-		return n, false, err
+		return 0, false, err
 	}
 	if err == nil {
 		_, err = io.ReadFull(z, make([]byte, 1))
@@ -138,9 +113,66 @@ func read(k Kind, src io.Reader, buf []byte) (n int, more bool, err error) {
 	case err == io.EOF:
 		return n, false, nil
 	case errors.Is(err, zlib.ErrChecksum), errors.Is(err, gzip.ErrChecksum):
-		return n, false, err // all of the content is there, and it is not what was packed
+		return 0, false, err // all of the content is there, and it is not what was packed
 	}
 	return n, true, nil
+}
+
+// NewReader returns a reader of the whole content of the file that r reads. Its
+// errors are [*Error], those of r, and io.EOF after all of the content, when it has
+// the checksum that the file declares. NewReader panics if k is None.
+func NewReader(k Kind, r io.Reader) io.Reader {
+	if k == None {
+		panic("packed: a file that is not packed")
+	}
+	return &reader{kind: k, src: &source{r: r}}
+}
+
+// reader unpacks as it is read, and places errors.
+type reader struct {
+	kind Kind
+	src  *source
+	z    io.Reader // nil until the first Read
+	n    int64
+}
+
+func (r *reader) Read(p []byte) (n int, err error) {
+	if r.z == nil {
+		if r.z, err = open(r.kind, r.src); err != nil {
+			r.z = nil // gzip's is a nil pointer
+		}
+	}
+	if err == nil {
+		n, err = r.z.Read(p)
+		r.n += int64(n)
+	}
+	switch {
+	case err == nil, err == io.EOF && r.z != nil:
+		return n, err
+	case r.src.err != nil:
+		return n, r.src.err
+	}
+	if _, ok := errors.AsType[*Error](err); ok {
+		return n, err
+	}
+	e := &Error{Kind: r.kind, cause: err}
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		e.Detail = fmt.Sprintf("the file ends too early, after %d bytes of its content", r.n)
+	} else {
+		e.Detail = "damaged: " + text.Line(err.Error(), '?')
+	}
+	return n, e
+}
+
+func open(k Kind, src io.Reader) (io.Reader, error) {
+	switch k {
+	case Zlib:
+		return zlib.NewReader(src)
+	case Gzip:
+		return gzip.NewReader(src)
+	default:
+		return newCaRT(src)
+	}
 }
 
 // source remembers an error of reading the file.
@@ -183,7 +215,7 @@ func newCaRT(r io.Reader) (io.Reader, error) {
 	}
 	key := cartKey(header)
 	if key == nil {
-		return nil, &Error{CaRT, "its header is damaged or of another version than 1"}
+		return nil, &Error{Kind: CaRT, Detail: "its header is damaged or of another version than 1"}
 	}
 	hidden := bytes.Equal(key, make([]byte, 16))
 	if hidden {
@@ -191,7 +223,7 @@ func newCaRT(r io.Reader) (io.Reader, error) {
 	}
 	optional := binary.LittleEndian.Uint64(header[30:])
 	if optional > 1<<62 {
-		return nil, &Error{CaRT, fmt.Sprintf("it declares an optional header of %d bytes", optional)}
+		return nil, &Error{Kind: CaRT, Detail: fmt.Sprintf("it declares an optional header of %d bytes", optional)}
 	}
 	if _, err := io.CopyN(io.Discard, r, int64(optional)); err != nil {
 		return nil, err
@@ -202,7 +234,7 @@ func newCaRT(r io.Reader) (io.Reader, error) {
 	}
 	z, err := zlib.NewReader(&rc4Reader{r, cipher})
 	if hidden && errors.Is(err, zlib.ErrHeader) {
-		return nil, &Error{CaRT, "it is packed with a key that is not in the file"}
+		return nil, &Error{Kind: CaRT, Detail: "it is packed with a key that is not in the file"}
 	}
 	return z, err
 }

@@ -62,17 +62,26 @@ func TestToolsFiles(t *testing.T) {
 func TestDetectNone(t *testing.T) {
 	for _, data := range []string{
 		"", "M", "MZ\x90\x00", "\x7fELF", "x^2", "x^2 + y^2 = z^2", "x\x9c\xff\xff\xff\xff", "x\x9d\x03\x00\x00\x00\x00\x01",
-		"\x1f\x8b", "\x1f\x8b\x08", "\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03\xff\xff", "\x1f\x8b\x09\x00\x00\x00\x00\x00\x00\x03",
+		"\x1f\x8b", "\x1f\x8b\x08", "\x1f\x8b\x09\x00\x00\x00\x00\x00\x00\x03",
 		"CART", "CART\x02" + strings.Repeat("\x00", 40), "x\x01" + strings.Repeat("text", 100),
 	} {
 		if k := Detect([]byte(data)); k != None {
 			t.Errorf("%q is %v", data, k)
 		}
 	}
-	damaged := golden(t, "level6.zlib")
-	damaged[len(damaged)-1]++
-	if k := Detect(damaged); k != None {
-		t.Errorf("zlib with another checksum is %v", k)
+}
+
+// A file that is packed and damaged is packed: Read then says what is wrong.
+func TestDetectDamaged(t *testing.T) {
+	for name, at := range map[string]int{"level6.zlib": -1, "level9.zlib": 2000, "python.gz": -1, "members.gz": 12} {
+		damaged := golden(t, name)
+		damaged[(at+len(damaged))%len(damaged)]++
+		k := Detect(damaged)
+		if k == None {
+			t.Errorf("%s with another byte at %d is not packed", name, at)
+		} else if _, _, err := Read(k, bytes.NewReader(damaged), make([]byte, 1<<20)); err == nil {
+			t.Errorf("%s with another byte at %d is read", name, at)
+		}
 	}
 }
 
