@@ -56,6 +56,9 @@ func stores(t *testing.T) (c collection) {
 	for _, i := range []int{4, 2, 3} {
 		c.add(hexMD5(sample(i)), sample(i), "zip")
 	}
+	for _, i := range []int{7, 5, 6} {
+		c.add(hexMD5(sample(i)), sample(i), "7z")
+	}
 	for _, i := range []int{8, 9} {
 		c.add(hexSHA256(sample(i)), sample(i), "zlib")
 	}
@@ -168,7 +171,7 @@ func TestPassword(t *testing.T) {
 			t.Errorf("%s: %q", c.names[d.Number], d.Reason)
 		}
 	}
-	if want := []string{"zip", "zip", "zip", "zip", "zip"}; !slices.Equal(got, want) {
+	if want := []string{"zip", "zip", "zip", "zip", "zip", "7z", "7z", "7z"}; !slices.Equal(got, want) {
 		t.Errorf("dropped files of %q, want %q: %v", got, want, dropped)
 	}
 }
