@@ -129,13 +129,9 @@ func checkCorpus(ctx context.Context, opt Options, c *dataset.Corpus) (places *f
 	if places, err = c.OpenFiles(ctx, func(line string) { opt.Monitor.log().Info(line) }); err != nil {
 		return nil, nil, err
 	}
-	defer func() {
-		if err != nil {
-			places.Close()
-		}
-	}()
 	status, warnings, err := c.Check(ctx, places)
 	if err != nil {
+		places.Close()
 		return nil, nil, err
 	}
 	c.Warnings = append(c.Warnings, warnings...)

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -261,53 +262,83 @@ func (c *container) reader(ctx context.Context, f *File) (io.ReadCloser, error) 
 	return io.NopCloser(bytes.NewReader(b)), err
 }
 
-// find sets the files of the names that are members.
+// find sets the files of the names that are members: by path, by path without the
+// folders that all members lie in, and by hash, in this order. Of equal paths the
+// last counts, as tools unpack it, and of a hash the first.
 func (c *container) find(ctx context.Context, s *search) error {
 	return c.use(ctx, func(o *opened) error {
+		const byItsHash = 1 << 20 // ranks after any path
 		byName, byHash := s.index()
-		taken := map[int]int{} // member of each file
-		for number, m := range o.archive.Members() {
-			name := path.Clean(m.Name)
-			key := name
-			if s.loose {
-				key = canonical(name)
-			}
-			for _, i := range byName[key] {
-				s.offer(taken, c, i, number, m) // the last of equal names is the one that tools unpack
-			}
-			hash := Hash(name)
-			if hash == "" {
-				continue
-			}
-			for _, i := range byHash[hash] {
-				first, ok := taken[i]
-				if !ok {
-					s.offer(taken, c, i, number, m)
-				} else if other := o.archive.Members()[first]; first != number && (other.Size != m.Size || other.CRC32 != m.CRC32) {
-					s.differs(hash, fmt.Sprintf("%s and %s in %s", text.Quote(other.Name), text.Quote(m.Name), text.Quote(c.String())))
+		members := o.archive.Members()
+		common := commonFolder(members)
+		type match struct{ number, rank int }
+		taken := map[int]match{} // of each file
+		offer := func(i, number, rank int) {
+			if first, ok := taken[i]; s.lacks(i) && (!ok || rank < first.rank || rank == first.rank && rank < byItsHash) {
+				taken[i] = match{number, rank}
+			} else if ok && rank == byItsHash && first.rank == rank {
+				if a, b := members[first.number], members[number]; a.Size != b.Size || a.CRC32 != b.CRC32 {
+					s.differs(Hash(a.Name), fmt.Sprintf("%s and %s in %s", text.Quote(a.Name), text.Quote(b.Name), text.Quote(c.String())))
 				}
 			}
 		}
-		for i, number := range taken {
-			s.files[i] = c.member(s.files[i].Name, number, o.archive.Members()[number])
+		for number, m := range members {
+			name := path.Clean(m.Name)
+			if s.loose {
+				name = canonical(name)
+			}
+			for rank, rest := 0, name; ; rank++ {
+				for _, i := range byName[rest] {
+					offer(i, number, rank)
+				}
+				if rank == common {
+					break
+				}
+				_, rest, _ = strings.Cut(rest, "/")
+			}
+			if hash := Hash(name); hash != "" {
+				for _, i := range byHash[hash] {
+					offer(i, number, byItsHash)
+				}
+			}
+		}
+		for i, to := range taken {
+			switch m := members[to.number]; {
+			case !m.Regular:
+				s.explain(i, refusal(fmt.Sprintf("%s in %s", m.Reason, text.Quote(c.String()))))
+			case m.Size == 0:
+				s.explain(i, empty)
+			default:
+				s.files[i] = c.member(s.files[i].Name, to.number, m)
+			}
 		}
 		return ctx.Err()
 	})
 }
 
-// offer takes a member as that of file i, if it can be read.
-func (s *search) offer(taken map[int]int, c *container, i, number int, m archive.Member) {
-	if !s.lacks(i) {
-		return
+// commonFolder returns the number of folders, one in the other, that all members
+// lie in.
+func commonFolder(members []archive.Member) int {
+	var common []string
+	first := true
+	for _, m := range members {
+		if !m.Regular {
+			continue
+		}
+		folders := strings.Split(path.Clean(m.Name), "/")
+		folders = folders[:len(folders)-1]
+		if first {
+			common, first = folders, false
+		}
+		n := 0
+		for n < min(len(common), len(folders)) && common[n] == folders[n] {
+			n++
+		}
+		if common = common[:n]; n == 0 {
+			break
+		}
 	}
-	switch {
-	case !m.Regular:
-		s.explain(i, refusal(fmt.Sprintf("%s in %s", m.Reason, text.Quote(c.String()))))
-	case m.Size == 0:
-		s.explain(i, empty)
-	default:
-		taken[i] = number
-	}
+	return len(common)
 }
 
 // single returns the sample of own, an archive that is named by a hash: the member

@@ -207,7 +207,8 @@ func TestFindInArchives(t *testing.T) {
 	writeZip(t, filepath.Join(dir, c+".zip"), "one", "1", "two", "2")
 	write(t, filepath.Join(dir, d+".zip"), []byte("no archive"))
 	write(t, filepath.Join(dir, a+".exe"), []byte("file"))
-	names := []string{"x.exe", "y.exe", a, b, "z.exe", "dir", "empty", c, d, "none"}
+	writeZip(t, filepath.Join(dir, "in", "four.zip"), "top/in/v.exe", "v", "top/in/w/v.exe", "deeper", "top/in/in/v.exe", "deepest")
+	names := []string{"x.exe", "y.exe", a, b, "z.exe", "dir", "empty", c, d, "none", "v.exe", "in/v.exe"}
 	p, err := Open(t.Context(), []string{dir}, Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -217,8 +218,8 @@ func TestFindInArchives(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, contents, _, dropped := readAll(t, found{p, files}, ReadOptions{MaxLen: 100, Batch: 10})
-	if got := fmt.Sprintf("%s", contents); got != "[last y file b z]" {
+	_, contents, _, dropped := readAll(t, found{p, files}, ReadOptions{MaxLen: 100, Batch: 100})
+	if got := fmt.Sprintf("%s", contents); got != "[last y file b z v v]" {
 		t.Errorf("files %s", got)
 	}
 	want := []string{"is a directory", "is empty", "lies in", "cannot be read: ", "is missing"}
@@ -230,7 +231,7 @@ func TestFindInArchives(t *testing.T) {
 	if len(dropped) != len(want) {
 		t.Errorf("dropped %v", dropped)
 	}
-	if len(warnings) != 1 || !strings.Contains(warnings[0], "1 of the 3 archives") {
+	if len(warnings) != 1 || !strings.Contains(warnings[0], "1 of the 4 archives") {
 		t.Errorf("warnings %q", warnings)
 	}
 }
