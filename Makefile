@@ -39,7 +39,7 @@ MODEL := $(if $(filter wheels,$(CORPUS)),$(WHEELS_MODEL)/saved_model.pb,$(SYNTH_
 bench: build $(CORPORA)/$(CORPUS)/dataset.csv $(MODEL) $(OUT)/bench.txt ## corpus, features, scores, drift report, throughput
 	$(BIN) run --model $(dir $(MODEL)) --corpus $(CORPORA)/$(CORPUS) --out $(OUT)
 
-test: env python ## every check: format, vet, staticcheck, Go, Python, clean tree
+test: env python s3server ## every check: format, vet, staticcheck, Go, Python, clean tree
 	@scripts/test.sh $(PY)
 
 ## Other checks
@@ -47,7 +47,7 @@ test: env python ## every check: format, vet, staticcheck, Go, Python, clean tre
 check: env ## the quick loop: format, vet, staticcheck, short Go tests
 	@scripts/check.sh -short
 
-race: env ## every Go test under the race detector
+race: env s3server ## every Go test under the race detector
 	$(GO) test -race -count=1 -timeout 60m ./...
 
 soak: env ## 10,000 batches, many kills, every fuzz target for FUZZTIME
@@ -114,6 +114,14 @@ $(DEPS)/audit/.done: scripts/requirements/audit.txt
 	@$(subst $(PY),$(DEPS)/audit/bin/python,$(PIP)) -r $<
 	@touch $@
 
+# The S3 server that the tests of bench/files/objects start. Its packages are
+# compiled without optimisation, which takes two thirds of the time.
+s3server: $(DEPS)/bin/s3server
+
+$(DEPS)/bin/s3server: $(wildcard scripts/s3server/*)
+	@echo "building an S3 server for the tests, about a minute" >&2
+	@CGO_ENABLED=0 go build -C scripts/s3server -gcflags='github.com/...=-N -l' -ldflags='-s -w' -o $(CURDIR)/$@ .
+
 # The Go command is the judge of what is stale, so its settings are written
 # each time; they are small.
 env: $(TENSORFLOW)
@@ -140,4 +148,4 @@ $(WHEELS_MODEL).keras: $(CORPORA)/wheels/dataset.csv scripts/train_malconv.py sc
 $(WHEELS_MODEL)/saved_model.pb: $(WHEELS_MODEL).keras scripts/convert_savedmodel.py | python
 	$(PY) scripts/convert_savedmodel.py $< $(WHEELS_MODEL)
 
-.PHONY: bench test check race soak audit sanitize build peers model doctor deps clean help python env
+.PHONY: bench test check race soak audit sanitize build peers model doctor deps clean help python env s3server
