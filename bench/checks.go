@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"fmt"
@@ -18,6 +19,7 @@ import (
 	"driftbench/bench/traits"
 	"driftbench/report"
 	"driftbench/stats"
+	"driftbench/tfmodel"
 )
 
 // A verdict means what it says only if the numbers can: the model has to know
@@ -160,10 +162,22 @@ func modelKnowsFiles(s *Splits, _ *report.Results) (f finding) {
 		for _, shift := range s.made.Shifted {
 			right := int(math.Round(shift.Accuracy * float64(shift.Files)))
 			if shift.Accuracy-accuracy > gain && stats.Wilson(right, shift.Files).Lo > max(accuracy, guess) {
-				f.add(report.Block, "convert the model again, or give it the byte values that it was trained on",
+				values := "plus-one"
+				if shift.By < 0 {
+					values = "plain"
+				}
+				f.add(report.Block, fmt.Sprintf("convert the model again with --bytes %s, or give it the byte values that it was trained on", values),
 					"with every byte changed by %+d the accuracy on %d fit rows would be %s", shift.By, shift.Files, percent(shift.Accuracy))
 			}
 			f.set(fmt.Sprintf("accuracy_bytes%+d", shift.By), shift.Accuracy)
+		}
+		if moved := s.made.Moved; moved != nil {
+			right := int(math.Round(moved.Accuracy * float64(moved.Files)))
+			if moved.Accuracy-moved.Given > gain && stats.Wilson(right, moved.Files).Lo > max(moved.Given, guess) {
+				f.add(report.Block, fmt.Sprintf("convert the model again with --padding %s", moved.To),
+					"with the padding at the %s of the %d fit rows that have some their accuracy would be %s instead of %s", moved.To, moved.Files, percent(moved.Accuracy), percent(moved.Given))
+			}
+			f.set("accuracy_padding_"+moved.To, moved.Accuracy)
 		}
 	}
 	if f.status == "" {
@@ -678,6 +692,19 @@ type ShiftedBytes struct {
 	Accuracy float64 `json:"accuracy"`
 }
 
+// MovedPadding is the accuracy of the model on fit rows shorter than its input if
+// their padding is at the other end than it was converted for, and with it as given.
+type MovedPadding struct {
+	To       string  `json:"to"` // "front" or "back"
+	Files    int     `json:"files"`
+	Accuracy float64 `json:"accuracy"`
+	Given    float64 `json:"given"`
+}
+
+// movableFiles is the number of files with padding that it takes to tell where the
+// padding belongs.
+const movableFiles = 16
+
 // shiftedFiles is the number of fit files that are run with changed bytes.
 const shiftedFiles = 64
 
@@ -685,8 +712,9 @@ const shiftedFiles = 64
 // bytes are tried.
 const wellKnown = 0.9
 
-// measureShifted measures the accuracy with changed bytes if that on the extracted
-// fit split is below wellKnown, and records it in the manifest.
+// measureShifted measures the accuracy with changed bytes and with the padding at
+// the other end if that on the extracted fit split is below wellKnown, and records
+// both in the manifest.
 func (x *extraction) measureShifted(ctx context.Context, e *extractor, fit extracted) error {
 	classes := map[string]int{}
 	for i, l := range x.corpus.Labels {
@@ -724,6 +752,10 @@ func (x *extraction) measureShifted(ctx context.Context, e *extractor, fit extra
 		return err
 	}
 	defer b.Release()
+	classOf := make([]int, len(b.Files))
+	for i, r := range b.Rows {
+		classOf[i] = rows[r].Class
+	}
 	for _, by := range []int{1, -1} {
 		files := make([][]byte, len(b.Files))
 		for i, f := range b.Files {
@@ -732,26 +764,80 @@ func (x *extraction) measureShifted(ctx context.Context, e *extractor, fit extra
 				files[i][j] = v + byte(by)
 			}
 		}
-		s := features.Split{Rows: make([]features.Row, len(files))}
-		var dst [][]float32
-		for _, l := range e.layers {
-			out := make([]float32, len(files)*l.Width)
-			dst = append(dst, out)
-			if l.Name == stats.Logits {
-				s.Layers = append(s.Layers, features.Layer{Name: l.Name, Width: l.Width, Data: out})
-			}
-		}
-		if err := e.engine.Run(dst, files); err != nil {
+		accuracy, err := e.accuracy(files, classOf, len(x.corpus.Labels))
+		if err != nil {
 			return err
 		}
-		predicted, _ := predict(s, len(x.corpus.Labels))
-		right := 0
-		for i, c := range predicted {
-			if c == rows[b.Rows[i]].Class {
-				right++
-			}
-		}
-		x.manifest.Shifted = append(x.manifest.Shifted, ShiftedBytes{by, len(files), float64(right) / float64(len(files))})
+		x.manifest.Shifted = append(x.manifest.Shifted, ShiftedBytes{by, len(files), accuracy})
 	}
-	return nil
+	x.manifest.Moved, err = e.measureMoved(x.model.Shape, b.Files, classOf, len(x.corpus.Labels))
+	return err
+}
+
+// measureMoved measures the accuracy on the files that have padding, as they are
+// and with the padding at the other end. It returns nil where these are few, or
+// where the model does not say how it pads.
+func (x *extractor) measureMoved(s *tfmodel.Shape, files [][]byte, classOf []int, classes int) (*MovedPadding, error) {
+	if s == nil {
+		return nil, nil
+	}
+	var given, moved [][]byte
+	var class []int
+	for i, f := range files {
+		if len(f) > 0 && len(f) < s.MaxLen {
+			given, moved, class = append(given, f), append(moved, movePadding(s, f)), append(class, classOf[i])
+		}
+	}
+	if len(given) < movableFiles {
+		return nil, nil
+	}
+	m := &MovedPadding{To: "front", Files: len(given)}
+	if s.Padding == m.To {
+		m.To = "back"
+	}
+	var err error
+	if m.Given, err = x.accuracy(given, class, classes); err != nil {
+		return nil, err
+	}
+	m.Accuracy, err = x.accuracy(moved, class, classes)
+	return m, err
+}
+
+// movePadding returns a file that the model sees much as it would see f with the
+// padding at the other end. Where the pad symbol is a byte they are the same. Else
+// the bytes fall into windows alike, and zeros stand for the pad symbols in the one
+// window that has both.
+func movePadding(s *tfmodel.Shape, f []byte) []byte {
+	padding := make([]byte, (s.MaxLen-len(f))%s.Window)
+	if s.Pad < 256 {
+		padding = bytes.Repeat([]byte{byte(s.Pad)}, s.MaxLen-len(f))
+	}
+	if s.Padding == "front" {
+		return slices.Concat(f, padding)
+	}
+	return slices.Concat(padding, f)
+}
+
+// accuracy returns the share of files that the model finds the class of.
+func (x *extractor) accuracy(files [][]byte, classOf []int, classes int) (float64, error) {
+	s := features.Split{Rows: make([]features.Row, len(files))}
+	var dst [][]float32
+	for _, l := range x.layers {
+		out := make([]float32, len(files)*l.Width)
+		dst = append(dst, out)
+		if l.Name == stats.Logits {
+			s.Layers = append(s.Layers, features.Layer{Name: l.Name, Width: l.Width, Data: out})
+		}
+	}
+	if err := x.engine.Run(dst, files); err != nil {
+		return 0, err
+	}
+	predicted, _ := predict(s, classes)
+	right := 0
+	for i, c := range predicted {
+		if c == classOf[i] {
+			right++
+		}
+	}
+	return float64(right) / float64(len(files)), nil
 }

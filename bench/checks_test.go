@@ -11,6 +11,8 @@ import (
 	"driftbench/bench/features"
 	"driftbench/report"
 	"driftbench/stats"
+	"driftbench/tfmodel"
+	"driftbench/tfmodel/windows"
 )
 
 // healthy returns splits on which every check passes: three of 80 files each, in
@@ -93,6 +95,13 @@ func TestChecks(t *testing.T) {
 			clear(s.Fit.Predicted)
 			s.made.Shifted = []ShiftedBytes{{By: 1, Files: 64, Accuracy: 0.9}}
 		}, report.Block, "with every byte changed by +1 the accuracy on 64 fit rows would be 90.0%"},
+		{"padding moved", "the model knows these files", func(s *Splits) {
+			s.made.Moved = &MovedPadding{To: "front", Files: 40, Accuracy: 0.9, Given: 0.5}
+			for i := range s.Fit.Predicted {
+				s.Fit.Predicted[i] = i % 2
+			}
+		}, report.Block, "With the padding at the front of the 40 fit rows that have some their accuracy would be 90.0% instead of 50.0%"},
+		{"padding moved to no avail", "the model knows these files", func(s *Splits) { s.made.Moved = &MovedPadding{To: "back", Files: 40, Accuracy: 0.55, Given: 0.5} }, report.Pass, ""},
 
 		{"gzip in Out alone", "the files are programs", func(s *Splits) { every(5, func(r *features.Row) { r.Kind = "gzip" })(s.Out[0]) }, report.Block, "20.0% of the files of 2018 are no programs (gzip)"},
 		{"a few pointers", "the files are programs", func(s *Splits) { every(40, func(r *features.Row) { r.Kind = "Git LFS pointer" })(s.In) }, report.Warn, "2.5% of the files of 2017-val"},
@@ -294,6 +303,83 @@ func TestSetGroups(t *testing.T) {
 		for j := range want {
 			if (all[i] == all[j]) != (want[i] == want[j]) {
 				t.Errorf("files %d and %d: groups %v, want the pattern %v", i, j, all, want)
+			}
+		}
+	}
+}
+
+// lastByte is an engine whose model tells a file by the last symbol of its input,
+// which is padding unless the file is as long.
+type lastByte struct{ tfmodel.Engine }
+
+func (lastByte) Run(dst [][]float32, files [][]byte) error {
+	for i, f := range files {
+		dst[0][i] = -1
+		if len(f) == 100 && f[99] >= 128 {
+			dst[0][i] = 1
+		}
+	}
+	return nil
+}
+
+func TestPaddingIsMoved(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	var files [][]byte
+	var classes []int
+	for i := range 40 {
+		f := make([]byte, 1+rng.IntN(98))
+		f[len(f)-1] = byte(i * 128)
+		files, classes = append(files, f), append(classes, i%2)
+	}
+	files, classes = append(files, nil, make([]byte, 100)), append(classes, 1, 1) // without padding to move
+	e := &extractor{engine: lastByte{}, layers: []tfmodel.Layer{{Name: "logits", Width: 1}}}
+	s := &tfmodel.Shape{MaxLen: 100, Window: 10}
+	got, err := e.measureMoved(s, files, classes, 2)
+	if want := (MovedPadding{To: "front", Files: 40, Accuracy: 1, Given: 0.5}); err != nil || got == nil || *got != want {
+		t.Errorf("got %+v, error %v, want %+v", got, err, want)
+	}
+	if got, err := e.measureMoved(s, files[:15], classes, 2); got != nil || err != nil {
+		t.Errorf("of 15 files: %+v, %v", got, err)
+	}
+	if got, err := e.measureMoved(nil, files, classes, 2); got != nil || err != nil {
+		t.Errorf("of a model without a description: %+v, %v", got, err)
+	}
+}
+
+// What stands for a file with its padding moved has the windows of a model that
+// pads there; zeros stand for a pad symbol that is no byte.
+func TestMovedPaddingGivesTheWindowsOfTheOtherModel(t *testing.T) {
+	for _, pad := range []int{0, 7, 256} {
+		for _, to := range []bool{false, true} {
+			for length := 1; length < 105; length++ {
+				file := make([]byte, length)
+				for i := range file {
+					file[i] = byte(1 + i)
+				}
+				s := &tfmodel.Shape{MaxLen: 105, Window: 10, Windows: 11, Lead: 2, Pad: pad, Padding: "back"}
+				if !to {
+					s.Padding = "front"
+				}
+				cutter := windows.Cutter{MaxLen: 105, Window: 10, Windows: 11, Lead: 2, Pad: pad}
+				// contents returns the bytes of the windows, zero for pad symbols that are none.
+				contents := func(front bool, f []byte) map[string]bool {
+					cutter.Front = front
+					key, all := make([]byte, cutter.Stride()), map[string]bool{}
+					for i := range cutter.Windows {
+						cutter.Cut(key, f, i)
+						all[string(key[:cutter.Window])] = true
+					}
+					return all
+				}
+				missing, got, want := 0, contents(!to, movePadding(s, file)), contents(to, file)
+				for k := range want {
+					if !got[k] {
+						missing++
+					}
+				}
+				if missing > 0 {
+					t.Errorf("pad %d, to the front %v, %d bytes: %d of %d windows are missing", pad, to, length, missing, len(want))
+				}
 			}
 		}
 	}

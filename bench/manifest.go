@@ -59,9 +59,10 @@ type Manifest struct {
 	// archive, of a packed file, or both.
 	Unpacked map[string]int `json:"unpacked,omitempty"`
 	Seconds  float64        `json:"extraction_seconds,omitempty"`
-	// Shifted is the accuracy on fit rows with changed bytes, measured where that
-	// with the true bytes is no better than guessing.
+	// Shifted is the accuracy on fit rows with changed bytes, and Moved with the
+	// padding at the other end, measured where that as given is low.
 	Shifted  []ShiftedBytes `json:"shifted_bytes,omitempty"`
+	Moved    *MovedPadding  `json:"moved_padding,omitempty"`
 	Dropped  []DroppedFile  `json:"dropped,omitempty"`
 	Warnings []string       `json:"warnings,omitempty"`
 	InUnseen string         `json:"in_unseen,omitempty"` // as in results.json
