@@ -144,13 +144,14 @@ func layerNames(layers []Layer) []string {
 	return names
 }
 
-// probe runs a few files of every kind of content and length two ways. A
-// difference above the tolerance, a share of a layer's scale, is an error. w holds
-// the weights of a converted model, nil for another.
+// probe runs two ways a file without bytes, a full one, one that ends within its last
+// window and one half as long: TensorFlow takes as long for each of them. A difference
+// above the tolerance, a share of a layer's scale, is an error. w holds the weights of
+// a converted model, nil for another.
 func probe(m *Model, run, reference func(dst [][]float32, files [][]byte) error, tolerance float64, w map[string][]float32) error {
 	rng := rand.NewChaCha8([32]byte{7})
-	files := [][]byte{nil, make([]byte, 1), make([]byte, m.MaxLen)}
-	for _, length := range []int{m.MaxLen, m.MaxLen - 1, m.MaxLen/2 + 3, 700} {
+	files := [][]byte{nil}
+	for _, length := range []int{m.MaxLen, m.MaxLen - 1, m.MaxLen/2 + 3} {
 		f := make([]byte, min(length, m.MaxLen))
 		rng.Read(f)
 		clear(f[len(f)/3 : len(f)/2]) // zeros between, as in real files
