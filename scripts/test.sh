@@ -12,6 +12,13 @@ say() { printf '\n== %s\n' "$*"; }
 tree() { git status --porcelain --untracked-files=all; git diff HEAD | sha256sum; }
 before=$(tree)
 
+# The Python tests run beside the Go tests: neither keeps all cores busy.
+go build -o bin/driftbench ./bench/driftbench
+said=$(mktemp)
+"$python" -m pytest -q scripts/tests >"$said" 2>&1 &
+pytest=$!
+trap 'kill $pytest 2>/dev/null; rm -f "$said"' EXIT
+
 scripts/check.sh
 
 # The packages in which goroutines share memory; `make race` runs all.
@@ -24,8 +31,9 @@ if [[ "$GOFLAGS" == *-tags=openblas* ]]; then
 fi
 
 say pytest
-go build -o bin/driftbench ./bench/driftbench
-"$python" -m pytest -q scripts/tests
+wait $pytest && passed=yes || passed=
+cat "$said"
+[ "$passed" ]
 
 say generated files
 "$python" scripts/golden_sample.py

@@ -247,7 +247,7 @@ func TestDiskIsFull(t *testing.T) {
 		full string // where the disk is, below DIR
 		once bool   // the results differ each time
 	}{
-		"run":        {args: []string{"run", "--corpus", small(), "--model", model, "--out", "DIR/out", "--cache", "none", "--resamples", "10"}, full: "out"},
+		"run":        {args: []string{"run", "--corpus", small(), "--model", model, "--out", "DIR/out", "--cache", "DIR/cache", "--resamples", "10"}, full: "out"},
 		"extract":    {args: []string{"extract", "--corpus", small(), "--model", model, "--out", "DIR/out", "--cache", "none"}, full: "out"},
 		"splits":     {args: []string{"splits", "--corpus", small(), "--out", "DIR/out"}, full: "out"},
 		"score":      {args: []string{"score", "--features", "DIR/run/features", "--out", "DIR/out", "--resamples", "10"}, full: "out"},

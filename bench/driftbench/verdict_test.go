@@ -3,25 +3,34 @@ package main
 import (
 	"bytes"
 	"compress/gzip"
+	"context"
 	"encoding/csv"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"driftbench/bench/corpus"
 	"driftbench/report"
 )
 
-// madeWrong is a corpus with drift in which something is not as it should be.
+// drifted is a corpus with drift.
+var drifted = sync.OnceValue(func() string {
+	dir := filepath.Join(shared, "drifted")
+	if err := corpus.Synth(context.Background(), dir, corpus.Options{Files: 400, Seed: 7, Drift: 1}); err != nil {
+		panic(err)
+	}
+	return dir
+})
+
+// madeWrong is a copy of drifted in which something is not as it should be.
 func madeWrong(t *testing.T, change func(t *testing.T, dir string)) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "corpus")
-	if err := corpus.Synth(t.Context(), dir, corpus.Options{Files: 400, Seed: 7, Drift: 1}); err != nil {
-		t.Fatal(err)
-	}
+	copyTree(t, dir, drifted(), func(string) bool { return true })
 	change(t, dir)
 	return dir
 }
@@ -61,6 +70,7 @@ func edit(t *testing.T, path string, change func(string) string) {
 // A corpus that is not what it is taken for ends without a recommendation.
 func TestVerdictIsWithheld(t *testing.T) {
 	slow(t)
+	cache := t.TempDir() // most files are the same in all cases
 	labels := func(order string) func(*testing.T, string) {
 		return func(t *testing.T, dir string) {
 			edit(t, filepath.Join(dir, "corpus.yaml"), func(s string) string {
@@ -112,7 +122,7 @@ func TestVerdictIsWithheld(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			dir, out := madeWrong(t, tc.change), t.TempDir()
-			mustRun(t, "run", "--corpus", dir, "--model", model, "--out", out, "--cache", "none", "--resamples", "1", "--detectors", "mahalanobis/layer7,mahalanobis/layer8,mahalanobis/ensemble")
+			mustRun(t, "run", "--corpus", dir, "--model", model, "--out", out, "--cache", cache, "--resamples", "1", "--detectors", "mahalanobis/layer7,mahalanobis/layer8,mahalanobis/ensemble")
 			r, err := report.ReadResults(filepath.Join(out, "results.json"))
 			if err != nil {
 				t.Fatal(err)
