@@ -2,10 +2,11 @@ package main
 
 import (
 	"fmt"
+	"math"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -15,44 +16,60 @@ import (
 )
 
 func (a *app) throughputCommand() *cobra.Command {
-	o := bench.ThroughputOptions{Options: a.options(), Files: 64}
+	o := bench.ThroughputOptions{Options: a.options()}
+	var precisions, prices []string
 	cmd := &cobra.Command{
 		Use:   "throughput --model DIR --out DIR",
 		Short: "Time engines and devices over batch sizes, and compare CPU with GPU",
-		Long: `Time the engines and devices that are there: whole passes over the files
-(offline: samples/s, MB/s, ns/op), from memory and read from disk, and one file
-at a time (single-stream: latency). Each case runs --count times after a warm-up,
-interleaved with the others. Repetitions go to OUT/bench.txt in the Go benchmark
-format, which benchstat reads too.
+		Long: `Time the engines and devices that are there, and say how many times the best CPU
+the GPU is, from which batch on, and what each is bound by.
+
+The batch is doubled from 1 on until two doublings in a row gain less than 5%,
+memory ends, or it would hold a file twice. Then every batch is timed from memory,
+and the best one with the files read from disk too (offline), and one file at a
+time (single-stream). Each case runs --count times after a warm-up, interleaved
+with the others; ratios are medians of those within a round. The outputs of all
+are compared. Repetitions go to OUT/bench.txt in the Go benchmark format, which
+benchstat reads too, and to the report of a run in OUT.
 
 Files come from the splits of --corpus or --index; without them they are random
-and of full length. A device that is not there has no rows, and the output says why.`,
+and of full length. Without a GPU a pass is 64 files and a repetition 200 ms, which takes about
+a minute. With one it is 4,096 files, the corpus several times where it is smaller,
+and 1 s: --pass and --least say otherwise. A device that is not there has no rows,
+and what cannot be read, such as joules, is named.`,
+		Example: `  driftbench throughput --model malconv --corpus mine --out out/mine
+  driftbench throughput --model malconv --out out/speed --precision float32,tf32 --price cpu=0.10,gpu=2.50`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := takeCount(&o); err != nil {
 				return err
 			}
-			for _, n := range append([]int{o.Count, o.Files}, o.Batches...) {
+			sizes := slices.Clone(o.Batches)
+			sizes = append(sizes, o.Count)
+			if cmd.Flags().Changed("pass") {
+				sizes = append(sizes, o.Files)
+			}
+			for _, n := range sizes {
 				if n < 1 {
-					return usagef("--batch, --count and --files want numbers of 1 or more, not %d", n)
+					return usagef("--batch, --count and --pass want numbers of 1 or more, not %d", n)
 				}
+			}
+			for _, p := range precisions {
+				o.Precisions = append(o.Precisions, tfmodel.Precision(p))
+			}
+			var err error
+			if o.Prices, err = parsePrices(prices); err != nil {
+				return err
 			}
 			m, err := bench.Throughput(cmd.Context(), o)
 			if err != nil {
 				return err
 			}
 			a.closeBar()
-			by := "/device"
-			if len(m.Absent) > 0 {
-				by = "/engine"
-			}
-			if err := throughput.Compare(a.out, &output{w: a.err}, []string{m.File}, by); err != nil {
+			if err := m.Answer.Print(a.out); err != nil {
 				return err
 			}
-			for _, why := range m.Absent {
-				fmt.Fprintln(a.out, why)
-			}
-			fmt.Fprintf(a.out, "The repetitions are in %s.\n", m.File)
+			fmt.Fprintf(a.out, "\nThe repetitions are in %s.\n", m.File)
 			return nil
 		},
 	}
@@ -62,10 +79,12 @@ and of full length. A device that is not there has no rows, and the output says 
 	fl := cmd.Flags()
 	fl.StringSliceVar(&o.Engines, "engine", []string{"tensorflow", "table"}, "`ENGINES` to time: "+strings.Join(tfmodel.EngineNames(), ", "))
 	fl.StringSliceVar(&o.Devices, "device", []string{"cpu", "gpu"}, "`DEVICES` to time")
-	fl.IntSliceVar(&o.Batches, "batch", []int{1, 8, 32}, "batch `SIZES` to time")
+	fl.StringSliceVar(&precisions, "precision", []string{string(tfmodel.Float32)}, "`PRECISIONS` of a GPU to time: float32, tf32 or both")
+	fl.Var((*batchSizes)(&o.Batches), "batch", "batch `SIZES` to time, such as 1,32; auto doubles them from 1 on")
 	fl.IntVar(&o.Count, "count", 10, "repetitions of every case, `N`; an interval needs 6")
-	fl.IntVar(&o.Files, "pass", 64, "files a pass, `N`; a number as --files is taken so too")
-	fl.DurationVar(&o.Least, "least", 200*time.Millisecond, "least `TIME` of a repetition")
+	fl.IntVar(&o.Files, "pass", 0, "files a pass, `N` (default 64, with a GPU 4096); a number as --files is taken so too")
+	fl.DurationVar(&o.Least, "least", 0, "least `TIME` of a repetition (default 200ms, with a GPU 1s)")
+	fl.StringSliceVar(&prices, "price", nil, "what an hour on a device costs, `PRICES` such as cpu=0.10,gpu=2.50")
 	return cmd
 }
 
@@ -86,6 +105,51 @@ func takeCount(o *bench.ThroughputOptions) error {
 		return usagef("--files names a place: name the --index too, or --corpus")
 	}
 	return nil
+}
+
+// batchSizes is a flag of numbers, or auto for none.
+type batchSizes []int
+
+func (b *batchSizes) Type() string { return "sizes" }
+
+func (b *batchSizes) String() string {
+	if len(*b) == 0 {
+		return "auto"
+	}
+	return strings.Trim(strings.ReplaceAll(fmt.Sprint([]int(*b)), " ", ","), "[]")
+}
+
+func (b *batchSizes) Set(s string) error {
+	*b = nil
+	if s == "auto" {
+		return nil
+	}
+	for part := range strings.SplitSeq(s, ",") {
+		n, err := strconv.Atoi(part)
+		if err != nil {
+			return err
+		}
+		*b = append(*b, n)
+	}
+	return nil
+}
+
+// parsePrices reads prices such as cpu=0.10.
+func parsePrices(prices []string) (map[tfmodel.Device]float64, error) {
+	all := map[tfmodel.Device]float64{}
+	for _, p := range prices {
+		device, price, _ := strings.Cut(p, "=")
+		d := tfmodel.Device(device)
+		x, err := strconv.ParseFloat(price, 64)
+		if err != nil || d != tfmodel.CPU && d != tfmodel.GPU || !(x >= 0) || math.IsInf(x, 0) {
+			return nil, usagef("--price %q: want the price of an hour, such as cpu=0.10 or gpu=2.50", p)
+		}
+		if _, twice := all[d]; twice {
+			return nil, usagef("--price: %s has two prices", d)
+		}
+		all[d] = x
+	}
+	return all, nil
 }
 
 func (a *app) compareCommand() *cobra.Command {

@@ -17,12 +17,18 @@ type Volume struct {
 	Bytes int64 // file bytes, without padding
 }
 
-// Case is one setting to be timed; [Offline] and [SingleStream] make them.
+// Case is one setting to be timed; [Offline], [SingleStream] and [Target.Case]
+// make them.
 type Case struct {
 	name string
-	// pass goes over the files once, and appends to latencies how long each
-	// file took where the scenario is about that.
-	pass func(ctx context.Context, latencies []time.Duration) (Volume, []time.Duration, error)
+	// run goes over the files, and over them again as long as more, which is told
+	// what has been done, says so. It appends to latencies how long each file took
+	// where the scenario is about that.
+	run func(ctx context.Context, more func(Volume) bool, latencies []time.Duration) (Volume, []time.Duration, error)
+
+	least  time.Duration // of a repetition, in place of Options.Least; 0 is that
+	files  int           // least number of files of a repetition
+	target *Target       // nil where it is not known what computes
 }
 
 // Offline is a case that is timed by whole passes. pass processes every file
@@ -32,10 +38,42 @@ type Case struct {
 // the scenario is added. A key or value that is empty or holds a space or a
 // slash panics, as it would break the format.
 func Offline(key []KV, pass func(ctx context.Context) (Volume, error)) Case {
-	return Case{caseName(key, "offline"), func(ctx context.Context, latencies []time.Duration) (Volume, []time.Duration, error) {
+	return passes(caseName(key, "offline"), func(ctx context.Context, latencies []time.Duration) (Volume, []time.Duration, error) {
 		v, err := pass(ctx)
 		return v, latencies, err
+	})
+}
+
+// passes is a case of passes that wait for each other.
+func passes(name string, pass func(ctx context.Context, latencies []time.Duration) (Volume, []time.Duration, error)) Case {
+	return Case{name: name, run: func(ctx context.Context, more func(Volume) bool, latencies []time.Duration) (done Volume, _ []time.Duration, err error) {
+		for {
+			if err := ctx.Err(); err != nil {
+				return done, latencies, err
+			}
+			var v Volume
+			if v, latencies, err = pass(ctx, latencies); err != nil {
+				return done, latencies, err
+			}
+			done.Files += v.Files
+			done.Bytes += v.Bytes
+			if v.Files == 0 || !more(done) {
+				return done, latencies, nil
+			}
+		}
 	}}
+}
+
+// Of says that target computes in a case.
+func (c Case) Of(target *Target) Case {
+	c.target = target
+	return c
+}
+
+// AtLeast sets the least time and the least number of files of a repetition.
+func (c Case) AtLeast(d time.Duration, files int) Case {
+	c.least, c.files = d, files
+	return c
 }
 
 // SingleStream is a case where the next file starts when the one before is
@@ -46,7 +84,7 @@ func SingleStream(key []KV, files [][]byte, run func(ctx context.Context, file [
 	if len(files) == 0 {
 		panic("throughput: single-stream case without files")
 	}
-	return Case{caseName(key, "single-stream"), func(ctx context.Context, latencies []time.Duration) (v Volume, _ []time.Duration, _ error) {
+	return passes(caseName(key, "single-stream"), func(ctx context.Context, latencies []time.Duration) (v Volume, _ []time.Duration, _ error) {
 		for _, f := range files {
 			if err := ctx.Err(); err != nil {
 				return v, latencies, err
@@ -60,14 +98,19 @@ func SingleStream(key []KV, files [][]byte, run func(ctx context.Context, file [
 			v.Bytes += int64(len(f))
 		}
 		return v, latencies, nil
-	}}
+	})
 }
 
 // caseName returns Extract/key=value/…/scenario=s.
 func caseName(key []KV, scenario string) string {
+	return benchName("Extract", append(slices.Clone(key), KV{"scenario", scenario}))
+}
+
+// benchName returns name/key=value/….
+func benchName(name string, key []KV) string {
 	var b strings.Builder
-	b.WriteString("Extract")
-	for _, kv := range append(slices.Clone(key), KV{"scenario", scenario}) {
+	b.WriteString(name)
+	for _, kv := range key {
 		if kv.Key == "" || kv.Value == "" || strings.ContainsAny(kv.Key+kv.Value, "/ \t\n\r") || strings.Contains(kv.Key, "=") {
 			panic(fmt.Sprintf("throughput: %q=%q cannot be part of a benchmark name", kv.Key, kv.Value))
 		}

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"gonum.org/v1/gonum/stat"
+
+	"driftbench/internal/meter"
 )
 
 // Options says how often and how long cases are timed.
@@ -16,6 +18,7 @@ type Options struct {
 	Rounds int           // repetitions of every case; an interval needs 6, use 10 or more
 	Least  time.Duration // a repetition makes passes until this time is over
 	Seed   uint64        // of the order of the cases within a round
+	Meter  *meter.Meter  // reads what a repetition spends; nil reads nothing
 	// Progress, when set, is told how many of all repetitions are done.
 	Progress func(done, all int)
 }
@@ -32,6 +35,12 @@ type Measurement struct {
 	// ran, in bytes, with all that was loaded before; 0 where the system does
 	// not tell.
 	PeakRSS int64
+
+	// Busy is the share of the time, of all calls that the engine takes at once, in
+	// which it computed, and Feed how many files a second its feeders could fill
+	// batches with; 0 is not known.
+	Busy, Feed float64
+	Spent      meter.Reading // NaN where it was not read
 }
 
 // Measure times the cases. Every case makes one pass untimed, then come
@@ -43,7 +52,7 @@ type Measurement struct {
 // the error.
 func Measure(ctx context.Context, cases []Case, opt Options) ([]Measurement, error) {
 	for _, c := range cases {
-		if _, err := c.repeat(ctx, 0); err != nil {
+		if _, err := c.repeat(ctx, Options{}); err != nil {
 			return nil, fmt.Errorf("throughput: warming up %s: %w", c.name, err)
 		}
 	}
@@ -52,7 +61,7 @@ func Measure(ctx context.Context, cases []Case, opt Options) ([]Measurement, err
 	cases = slices.Clone(cases)
 	for range opt.Rounds {
 		for _, c := range cases {
-			m, err := c.repeat(ctx, opt.Least)
+			m, err := c.repeat(ctx, opt)
 			if err != nil {
 				return done, fmt.Errorf("throughput: timing %s: %w", c.name, err)
 			}
@@ -66,31 +75,39 @@ func Measure(ctx context.Context, cases []Case, opt Options) ([]Measurement, err
 	return done, nil
 }
 
-// repeat makes passes for at least the given time, and at least one.
-func (c *Case) repeat(ctx context.Context, least time.Duration) (Measurement, error) {
+// repeat makes at least one pass, and more until the least time and the least
+// number of files are reached. A zero opt makes one pass.
+func (c *Case) repeat(ctx context.Context, opt Options) (Measurement, error) {
 	m := Measurement{Name: c.name}
-	var latencies []time.Duration
-	runtime.GC() // the garbage of one case is not the next one's time
-	peak := startPeakRSS()
-	start := time.Now()
-	for {
-		var v Volume
-		var err error
-		if err = ctx.Err(); err != nil {
-			return m, err
-		}
-		if v, latencies, err = c.pass(ctx, latencies); err != nil {
-			return m, err
-		}
-		m.Files += v.Files
-		m.Bytes += v.Bytes
-		if m.Elapsed = time.Since(start); m.Elapsed >= least {
-			break
-		}
+	least, files := opt.Least, c.files
+	if opt.Rounds == 0 {
+		files = 0
+	} else if c.least > 0 {
+		least = c.least
 	}
-	m.PeakRSS = peak()
+	var before Usage
+	if c.target != nil {
+		before = c.target.Usage()
+	}
+	runtime.GC() // the garbage of one case is not the next one's time
+	peak, spent := startPeakRSS(), opt.Meter.Start()
+	start := time.Now()
+	more := func(done Volume) bool { return time.Since(start) < least || done.Files < files }
+	v, latencies, err := c.run(ctx, more, nil)
+	m.Elapsed, m.Volume = time.Since(start), v
+	m.Spent, m.PeakRSS = spent(), peak()
+	if err != nil {
+		return m, err
+	}
 	if m.Files == 0 {
 		return m, fmt.Errorf("no file went through")
+	}
+	if c.target != nil {
+		after := c.target.Usage()
+		m.Busy = float64(after.Compute-before.Compute) / float64(m.Elapsed) / float64(max(1, after.Slots))
+		if fill := after.Fill - before.Fill; fill > 0 {
+			m.Feed = float64(m.Files) / fill.Seconds() * float64(min(c.target.Feeders, runtime.NumCPU()))
+		}
 	}
 	m.P50, m.P90, m.P99 = percentiles(latencies)
 	return m, nil

@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"io"
 	"runtime"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/klauspost/cpuid/v2"
 	"golang.org/x/perf/benchfmt"
@@ -21,6 +23,17 @@ const (
 	unitP90     = "p90-latency-ns"
 	unitP99     = "p99-latency-ns"
 	unitRSS     = "peak-RSS-bytes"
+
+	unitBusy      = "busy"           // share of the time in which the engine computed
+	unitFeed      = "feed-samples/s" // what the feeders could fill
+	unitCPUUse    = "cpu-use"        // share of all cores
+	unitGPUUse    = "gpu-use"        // share of the time in which a kernel ran
+	unitGPUMemory = "gpu-bytes"
+	unitCPUJoules = "cpu-J/op"
+	unitGPUJoules = "gpu-J/op"
+
+	unitFirst      = "first-result-ns" // from opening an engine to the outputs of one file
+	unitDifference = "max-difference"  // as a share of the layer's largest value, or of an AUROC
 )
 
 // Host returns what the machine is, under the keys that `go test` uses.
@@ -37,19 +50,39 @@ func Host() []KV {
 // Its keys must begin with a lower-case letter and hold no upper-case letter,
 // space or colon, else WriteFile panics; pairs with an empty value are left
 // out. The file appears whole or not at all.
-func WriteFile(path string, config []KV, ms []Measurement) error {
-	err := atomicfile.Write(path, func(w io.Writer) error { return write(w, config, ms) })
+func WriteFile(path string, config []KV, ms []Measurement, facts ...Fact) error {
+	err := atomicfile.Write(path, func(w io.Writer) error { return write(w, config, ms, facts) })
 	if err != nil {
 		return fmt.Errorf("throughput: writing %s: %w", path, err)
 	}
 	return nil
 }
 
-func write(w io.Writer, config []KV, ms []Measurement) error {
+// Fact is a number of a target that is measured once, beside the repetitions.
+type Fact struct {
+	name  string
+	files int
+	value benchfmt.Value
+}
+
+// First is the time from opening an engine to the outputs of its first file.
+func First(key []KV, d time.Duration) Fact {
+	return Fact{benchName("Start", key), 1, benchfmt.Value{Value: float64(d), Unit: unitFirst}}
+}
+
+// Difference is the largest difference of what, a layer or AUROC, between the
+// target of that key and the reference, over so many files.
+func Difference(key []KV, what, reference string, files int, difference float64) Fact {
+	key = append(slices.Clone(key), KV{"of", what}, KV{"from", reference})
+	return Fact{benchName("Difference", key), files, benchfmt.Value{Value: difference, Unit: unitDifference}}
+}
+
+func write(w io.Writer, config []KV, ms []Measurement, facts []Fact) error {
 	out := benchfmt.NewWriter(w)
 	for _, u := range []struct{ unit, better string }{
 		{unitSamples, "higher"}, {unitBytes, "higher"}, {unitTime, "lower"},
 		{unitP50, "lower"}, {unitP90, "lower"}, {unitP99, "lower"}, {unitRSS, "lower"},
+		{unitCPUJoules, "lower"}, {unitGPUJoules, "lower"}, {unitFirst, "lower"}, {unitDifference, "lower"},
 	} {
 		m := &benchfmt.UnitMetadata{OrigUnit: u.unit, Value: u.better}
 		m.Unit, m.Key = u.unit, "better"
@@ -60,6 +93,12 @@ func write(w io.Writer, config []KV, ms []Measurement) error {
 	file := fileConfig(config)
 	for _, m := range ms {
 		r := &benchfmt.Result{Config: file, Name: benchfmt.Name(m.Name), Iters: m.Files, Values: m.values()}
+		if err := out.Write(r); err != nil {
+			return err
+		}
+	}
+	for _, f := range facts {
+		r := &benchfmt.Result{Config: file, Name: benchfmt.Name(f.name), Iters: f.files, Values: []benchfmt.Value{f.value}}
 		if err := out.Write(r); err != nil {
 			return err
 		}
@@ -83,6 +122,15 @@ func (m *Measurement) values() []benchfmt.Value {
 	}
 	if m.PeakRSS > 0 {
 		v = append(v, benchfmt.Value{Value: float64(m.PeakRSS), Unit: unitRSS})
+	}
+	for _, x := range []benchfmt.Value{
+		{Value: m.Busy, Unit: unitBusy}, {Value: m.Feed, Unit: unitFeed},
+		{Value: m.Spent.CPUUse, Unit: unitCPUUse}, {Value: m.Spent.GPUUse, Unit: unitGPUUse}, {Value: m.Spent.GPUMemory, Unit: unitGPUMemory},
+		{Value: m.Spent.CPUJoules / float64(m.Files), Unit: unitCPUJoules}, {Value: m.Spent.GPUJoules / float64(m.Files), Unit: unitGPUJoules},
+	} {
+		if x.Value > 0 {
+			v = append(v, x)
+		}
 	}
 	return v
 }

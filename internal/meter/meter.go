@@ -8,9 +8,12 @@
 package meter
 
 import (
+	"fmt"
 	"math"
+	"os"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -50,8 +53,13 @@ func (m *Meter) Close() { m.close() }
 // averages over 1/6 to 1 s.
 const samples = 100 * time.Millisecond
 
-// Start begins a reading and returns the function that ends it.
+// Start begins a reading and returns the function that ends it. A nil Meter reads
+// nothing.
 func (m *Meter) Start() func() Reading {
+	if m == nil {
+		nan := math.NaN()
+		return func() Reading { return Reading{nan, nan, nan, nan, nan} }
+	}
 	joules, began, start := m.joules(), cpuTime(), time.Now()
 	before := make([]float64, len(m.gpus))
 	for i, g := range m.gpus {
@@ -140,4 +148,20 @@ func cpuTime() time.Duration {
 		return 0
 	}
 	return time.Duration(slices.Max([]int64{u.Utime.Nano() + u.Stime.Nano(), 0}))
+}
+
+// AvailableMemory is the memory in bytes that new work may take without swapping, as
+// Linux estimates it; 0 is not known.
+func AvailableMemory() int64 {
+	b, err := os.ReadFile("/proc/meminfo")
+	if err != nil {
+		return 0
+	}
+	for line := range strings.Lines(string(b)) {
+		var kib int64
+		if _, err := fmt.Sscanf(line, "MemAvailable: %d kB", &kib); err == nil {
+			return kib << 10
+		}
+	}
+	return 0
 }
