@@ -40,6 +40,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"driftbench/internal/regular"
+	"driftbench/internal/utf"
 	"driftbench/tfmodel/windows"
 )
 
@@ -278,7 +279,7 @@ func (m *Model) readExtras() error {
 		return err
 	}
 	m.TrainedOn = make(map[string]bool)
-	lines := bufio.NewScanner(bytes.NewReader(b))
+	lines := bufio.NewScanner(utf.NewReader(bytes.NewReader(b)))
 	for n := 1; lines.Scan(); n++ {
 		sum := strings.TrimSpace(lines.Text())
 		if b, err := hex.DecodeString(sum); err != nil || len(b) != sha256.Size {

@@ -102,6 +102,12 @@ func TestConfigErrors(t *testing.T) {
 		{span("2017-VAL", "2018-01", "2018-01"), `"2017-VAL" is there twice`},
 		{span(strings.Repeat("x", 65), "2018-01", "2018-01"), "cannot name a file"},
 		{"root: ''", "must not be empty"},
+		{"files: ['']", "files: a place is empty"},
+		{"dates: ymd", `dates is "ymd", want dmy`},
+		{"skip_bad: 1", "skip_bad is 1, want a share"},
+		{"skip_bad: .nan", "skip_bad is NaN"},
+		{`map: {a: "\e[31m"}`, "holds characters that do not print"},
+		{"map: {*: x}", "corpus.yaml: "},
 	} {
 		_, err := parseConfig([]byte(c.text), "corpus.yaml")
 		if err == nil || !strings.Contains(err.Error(), c.want) {
@@ -145,6 +151,16 @@ func TestLoadConfig(t *testing.T) {
 	c, err = LoadConfigFile(dir, other)
 	if err != nil || c.Seed != 7 || !slices.Equal(places(t, c), []string{"/files"}) || c.IndexPath() != filepath.Join(dir, "dataset.csv") {
 		t.Errorf("another file: %+v, %v", c, err)
+	}
+	utf16 := []byte{0xff, 0xfe}
+	for _, c := range []byte("seed: 7\nlabels: [a]") {
+		utf16 = append(utf16, c, 0)
+	}
+	if err := os.WriteFile(other, utf16, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if c, err = LoadConfigFile(dir, other); err != nil || c.Seed != 7 || len(c.Labels) != 1 {
+		t.Errorf("UTF-16: %+v, %v", c, err)
 	}
 	if _, err := LoadConfigFile(dir, filepath.Join(dir, "none.yaml")); err == nil {
 		t.Error("a missing file that was asked for is no error")
@@ -196,6 +212,7 @@ func FuzzConfig(f *testing.F) {
 	for _, seed := range []string{
 		defaultYAML, "", "seed: 1\nlables: [a]", "a: &a [*a]", "tests: null", "train: ~", "? [", "labels: !!binary aGk=", "columns: {group: x}\nsplit: splits/roles.csv",
 		"x: &x [1,1]\ny: &y [*x,*x]\nz: [*y,*y]", "train: {<<: {name: a}}", "seed: 0x10", "\ufeffseed: 3",
+		"files: [a, s3://b/c]\nmap: {a: b, '*': ~, c: ''}\nskip_bad: 0.1\ndates: dmy\nquery: SELECT 1\nlabels_from: x\nmap: {}", "map: {}\nfiles: []", "map: {a: ~}",
 	} {
 		f.Add([]byte(seed))
 	}

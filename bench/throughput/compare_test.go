@@ -3,6 +3,7 @@ package throughput
 import (
 	"bytes"
 	"flag"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -202,5 +203,28 @@ func TestLineWithoutEndIsToldInPlainWords(t *testing.T) {
 				t.Errorf("%d bytes: error %v, want %q", len(text), err, want)
 			}
 		}
+	}
+}
+
+// A benchmark file in UTF-16 compares as the same in UTF-8.
+func TestCompareUTF16(t *testing.T) {
+	text := strings.Repeat("BenchmarkA/engine=x 1 5 ns/op\nBenchmarkA/engine=y 1 7 ns/op\n", 6)
+	var wide []byte
+	for _, c := range []byte("\xff" + text) { // the byte order mark is FF FE
+		wide = append(wide, c, 0)
+	}
+	wide[1] = 0xfe
+	var tables [2]bytes.Buffer
+	for i, b := range [][]byte{[]byte(text), wide} {
+		path := filepath.Join(t.TempDir(), "b.txt")
+		if err := os.WriteFile(path, b, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if err := Compare(&tables[i], io.Discard, []string{"label=" + path}, "/engine"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if tables[0].Len() == 0 || tables[0].String() != tables[1].String() {
+		t.Errorf("UTF-8:\n%s\nUTF-16:\n%s", &tables[0], &tables[1])
 	}
 }

@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"golang.org/x/perf/benchfmt"
+
+	"driftbench/internal/utf"
 )
 
 // input is a benchmark file, and what it is called in a comparison.
@@ -51,7 +53,7 @@ func eachOf(files []input, result func(*benchfmt.Result), malformed func(*benchf
 			}
 			defer in.Close()
 			r := new(benchfmt.Reader)
-			r.Reset(in, f.path, ".file", f.label)
+			r.Reset(utf.NewReader(in), f.path, ".file", f.label)
 			return each(r, result, malformed)
 		}()
 		if errors.Is(err, errNoResults) {

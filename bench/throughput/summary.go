@@ -12,6 +12,7 @@ import (
 	"golang.org/x/perf/benchproc"
 
 	"driftbench/internal/regular"
+	"driftbench/internal/utf"
 )
 
 // confidence is the level of every interval.
@@ -58,7 +59,7 @@ func readFile(path string) (*file, error) {
 		return nil, fmt.Errorf("throughput: %w", err)
 	}
 	defer in.Close()
-	f, err := read(benchfmt.NewReader(in, path))
+	f, err := read(benchfmt.NewReader(utf.NewReader(in), path))
 	if err != nil {
 		return nil, fmt.Errorf("throughput: %s: %w", path, err)
 	}

@@ -11,6 +11,8 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+
+	"driftbench/internal/utf"
 )
 
 // MaxRecord is the most bytes of a record, line end included.
@@ -36,13 +38,9 @@ type Reader struct {
 }
 
 // NewReader returns a reader of r, which path names in errors. It skips a byte
-// order mark and takes CRLF line ends.
+// order mark, reads UTF-16 as [utf.NewReader] does, and takes CRLF line ends.
 func NewReader(r io.Reader, path string) *Reader {
-	in := bufio.NewReader(r)
-	if bom, _ := in.Peek(3); bytes.Equal(bom, []byte("\xef\xbb\xbf")) {
-		in.Discard(3)
-	}
-	b := &bounded{in: in}
+	b := &bounded{in: utf.NewReader(r)}
 	t := &Reader{csv: csv.NewReader(b), in: b, path: path}
 	t.csv.ReuseRecord = true
 	return t

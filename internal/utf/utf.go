@@ -14,6 +14,7 @@ import (
 )
 
 var (
+	errUTF16  = errors.New("it is UTF-16: save it as UTF-8")
 	errNoMark = errors.New("it is UTF-16 without a byte order mark: save it as UTF-8")
 	errUTF32  = errors.New("it is UTF-32: save it as UTF-8")
 )
@@ -22,21 +23,35 @@ var (
 // mark. UTF-16 is told by its byte order mark. UTF-16 without one and UTF-32 are
 // errors of the first Read. All other bytes are returned as they are.
 func NewReader(r io.Reader) *bufio.Reader {
-	const size = 64 << 10 // bytes
+	const size = 32 << 10 // bytes
 	in := bufio.NewReaderSize(r, size)
 	head, _ := in.Peek(4)
+	switch err := Check(head); err {
+	case nil:
+		if bytes.HasPrefix(head, []byte("\xef\xbb\xbf")) {
+			in.Discard(3)
+		}
+		return in
+	case errUTF16:
+		return bufio.NewReaderSize(transform.NewReader(in, unicode.UTF16(unicode.LittleEndian, unicode.UseBOM).NewDecoder()), size)
+	default:
+		return bufio.NewReader(failing{err})
+	}
+}
+
+// Check returns an error that names the encoding of a text by its first 4 bytes, if
+// that is UTF-16 or UTF-32. It is for readers that take no other than UTF-8.
+func Check(head []byte) error {
 	begins := func(with string) bool { return bytes.HasPrefix(head, []byte(with)) }
 	switch {
-	case begins("\xef\xbb\xbf"):
-		in.Discard(3)
 	case begins("\xff\xfe\x00\x00"), begins("\x00\x00\xfe\xff"):
-		return bufio.NewReader(failing{errUTF32})
+		return errUTF32
 	case begins("\xff\xfe"), begins("\xfe\xff"):
-		return bufio.NewReaderSize(transform.NewReader(in, unicode.UTF16(unicode.LittleEndian, unicode.UseBOM).NewDecoder()), size)
-	case len(head) == 4 && (head[0] == 0) == (head[2] == 0) && (head[1] == 0) == (head[3] == 0) && (head[0] == 0) != (head[1] == 0):
-		return bufio.NewReader(failing{errNoMark})
+		return errUTF16
+	case len(head) >= 4 && (head[0] == 0) == (head[2] == 0) && (head[1] == 0) == (head[3] == 0) && (head[0] == 0) != (head[1] == 0):
+		return errNoMark
 	}
-	return in
+	return nil
 }
 
 // Bytes returns the text in b as UTF-8, as [NewReader] does.

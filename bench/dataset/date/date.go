@@ -264,7 +264,7 @@ func complete(s string, year, month, day int, rest string) (Date, error) {
 			t = t.Add(time.Duration(seconds-zone) * time.Second)
 		}
 	}
-	if !ok {
+	if !ok || t.Year() < 0 || t.Year() > 9999 {
 		return Date{}, &Error{Reason: text.Quote(s) + " is no date: the time of day is in no known form"}
 	}
 	if utc := monthOf(t.Year(), int(t.Month())); utc != monthOf(year, month) {

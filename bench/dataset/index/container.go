@@ -234,7 +234,7 @@ func (r *reader) documents(d *documents, path string, offset int) error {
 
 // bound is the most bytes that a packed file of size bytes is unpacked to. An index
 // is text, which packs to a tenth or so; a bomb packs to a thousandth.
-func bound(size int64) int64 { return 64<<20 + 200*size }
+func bound(size int64) int64 { return 16<<20 + 200*size }
 
 // bounded reads no more than left bytes.
 type bounded struct {

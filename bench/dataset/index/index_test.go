@@ -2,6 +2,7 @@ package index
 
 import (
 	"bytes"
+	"compress/gzip"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -356,5 +357,88 @@ func TestReadErrors(t *testing.T) {
 	}
 	if _, err := Read("testdata/bodmas.csv", Options{Columns: DefaultColumns}, func(Row) error { return errors.New("refused") }); err == nil || err.Error() != "testdata/bodmas.csv:2: refused" {
 		t.Errorf("%v", err)
+	}
+}
+
+func FuzzRead(f *testing.F) {
+	for _, file := range []string{"bodmas.csv", "malwarebazaar.csv", "ember2018.jsonl", "vt_list.json", "vt_pretty.json", "vt_data.jsonl.gz", "dialect_quotes.csv", "dialect_padded.csv", "dialect_utf-16-be.csv"} {
+		b, err := os.ReadFile(filepath.Join("testdata", file))
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b[:min(len(b), 2000)])
+	}
+	for _, s := range []string{"#,,,\n#,,,\n", `{"data":{"data":[]}}`, `{"data":[{"id":"a"}],"data":[{}]}`, "\"\r\"\n\"\n\"\n", "[[{},{}],{}]"} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		var s Summary
+		var err error
+		rows := 0
+		opt := Options{Columns: DefaultColumns, SkipBad: 0.9}
+		took := fuzzing.Allocated(func() {
+			s, err = ReadText(bytes.NewReader(b), "x.csv", opt, func(r Row) error {
+				if rows++; r.FirstSeen == "" || r.Line < 1 {
+					t.Errorf("%+v", r)
+				}
+				return nil
+			})
+		})
+		if most := 2<<20 + 1024*uint64(len(b)); took > most && !bytes.HasPrefix(b, []byte(gzipMagic)) {
+			t.Errorf("%d bytes took %d to read", len(b), took)
+		}
+		said := append(s.Warnings, s.Notes...)
+		if err != nil {
+			said = append(said, err.Error())
+		} else if rows != s.Rows {
+			t.Errorf("%d rows, %+v", rows, s)
+		}
+		for _, line := range said {
+			if !fuzzing.IsLine(line) || !strings.Contains(line, "x.csv") {
+				t.Errorf("%q is not one line with the file", line)
+			}
+		}
+	})
+}
+
+func FuzzFile(f *testing.F) {
+	for _, file := range []string{"sorel.db", "seen_us.parquet", "seen_int96.parquet", "ember2024.zip", "malwarebazaar.zip"} {
+		b, err := os.ReadFile(filepath.Join("testdata", file))
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b)
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		path := filepath.Join(t.TempDir(), "index")
+		if err := os.WriteFile(path, b, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := readFile(path, Options{SkipBad: 0.9}); err != nil && !fuzzing.IsLine(err.Error()) {
+			t.Errorf("%q is not one line", err)
+		}
+	})
+}
+
+// A file that unpacks to far more than an index does is refused, in bounded memory.
+func TestBombs(t *testing.T) {
+	dir := t.TempDir()
+	for name, fill := range map[string]string{"rows": strings.Repeat("x", 5000) + ",worm,2017-01\n", "line": "x", "blank": "\n", "comments": "#" + strings.Repeat("x", 5000) + "\n"} {
+		var packed bytes.Buffer
+		z := gzip.NewWriter(&packed)
+		z.Write([]byte("#\nname,label,first_seen\n"))
+		block := bytes.Repeat([]byte(fill), (1<<20)/len(fill))
+		for range 30 {
+			z.Write(block)
+		}
+		z.Close()
+		path := filepath.Join(dir, name+".csv.gz")
+		if err := os.WriteFile(path, packed.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		s, err := Read(path, Options{Columns: DefaultColumns}, func(Row) error { return nil })
+		if err == nil || !strings.Contains(err.Error(), path[:len(path)-3]) || !strings.Contains(err.Error(), "it is no ") {
+			t.Errorf("%s: %+v, %v", name, s, err)
+		}
 	}
 }
