@@ -32,16 +32,20 @@ func (k *zipKeys) update(b byte) {
 	k[2] = crc32.IEEETable[byte(k[2])^byte(k[1]>>24)] ^ k[2]>>8
 }
 
-// decrypt decrypts p in place.
+// decrypt decrypts p in place. Each byte waits for the one before, so that it
+// is update with its state in registers.
 func (k *zipKeys) decrypt(p []byte) {
-	s := *k
+	k0, k1, k2 := k[0], k[1], k[2]
+	table := crc32.IEEETable
 	for i, b := range p {
-		t := s[2] | 2
-		b ^= byte((t & 0xffff) * (t&0xffff ^ 1) >> 8)
+		t := k2&0xffff | 2
+		b ^= byte(t * (t ^ 1) >> 8)
 		p[i] = b
-		s.update(b)
+		k0 = table[byte(k0)^b] ^ k0>>8
+		k1 = (k1+k0&0xff)*134775813 + 1
+		k2 = table[byte(k2)^byte(k1>>24)] ^ k2>>8
 	}
-	*k = s
+	*k = zipKeys{k0, k1, k2}
 }
 
 type zipCryptoReader struct {
