@@ -3,7 +3,7 @@
 #
 #     common.in        ->  cpu.txt, gpu.txt
 #     TensorFlow alone ->  tensorflow.txt (holds libtensorflow)
-#     beside these     ->  peers.txt, golden.txt, audit.txt
+#     beside these     ->  peers.txt, golden.txt, archives.txt, audit.txt
 #
 # Run it after a change of common.in or of a version here; it needs uv.
 set -euo pipefail
@@ -26,6 +26,8 @@ lock gpu.txt $(<common.in) "tensorflow[and-cuda]==$tensorflow"
 lock peers.txt torch==2.15.0
 # What golden_stats.py compares with; only needed to make the numbers again.
 lock golden.txt numpy==2.4.6 scipy==1.17.1 scikit-learn==1.9.1 torch==2.15.0 torchvision==0.29.2 pytorch-ood==0.4.0
+# What golden_archives.py and golden_packed.py pack test files with.
+lock archives.txt pyzipper==0.4.0 py7zr==1.1.4 backports.zstd==1.8.0 cart==1.2.3
 lock audit.txt pip-audit==2.10.1
 
 {
