@@ -20,6 +20,8 @@ import (
 	"os"
 	"strings"
 
+	"github.com/klauspost/compress/zstd"
+
 	"driftbench/internal/text"
 )
 
@@ -387,6 +389,8 @@ func broken(err error) error {
 	switch {
 	case errors.As(err, &path), errors.As(err, &own), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return err
+	case errors.Is(err, zstd.ErrWindowSizeExceeded):
+		return &Error{Kind: ErrUnsupported, Detail: "its Zstandard window takes too much memory: compress it without --ultra and --long"}
 	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
 		return damaged("its compressed data ends too early")
 	}

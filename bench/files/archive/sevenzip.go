@@ -22,6 +22,7 @@ const (
 	// stream take, and maxDictionaries those of all that are read at a time.
 	maxDictionary   = 256 << 20
 	maxDictionaries = 2 * maxDictionary
+	maxHeader       = 256 << 20
 )
 
 // sevenStore is a 7z archive. Its header is read by own code, since the sizes
@@ -81,7 +82,7 @@ func (s *sevenStore) header(ctx context.Context, size int64) (header []byte, enc
 		return nil, false, damaged("the end of the 7z is missing: copy it again")
 	}
 	s.end = sevenStart + int64(offset)
-	most := uint64(s.a.opt.MaxMembers) * (2*nameBytes + 64)
+	most := min(uint64(s.a.opt.MaxMembers)*(2*nameBytes+64), maxHeader)
 	if length > most {
 		return nil, false, s.longHeader(length)
 	}
@@ -124,7 +125,7 @@ func (s *sevenStore) header(ctx context.Context, size int64) (header []byte, enc
 }
 
 func (s *sevenStore) longHeader(length uint64) error {
-	return &Error{Kind: ErrTooMany, Detail: fmt.Sprintf("its list of members has %d bytes; at most %d members are read", length, s.a.opt.MaxMembers)}
+	return &Error{Kind: ErrTooMany, Detail: fmt.Sprintf("its list of members has %d MiB", length>>20)}
 }
 
 // broken says which of a damaged member or a wrong password an error comes

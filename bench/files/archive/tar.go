@@ -18,7 +18,7 @@ import (
 const (
 	tarBlock = 512
 	// maxWindow is what zstd --long uses, and the most memory that unpacking a
-	// .tar.zst takes.
+	// .tar.zst takes: a frame of 11 bytes can ask for it.
 	maxWindow = 128 << 20
 )
 
@@ -117,19 +117,12 @@ func (s *tarStream) advance() (*tar.Header, error) {
 		case err == io.EOF:
 			return nil, err
 		case err != nil && !errors.Is(err, tar.ErrInsecurePath):
-			return nil, tarError(err)
+			return nil, broken(err)
 		case h.Typeflag != tar.TypeXGlobalHeader:
 			s.next++
 			return h, nil
 		}
 	}
-}
-
-func tarError(err error) error {
-	if errors.Is(err, zstd.ErrWindowSizeExceeded) {
-		return &Error{Kind: ErrUnsupported, Detail: fmt.Sprintf("its Zstandard window has more than %d MiB: compress it with zstd --long or less", maxWindow>>20)}
-	}
-	return broken(err)
 }
 
 func (a *Archive) openTar(ctx context.Context, kind Kind, r io.ReaderAt, size int64) error {
@@ -144,7 +137,7 @@ func (a *Archive) openTar(ctx context.Context, kind Kind, r io.ReaderAt, size in
 		first := make([]byte, tarBlock)
 		n, err := io.ReadFull(s, first)
 		if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
-			return tarError(err)
+			return broken(err)
 		}
 		if err == io.ErrUnexpectedEOF && n == 0 {
 			return broken(err)
@@ -174,7 +167,7 @@ func (a *Archive) openTar(ctx context.Context, kind Kind, r io.ReaderAt, size in
 	}
 	// What follows is the end of the compressed stream, with its checksum.
 	if _, err := io.Copy(io.Discard, s); err != nil && !errors.Is(err, gzip.ErrHeader) && !errors.Is(err, zstd.ErrMagicMismatch) {
-		return tarError(err)
+		return broken(err)
 	}
 	return nil
 }

@@ -140,7 +140,7 @@ func TestTarRefused(t *testing.T) {
 		{"gzip checksum", set(packed, len(packed)-8, packed[len(packed)-8]+1), ErrFormat, "checksum"},
 		{"zstd truncated", zstd3[:len(zstd3)-5], ErrFormat, "too early"},
 		{"zstd damaged", set(zstd3, 30, 0xff, 0xff, 0xff), ErrFormat, ""},
-		{"zstd window", wide, ErrUnsupported, "128 MiB"},
+		{"zstd window", wide, ErrUnsupported, "window"},
 		{"gzip of no tar", gzipped(t, []byte(strings.Repeat("MZ", 1_000))), ErrUnsupported, "no tar"},
 		{"gzip of little", gzipped(t, []byte("MZ")), ErrUnsupported, "no tar"},
 		{"gzip of nothing", gzipped(t, nil), ErrUnsupported, "no tar"},

@@ -48,6 +48,10 @@ const (
 	zip64Extra = 0x0001
 )
 
+// zipWindow is the largest window of Zstandard's levels up to 19. Many members
+// are unpacked at a time, and each takes as much memory as its frame asks for.
+const zipWindow = 8 << 20
+
 // methods names what is not read (APPNOTE 4.4.5).
 var methods = map[uint16]string{
 	1: "shrink", 2: "reduce", 3: "reduce", 4: "reduce", 5: "reduce", 6: "implode", 9: "deflate64", 10: "PKWARE implode",
@@ -468,7 +472,7 @@ func (u *unpacker) unpack(ctx context.Context, in io.Reader, e *zipEntry, m *Mem
 		}
 	case zstandard:
 		z, err := zstd.NewReader(u.packed,
-			zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxWindow))
+			zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(zipWindow))
 		if err != nil {
 			return 0, broken(err)
 		}

@@ -146,6 +146,26 @@ func set(b []byte, p int, bytes ...byte) []byte {
 	return b
 }
 
+// A frame of Zstandard asks for memory before it holds anything.
+func TestZipZstdWindow(t *testing.T) {
+	for window, kind := range map[byte]error{13: nil, 17: ErrUnsupported} { // 8 and 128 MiB
+		frame := "\x28\xb5\x2f\xfd\x00" + string([]byte{window << 3}) + "\x11\x00\x00MZ"
+		data := zipOf(t, false, "a", frame)
+		at := entry(data, 0)
+		data[at+10] = zstandard
+		binary.LittleEndian.PutUint32(data[at+16:], crc32.ChecksumIEEE([]byte("MZ")))
+		data[at+24] = 2
+		a, err := openBytes(t, data, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		allocated := fuzzing.Allocated(func() { _, _, err = a.Read(t.Context(), 0, make([]byte, 10)) })
+		if !errors.Is(err, kind) || allocated > 20<<20 {
+			t.Errorf("window 2^%d: %v, %d bytes allocated", window+10, err, allocated)
+		}
+	}
+}
+
 func TestZipNames(t *testing.T) {
 	names := []string{
 		"a", "a", "\xff\xfe\x80", "folder/", "/abs", `\abs`, "C:/abs", "c:abs", "../up", "a/../../b", `a\..\b`, "a\x00b",

@@ -205,3 +205,18 @@ func BenchmarkRead(b *testing.B) {
 		})
 	}
 }
+
+// A sample of SOREL-20M is a file with zlib.
+func ExampleRead() {
+	data, err := os.ReadFile("testdata/level6.zlib")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	buf := make([]byte, 12)
+	k := Detect(data)
+	n, more, err := Read(k, bytes.NewReader(data), buf)
+	fmt.Printf("%v: %q, more: %v, %v\n", k, buf[:n], more, err)
+	// Output:
+	// zlib: "MZ0 lines of", more: true, <nil>
+}
