@@ -1,13 +1,15 @@
-"""Converts a Keras MalConv (.h5 or .keras) to a SavedModel that driftbench runs.
+"""Converts a MalConv of Keras or PyTorch to a SavedModel that driftbench runs.
 
 The SavedModel has three signatures (see malconv_savedmodel.py) and beside them
 assets.extra/malconv.json, which describes the model, and, where it is known,
 assets.extra/trained_on.sha256, the digests of the files the network was
 trained on. A random batch goes through Keras and through every signature as
-read back from disk; OUT_DIR appears only when they agree.
+read back from disk; OUT_DIR appears only when all agree with the weights in
+float64. What the file does not tell, how bytes become symbols, is told by options.
 """
 
 import argparse
+import dataclasses
 import json
 import re
 import sys
@@ -23,7 +25,7 @@ import tensorflow as tf
 import malconv_graph
 from malconv_savedmodel import MalConvModule
 
-TOLERANCE = 1e-5  # of a layer's largest value
+TOLERANCE = 1e-5  # of a value's scale, see reference
 OUTPUTS = ("layer7", "layer8", "logits", "probs")
 
 
@@ -31,18 +33,19 @@ class ConversionError(Exception):
     """Says in one sentence why there is no SavedModel."""
 
 
-def convert(source, out_dir, pad=None, trained_on=None):
-    """Writes the SavedModel of the Keras file source as out_dir, whole or not at all.
+def convert(source, out_dir, trained_on=None, **told):
+    """Writes the SavedModel of the MalConv in source as out_dir, whole or not at all.
 
-    Returns the MalConv and, per signature and output, the largest difference to Keras.
+    told is what malconv_graph.read takes beside the file. Returns the MalConv and,
+    for Keras and each signature, the largest error of each output, see compare.
     """
     source, out_dir = Path(source), Path(out_dir)
-    if not source.is_file():
-        raise ConversionError(f"{source} is no file; expected a Keras model, .h5 or .keras")
+    if not source.exists():
+        raise ConversionError(f"{source} is no file; expected a MalConv, as Keras or PyTorch saves it")
     if out_dir.exists() and not (out_dir / "saved_model.pb").is_file():
         raise ConversionError(f"{out_dir} exists and is no SavedModel; expected a new name or a SavedModel to replace")
     digests = read_digests(source, trained_on)
-    malconv = malconv_graph.read(source, pad)
+    malconv = malconv_graph.read(source, **told)
 
     out_dir.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{out_dir.name}.", dir=out_dir.parent) as scratch:
@@ -55,9 +58,10 @@ def convert(source, out_dir, pad=None, trained_on=None):
             (extra / "trained_on.sha256").write_text("".join(digest + "\n" for digest in digests))
 
         differences = compare(malconv, new)
-        worst = max(max(row.values()) for row in differences.values())
-        if not worst <= TOLERANCE:  # NaN fails too
-            raise ConversionError(f"the SavedModel differs from Keras by {worst:.1e} of a layer's largest value; expected at most {TOLERANCE:.0e}")
+        for row in differences.values():
+            for name, worst in row.items():
+                if not worst <= TOLERANCE:  # NaN fails too
+                    raise ConversionError(f"the SavedModel differs from Keras by {worst:.1e} of the scale of {name}; expected at most {TOLERANCE:.0e}")
         if out_dir.exists():
             out_dir.rename(Path(scratch, "old"))
         new.rename(out_dir)
@@ -76,7 +80,9 @@ def describe(malconv):
         "window": malconv.window,
         "windows": malconv.windows,
         "lead": malconv.lead,
+        "padding": malconv.padding,
         "conv_activation": malconv.conv_activation,
+        "gate_activation": malconv.gate_activation,
         "merge_activation": malconv.merge_activation,
         "dense_activation": malconv.dense_activation,
         "probs": malconv.probs,
@@ -102,55 +108,73 @@ def read_digests(source, trained_on):
 def compare(malconv, saved_model, seed=1):
     """Runs a random batch through Keras and each signature of a SavedModel.
 
-    Returns {signature: {output: largest difference over the output's largest value}}.
+    Returns {"keras" or signature: {output: largest error}}, an error being the
+    difference from reference over the scale there.
     """
     rng = np.random.default_rng(seed)
     maxlen, window = malconv.maxlen, malconv.window
-    length = np.array([maxlen, 0, 1, window, maxlen - 1, *rng.integers(0, maxlen, 3)], np.int32)
-    data = rng.integers(0, 256, (len(length), maxlen), np.uint8)
-    data[-1, : maxlen // 2] = 0  # long runs of one byte make windows that repeat
+    length = np.array([maxlen, 0, 1, min(window, maxlen), maxlen - 1, *rng.integers(0, maxlen, 3)], np.int32)
+    block = rng.integers(0, 256, (len(length), min(maxlen, 2048 * window)), np.uint8)
+    block[-1, : block.shape[1] // 2] = 0  # long runs of one byte make windows that repeat
+    data = np.tile(block, -(-maxlen // block.shape[1]))[:, :maxlen]
 
-    expected = keras_features(malconv, data, length)
+    values, scales = reference(malconv, data, length)
     signatures = tf.saved_model.load(str(saved_model)).signatures
+    served = [signatures["serving_default"](bytes=tf.constant(data[rows]), length=tf.constant(length[rows])) for rows in batches(malconv, len(data))]
+    weights = {k: v.numpy() for k, v in signatures["weights"]().items()}
+    stated = dataclasses.replace(malconv, **weights)
     got = {
-        "serving_default": signatures["serving_default"](bytes=tf.constant(data), length=tf.constant(length)),
+        "keras": keras_features(malconv, data, length),
+        "serving_default": {name: np.concatenate([row[name] for row in served]) for name in OUTPUTS},
         "windows": signatures["windows"](**{k: tf.constant(v) for k, v in distinct_windows(malconv, data, length).items()}),
-        "weights": features_of_weights(malconv, {k: v.numpy() for k, v in signatures["weights"]().items()}, data, length),
+        "weights": reference(stated, data, length)[0] if any(not np.array_equal(v, getattr(malconv, k)) for k, v in weights.items()) else values,
     }
-    return {
-        signature: {name: largest_difference(np.asarray(outputs[name]), expected[name]) for name in OUTPUTS}
-        for signature, outputs in got.items()
-    }
+    return {way: {name: largest_error(np.asarray(outputs[name]), values[name], scales[name]) for name in OUTPUTS} for way, outputs in got.items()}
 
 
-def largest_difference(got, expected):
-    """Largest difference relative to the largest expected value, or absolute where all of them are 0."""
-    return float(np.abs(got - expected).max() / (np.abs(expected).max() or 1))
+def largest_error(got, value, scale):
+    """Returns the largest difference over the scale; a difference where the scale is 0 is infinite."""
+    difference = np.abs(got - value)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return float(np.where(difference == 0, 0, difference / scale).max())
 
 
 def symbols_of(malconv, data, length):
-    """Returns what Keras reads, int32 [n, maxlen]: the bytes, then the pad symbol."""
-    return np.where(np.arange(malconv.maxlen) < length[:, None], data.astype(np.int32), malconv.pad)
+    """Returns the symbols of files, int32 [n, maxlen]: their bytes, and the pad symbol after or before them."""
+    symbols = np.full((len(data), malconv.maxlen), malconv.pad, np.int32)
+    for row, content, size in zip(symbols, data, np.minimum(length, malconv.maxlen)):
+        start = malconv.maxlen - size if malconv.padding == "front" else 0
+        row[start : start + size] = content[:size]
+    return symbols
 
 
 def keras_features(malconv, data, length):
     """The features as Keras computes them."""
-    return dict(zip(OUTPUTS, malconv.keras.predict(symbols_of(malconv, data, length), batch_size=2, verbose=0)))
+    symbols = malconv.symbols[symbols_of(malconv, data, length)]
+    done = [malconv.keras([symbols[rows]]) for rows in batches(malconv, len(data))]
+    return {name: np.concatenate(column) for name, column in zip(OUTPUTS, zip(*done))}
+
+
+def batches(malconv, n):
+    """Returns slices of n files: 2 MB of positions take 100 MB as they are embedded."""
+    size = max(1, 2**21 // malconv.maxlen)
+    return [slice(start, start + size) for start in range(0, n, size)]
 
 
 def distinct_windows(malconv, data, length):
     """Returns the inputs of the signature "windows" for whole files."""
     maxlen, window, windows = malconv.maxlen, malconv.window, malconv.windows
-    start = np.arange(windows) * window - malconv.lead  # file position of each window
+    front = malconv.padding == "front"
+    start = np.arange(windows) * window - malconv.lead  # position of each window
     lead = np.maximum(-start, 0)
     end = np.minimum(window, maxlen - start)
     rows = []  # one a window: lead, length, end, then its bytes
-    for content, size in zip(data, length):
-        padded = np.zeros(windows * window, np.uint8)
-        size = min(size, maxlen, windows * window)  # "valid" padding leaves a rest unread
-        padded[malconv.lead : malconv.lead + size] = content[:size]
-        inside = np.clip(size - (start + lead), 0, end - lead)
-        rows.append(np.column_stack([lead, inside, end, padded.reshape(windows, window)]))
+    for content, size in zip(data, np.minimum(length, maxlen)):
+        first = maxlen - size if front else 0  # position of the first byte
+        padded = np.zeros(max(windows * window, malconv.lead + maxlen), np.uint8)
+        padded[malconv.lead + first :][:size] = content[:size]
+        inside = np.minimum(start + end, first + size) - np.maximum(start + lead, first)
+        rows.append(np.column_stack([lead, np.maximum(inside, 0), end, padded[: windows * window].reshape(windows, window)]))
     distinct, index = np.unique(np.concatenate(rows), axis=0, return_inverse=True)
     lead, inside, end = distinct[:, :3].astype(np.int32).T
     return {
@@ -164,43 +188,87 @@ def distinct_windows(malconv, data, length):
     }
 
 
-def features_of_weights(malconv, weights, data, length):
-    """The features computed in NumPy from the signature "weights"."""
+def reference(malconv, data, length):
+    """Returns the features of files in float64, and the scale of each, as {output: [n, width]}.
 
-    def apply(activation, x):
-        return np.asarray(keras.activations.get(activation)(x))
+    The scale of a value is itself plus what it would change by if the root sum of
+    squares of its terms were added to each sum on the way to it. Rounding is a
+    small multiple of it, whether or not the terms cancel, an activation is
+    saturated or a probability is small.
+    """
+    m = malconv
+    window, windows, width = m.window, m.windows, m.embedding.shape[1]
+    table = np.vstack([m.embedding, np.zeros(width)]).astype(np.float64)  # the last row is void
+    kernel, bias = m.conv_kernel.reshape(-1, len(m.conv_bias)).astype(np.float64), m.conv_bias.astype(np.float64)
+    layer7, scale7 = [], []
+    for symbols in symbols_of(m, data, length)[:, : windows * window]:
+        void = windows * window - len(symbols)
+        cut = np.pad(symbols, (m.lead, void - m.lead), constant_values=m.vocabulary).reshape(windows, window)
+        cut = np.unique(cut, axis=0)
+        values, scales = [], []
+        for some in np.array_split(cut, -(-len(cut) // 1024)):
+            embedded = table[some].reshape(len(some), -1)
+            conv, gate = np.split(embedded @ kernel + bias, 2, axis=-1)
+            conv_scale, gate_scale = np.split(np.sqrt(embedded**2 @ kernel**2 + bias**2), 2, axis=-1)
+            (conv, conv_scale), (gate, gate_scale) = _activated(m.conv_activation, conv, conv_scale), _activated(m.gate_activation, gate, gate_scale)
+            value, scale = _activated(m.merge_activation, conv * gate, conv_scale * np.abs(gate) + np.abs(conv) * gate_scale)
+            values.append(value)
+            scales.append(scale)
+        values, scales = np.concatenate(values), np.concatenate(scales)
+        largest = values.max(axis=0)
+        layer7.append(largest)
+        scale7.append(np.where(values + TOLERANCE * scales >= largest, scales, 0).max(axis=0))  # rounding may exchange the largest
+    layer7, scale7 = np.stack(layer7), np.stack(scale7)
+    layer8, scale8 = _activated(m.dense_activation, *_dense(layer7, scale7, m.dense_kernel, m.dense_bias))
+    logits, scale = _dense(layer8, scale8, m.logits_kernel, m.logits_bias)
+    if m.probs == "softmax":
+        probs = np.exp(logits - logits.max(axis=-1, keepdims=True))
+        probs /= probs.sum(axis=-1, keepdims=True)
+        probs_scale = probs + 2 * probs * (1 - probs) * scale.max(axis=-1, keepdims=True)
+    else:
+        probs, probs_scale = _activated(m.probs, logits, scale)
+    scales = scale7, scale8, np.abs(logits) + scale, probs_scale
+    return dict(zip(OUTPUTS, (layer7, layer8, logits, probs))), dict(zip(OUTPUTS, scales))
 
-    window, windows = malconv.window, malconv.windows
-    kernel = weights["conv_kernel"].reshape(-1, weights["conv_bias"].shape[0])
-    layer7 = []
-    for symbols in symbols_of(malconv, data, length):
-        embedded = weights["embedding"][symbols][: windows * window]
-        void = windows * window - len(embedded)
-        embedded = np.pad(embedded, [(malconv.lead, void - malconv.lead), (0, 0)])
-        conv, gate = np.split(embedded.reshape(windows, -1) @ kernel + weights["conv_bias"], 2, axis=-1)
-        layer7.append(apply(malconv.merge_activation, apply(malconv.conv_activation, conv) * apply("sigmoid", gate)).max(axis=0))
-    layer7 = np.stack(layer7)
-    layer8 = apply(malconv.dense_activation, layer7 @ weights["dense_kernel"] + weights["dense_bias"])
-    logits = layer8 @ weights["logits_kernel"] + weights["logits_bias"]
-    return {"layer7": layer7, "layer8": layer8, "logits": logits, "probs": apply(malconv.probs, logits)}
+
+def _dense(x, scale, kernel, bias):
+    """Returns x·kernel + bias and its scale."""
+    kernel, bias = kernel.astype(np.float64), bias.astype(np.float64)
+    return x @ kernel + bias, np.sqrt((scale**2) @ kernel**2 + bias**2)
+
+
+def _activated(activation, x, scale):
+    """Returns the activation of x and its scale."""
+
+    def apply(x):
+        return keras.ops.convert_to_numpy(keras.activations.get(activation)(tf.constant(x)))
+
+    value, step = apply(x), 1e-3  # small beside what an activation is curved by, large beside TOLERANCE
+    change = np.maximum(np.abs(apply(x + step * scale) - value), np.abs(apply(x - step * scale) - value)) / step
+    return value, np.abs(value) + change
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("source", metavar="IN", help="the Keras model, .h5 or .keras")
+    parser.add_argument("source", metavar="IN", help="the MalConv: a model that Keras saved (.h5, .keras, or the folder of Keras 2), or the weights of one of PyTorch; the content tells which")
     parser.add_argument("out_dir", metavar="OUT_DIR", help="the SavedModel to write")
-    parser.add_argument("--pad", type=int, metavar="N", help="symbol after the end of a file (default 0, or 256 in a vocabulary of 257)")
+    parser.add_argument("--bytes", choices=["plain", "plus-one"], help="what the model takes for a byte v: v, or v+1 with 0 for padding (default what the weights of PyTorch tell, else plain)")
+    parser.add_argument("--padding", choices=["back", "front"], default="back", help="where a file shorter than the model's input is padded; a longer one gives its first bytes either way (default %(default)s)")
+    parser.add_argument("--pad", type=int, metavar="N", help="what the model takes for padding (default 0, or 256 where bytes are plain in a vocabulary of 257)")
+    parser.add_argument("--maxlen", type=int, metavar="N", help="bytes that a model reads of a file, where it does not say it, as weights of PyTorch do not")
     parser.add_argument("--trained-on", metavar="FILE", help="SHA-256 digests of the training files (default IN.trained_on.sha256, if there)")
     args = parser.parse_args()
     tf.config.set_visible_devices([], "GPU")  # which rounds products to TF32
     try:
-        malconv, differences = convert(args.source, args.out_dir, args.pad, args.trained_on)
+        malconv, differences = convert(args.source, args.out_dir, args.trained_on, bytes=args.bytes, padding=args.padding, pad=args.pad, maxlen=args.maxlen)
     except malconv_graph.NotMalConv as error:
         sys.exit(f"convert_savedmodel: {args.source} is no MalConv: {error}")
     except (ConversionError, OSError) as error:
         sys.exit(f"convert_savedmodel: {error}")
+    for note in malconv.notes:
+        print(f"convert_savedmodel: {args.source}: {note}", file=sys.stderr)
     print(f"{args.out_dir}: {json.dumps(describe(malconv))}")
-    print("largest difference to Keras, relative to the layer's largest value:")
+    print("largest difference from the weights in float64, relative to the scale of a value:")
     for signature, row in differences.items():
         print(f"  {signature:16}" + "".join(f"{name} {value:.1e}  " for name, value in row.items()).rstrip())
 

@@ -26,14 +26,14 @@ OUT = Path(__file__).parent.parent / "tfmodel/testdata"
 OUTPUTS = ("layer7", "layer8", "logits")
 
 
-def build(maxlen, window, vocabulary, padding, conv=None, merge=None, dense=None, classes=4):
+def build(maxlen, window, vocabulary, padding, conv=None, gate="sigmoid", merge=None, dense=None, classes=4):
     """Returns a MalConv of few filters whose layers are named as its outputs."""
     symbols = keras.Input((maxlen,), dtype="int32")
     embedded = layers.Embedding(vocabulary, 4, embeddings_initializer=keras.initializers.RandomNormal(stddev=1.0))(symbols)
     options = {"strides": window, "padding": padding, "bias_initializer": "random_normal"}
     product = layers.Multiply()([
         layers.Conv1D(16, window, activation=conv, **options)(embedded),
-        layers.Conv1D(16, window, activation="sigmoid", **options)(embedded),
+        layers.Conv1D(16, window, activation=gate, **options)(embedded),
     ])  # fmt: skip
     merged = layers.Activation(merge)(product) if merge else product
     layer7 = layers.GlobalMaxPooling1D(name="layer7")(merged)
@@ -47,6 +47,15 @@ MODELS = {
     "valid": lambda: build(2030, 50, 256, "valid", dense="relu"),
     "same": lambda: build(2015, 49, 257, "same", merge="relu", dense="tanh"),
     "ember": lambda: build(2048, 50, 257, "valid", conv="relu", dense="relu", classes=1),
+    "front": lambda: build(2015, 49, 257, "same", merge="relu"),
+    "frontbyte": lambda: build(2030, 50, 256, "valid", dense="relu"),
+    "relugate": lambda: build(2000, 50, 257, "same", gate="relu"),
+}
+# What the converter is told of models that take no plain bytes padded at the end.
+TOLD = {
+    "front": {"bytes": "plus-one", "padding": "front"},
+    "frontbyte": {"padding": "front", "pad": 3},
+    "relugate": {"bytes": "plus-one"},
 }
 
 
@@ -84,12 +93,14 @@ def spans(rng, size):
     return [[start, start + length] for start, length in zip(starts, lengths)]
 
 
-def predict(model, pad, files):
+def predict(model, files, bytes="plain", padding="back", pad=None):
     """Returns the outputs of Keras as lists of rows."""
-    maxlen = model.input_shape[1]
-    symbols = np.full((len(files), maxlen), pad, np.int32)
-    for row, file in zip(symbols, files):
-        row[: len(file)] = file[:maxlen]
+    maxlen, vocabulary = model.input_shape[1], model.layers[1].input_dim
+    shift = 1 if bytes == "plus-one" else 0
+    pad = (256 if vocabulary == 257 and not shift else 0) if pad is None else pad
+    cut = [file[:maxlen].astype(np.int32) + shift for file in files]
+    where = {"padding": "pre" if padding == "front" else "post", "truncating": "post", "value": pad}
+    symbols = keras.utils.pad_sequences(cut, maxlen, **where)
     return {name: rows.tolist() for name, rows in zip(OUTPUTS, features(model).predict(symbols, verbose=0))}
 
 
@@ -107,10 +118,11 @@ def main():
             model.save(source)
             if name == "default":
                 Path(f"{source}.trained_on.sha256").write_text(f"{0:064x}\n{1:064x}\n")
-            malconv, _ = convert(source, OUT / name)
+            told = TOLD.get(name, {})
+            convert(source, OUT / name, **told)
             if name == "default":
                 export(model, OUT / "exported")
-            golden["models"][name] = predict(model, malconv.pad, [data[start:end] for start, end in files])
+            golden["models"][name] = predict(model, [data[start:end] for start, end in files], **told)
     golden["models"]["exported"] = golden["models"]["default"]
     (OUT / "keras.json").write_text(json.dumps(golden, separators=(",", ":")).replace("],[", "],\n[") + "\n")
 

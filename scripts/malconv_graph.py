@@ -11,23 +11,16 @@ The walk goes from the output back to the input along the edges. The order of
 model.layers says nothing: Keras lists the two convolutions either way.
 """
 
-import json
-import shutil
-import tempfile
-import zipfile
 from dataclasses import dataclass
-from pathlib import Path
 from typing import NamedTuple
 
 import tensorflow_setup  # noqa: F401  (first)
 
-import h5py
 import keras
 import numpy as np
 
-
-class NotMalConv(ValueError):
-    """Says in one sentence which part of a model differs from a MalConv, and what was expected."""
+from malconv_files import ACTIVATIONS, TRAINING_ONLY, NotMalConv, open_model  # noqa: F401  (NotMalConv is what read raises)
+from malconv_files import expect as _expect
 
 
 @dataclass(frozen=True)
@@ -35,10 +28,12 @@ class MalConv:
     """A MalConv's shape and weights. V symbols, E embedding, W window, F filters, H dense, C classes."""
 
     maxlen: int  # bytes read of a file
-    pad: int  # the symbol after the end of a file
+    pad: int  # the symbol beside the bytes of a file
+    padding: str  # "back" or "front", where the pad symbols of a short file are
     windows: int  # windows of a file, each W positions
     lead: int  # positions of the first window before byte 0 ("same" padding)
     conv_activation: str
+    gate_activation: str  # "sigmoid" or "relu"
     merge_activation: str  # after the product with the gate
     dense_activation: str
     probs: str  # "softmax" or "sigmoid"
@@ -53,6 +48,8 @@ class MalConv:
     logits_bias: np.ndarray  # [C]
 
     keras: keras.Model  # from symbols [n, maxlen] to layer7, layer8, logits and probs
+    symbols: np.ndarray  # [V], what keras takes for each symbol here
+    notes: tuple = ()  # what was taken for granted, a sentence each
 
     @property
     def window(self):
@@ -68,79 +65,30 @@ class MalConv:
         return {"layer7": self.dense_kernel.shape[0], "layer8": self.logits_kernel.shape[0], "logits": self.logits_kernel.shape[1]}
 
 
-def read(path, pad=None):
-    """Reads a whole-model .h5 or .keras file and returns its MalConv."""
-    path = Path(path)
-    _expect_known_layers(_config(path))
-    with tempfile.TemporaryDirectory() as scratch:
-        if path.suffix == ".h5":
-            path = Path(shutil.copy(path, scratch))
-            _modernise(path)
-        try:
-            model = keras.models.load_model(path, compile=False)
-        except Exception as error:  # Keras raises what the code of a layer happens to
-            reason = (str(error).strip() or repr(error)).splitlines()[-1]
-            raise NotMalConv(f"Keras {keras.__version__} does not load it ({reason}); expected layers and activations of Keras's own") from error
-    return recognise(model, pad)
+def read(path, **told):
+    """Reads a file or folder that holds a MalConv. told is what recognise takes beside the model, and maxlen."""
+    source = open_model(path, told.get("maxlen"))
+    told["bytes"] = told.get("bytes") or source.bytes
+    return recognise(source.model, notes=source.notes, **told)
 
 
-# Layers that are the identity once training is over.
-_TRAINING_ONLY = {"Dropout", "SpatialDropout1D", "GaussianDropout", "GaussianNoise", "ActivityRegularization"}
-_ACTIVATIONS = {"Activation", "ReLU", "Softmax"}
-_MALCONV = {"InputLayer", "Embedding", "Conv1D", "Multiply", "GlobalMaxPooling1D", "Dense"}
-
-
-def _config(path):
-    """Returns the architecture that a model file states, without building it."""
-    try:
-        if path.suffix == ".keras":
-            with zipfile.ZipFile(path) as archive:
-                return json.loads(archive.read("config.json"))
-        if path.suffix == ".h5":
-            with h5py.File(path) as file:
-                if "model_config" not in file.attrs:
-                    raise NotMalConv("the file holds weights alone; expected a whole model, as model.save writes it")
-                return json.loads(file.attrs["model_config"])
-    except (OSError, KeyError, zipfile.BadZipFile, json.JSONDecodeError) as error:
-        raise NotMalConv(f"the file cannot be read as a Keras model ({error}); expected what model.save writes") from error
-    raise NotMalConv(f"the file name ends in {path.suffix!r}; expected .h5 or .keras")
-
-
-def _expect_known_layers(config):
-    """Refuses, before Keras runs any code of the file, layers that no MalConv has."""
-    _expect(config["class_name"] != "Sequential", "the model is Sequential", "a functional model")
-    for layer in config["config"].get("layers", []):
-        kind = layer["class_name"]
-        if kind not in _MALCONV | _ACTIVATIONS | _TRAINING_ONLY:
-            name = layer["config"].get("name", layer.get("name"))
-            hint = " (write the product with the gate as keras.layers.Multiply)" if "Lambda" in kind else ""
-            raise NotMalConv(f"layer {name!r} is {kind}, which no MalConv has{hint}; expected only {', '.join(sorted(_MALCONV))}, activations and dropout")
-
-
-def _modernise(path):
-    """Drops from an .h5 model what only training needs and Keras 3 cannot always read in older files."""
-    with h5py.File(path, "r+") as file:
-        config = json.loads(file.attrs["model_config"])
-        for layer in config["config"].get("layers", []):
-            settings = layer["config"]
-            for key in list(settings):
-                if key.endswith(("_initializer", "_regularizer", "_constraint")):
-                    del settings[key]
-            if isinstance(settings.get("dtype"), dict):  # a policy, whose class was renamed over time
-                settings["dtype"] = settings["dtype"]["config"]["name"]
-        file.attrs["model_config"] = json.dumps(config)
-
-
-def recognise(model, pad=None):
+def recognise(model, pad=None, bytes=None, padding=None, maxlen=None, notes=()):
     """Returns the MalConv that model is, or raises NotMalConv.
 
-    pad is the symbol after the end of a file; None takes 0, or 256 where the
-    vocabulary has a symbol beyond the bytes.
+    bytes is "plain" for a model that takes byte values, or "plus-one" for one
+    that takes each byte plus one, and 0 for padding; padding is "back" or
+    "front". The model does not tell them; None is "plain" and "back". pad is the
+    symbol that the model takes for padding; None is 0, or 256 where the
+    vocabulary has a symbol beyond the bytes and they are plain.
+
+    A MalConv's symbols are the byte values, and then the pad symbol. Where bytes
+    are plus one, the rows of the embedding move up by one and the first comes last.
     """
-    functional = isinstance(model, keras.Model) and hasattr(model, "operations")
-    _expect(functional, f"the model is {type(model).__name__}", "a functional model")
+    functional = isinstance(model, keras.Model) and (hasattr(model, "operations") or isinstance(model, keras.Sequential))
+    _expect(functional, f"the model is {type(model).__name__}", "a functional or sequential model")
     for what, tensors in ("inputs", model.inputs), ("outputs", model.outputs):
         _expect(len(tensors) == 1, f"the model has {len(tensors)} {what}", "one input, the bytes, and one output, the class probabilities")
+    model = _flat(model, maxlen)
 
     top = _step(model.outputs[0], "Dense", "as the output layer")
     dense = _step(top.below, "Dense", "under the output layer")
@@ -148,7 +96,7 @@ def recognise(model, pad=None):
     merge = _step(pool.below, "Multiply", "under the pooling")
     _expect(len(merge.inputs) == 2, f"layer {merge.layer.name!r} multiplies {len(merge.inputs)} tensors", "two, a convolution and its gate")
     conv, gate = (_step(side, "Conv1D", "on both sides of the product") for side in merge.inputs)
-    if gate.activation != "sigmoid":
+    if _gate_rank(gate) > _gate_rank(conv):
         conv, gate = gate, conv
     embedding = _shared_embedding(conv, gate)
     _step(embedding.below, "InputLayer", "under the Embedding")
@@ -156,23 +104,29 @@ def recognise(model, pad=None):
     _expect_head(top, pool)
     _expect_convolutions(conv, gate)
     shape = tuple(model.inputs[0].shape[1:])
-    _expect(len(shape) == 1 and shape[0], f"the input shape is {shape}", "a fixed number of bytes, (maxlen,)")
+    _expect(len(shape) == 1 and shape[0], f"the input shape is {shape}", "a fixed number of bytes, (maxlen,), or --maxlen N with the number that the model was trained with")
+    _expect(maxlen in (None, shape[0]), f"the model reads {shape[0]} bytes and --maxlen is {maxlen}", "no --maxlen for a model that has a length")
     maxlen, vocabulary, window = shape[0], embedding.layer.input_dim, conv.layer.kernel_size[0]
     _expect(vocabulary in (256, 257), f"the vocabulary of layer {embedding.layer.name!r} is {vocabulary}", "256, or 257 with a symbol for padding")
-    pad = (256 if vocabulary == 257 else 0) if pad is None else pad
+    shift = 1 if bytes == "plus-one" else 0
+    _expect(not shift or vocabulary == 257, f"bytes are to be taken plus one, 1 to 256, and the vocabulary of layer {embedding.layer.name!r} is {vocabulary}", "257")
+    pad = (256 if vocabulary == 257 and not shift else 0) if pad is None else pad
     _expect(0 <= pad < vocabulary, f"the pad symbol is {pad}", f"a symbol of the vocabulary, 0 to {vocabulary - 1}")
+    symbols = np.roll(np.arange(vocabulary), -shift)
 
     windows = -(-maxlen // window) if conv.layer.padding == "same" else maxlen // window
     return MalConv(
         maxlen=maxlen,
-        pad=pad,
+        pad=(pad - shift) % vocabulary,
+        padding=padding or "back",
         windows=windows,
         lead=max(windows * window - maxlen, 0) // 2,
         conv_activation=conv.activation,
+        gate_activation=gate.activation,
         merge_activation=merge.activation,
         dense_activation=dense.activation,
         probs=top.activation,
-        embedding=embedding.layer.embeddings.numpy(),
+        embedding=embedding.layer.embeddings.numpy()[symbols],
         conv_kernel=np.concatenate([conv.layer.kernel.numpy(), gate.layer.kernel.numpy()], axis=-1),
         conv_bias=np.concatenate([_bias(conv.layer), _bias(gate.layer)]),
         dense_kernel=dense.layer.kernel.numpy(),
@@ -180,7 +134,25 @@ def recognise(model, pad=None):
         logits_kernel=top.layer.kernel.numpy(),
         logits_bias=_bias(top.layer),
         keras=keras.Model(model.inputs, [dense.below, top.below, _logits(top), model.outputs[0]]),
+        symbols=symbols,
+        notes=notes,
     )
+
+
+def _flat(model, maxlen):
+    """Returns the model with the layers of the models inside it in their place, and maxlen as its length if it has none."""
+
+    def call(layer, *args, **kwargs):
+        return clone(layer, args).outputs[0] if isinstance(layer, keras.Model) else layer(*args, **kwargs)
+
+    def clone(model, inputs):
+        functional = keras.Model(model.inputs, model.outputs)  # which a Sequential is not
+        return keras.models.clone_model(functional, input_tensors=list(inputs), clone_function=lambda layer: layer, call_function=call)
+
+    (read,) = model.inputs
+    length = maxlen if read.shape[1:] == (None,) else None
+    nested = any(isinstance(layer, keras.Model) for layer in model.layers)
+    return clone(model, [keras.Input((length,), dtype=read.dtype)] if length else model.inputs) if nested or length else keras.Model(model.inputs, model.outputs)
 
 
 class _Step(NamedTuple):
@@ -207,7 +179,7 @@ def _step(tensor, kind, where):
             _expect(activation == "linear", f"layer {layer.name!r} applies {own} and a later one {activation}", "one activation")
             activation = own
         found = type(layer).__name__
-        if found not in _ACTIVATIONS | _TRAINING_ONLY:
+        if found not in ACTIVATIONS | TRAINING_ONLY:
             break
         tensor = inputs[0]
     _expect(found == kind, f"layer {layer.name!r} is {found}", f"{kind} {where}")
@@ -231,6 +203,11 @@ def _activation(layer):
     return name
 
 
+def _gate_rank(step):
+    """Returns how little the activation of a factor makes it the gate. Some MalConvs gate by ReLU, the other factor being linear."""
+    return {"sigmoid": 0, "relu": 1}.get(step.activation, 2)
+
+
 def _shared_embedding(conv, gate):
     embedding, other = (_step(side.below, "Embedding", "under the convolutions") for side in (conv, gate))
     _expect(embedding.layer is other.layer, f"the convolutions read {embedding.layer.name!r} and {other.layer.name!r}", "one Embedding for both")
@@ -250,7 +227,7 @@ def _expect_head(top, pool):
 
 def _expect_convolutions(conv, gate):
     """Refuses convolutions that are not one matrix product over windows side by side."""
-    _expect(gate.activation == "sigmoid", f"the factors of the product have activations {gate.activation} and {conv.activation}", "sigmoid on one of them, the gate")
+    _expect(_gate_rank(gate) < 2, f"the factors of the product have activations {gate.activation} and {conv.activation}", "sigmoid or relu on one of them, the gate")
     _expect(conv.layer is not gate.layer, f"layer {conv.layer.name!r} is both factors of the product", "two convolutions")
     for layer in conv.layer, gate.layer:
         kernel, stride = layer.kernel_size[0], layer.strides[0]
@@ -272,8 +249,3 @@ def _logits(top):
 
 def _bias(layer):
     return layer.bias.numpy() if layer.use_bias else np.zeros(layer.kernel.shape[-1], np.float32)
-
-
-def _expect(holds, found, expected):
-    if not holds:
-        raise NotMalConv(f"{found}; expected {expected}")

@@ -33,15 +33,15 @@ class MalConvModule(tf.Module):
 
         m = self.malconv
         signatures = {
-            "serving_default": tf.function(self.serve).get_concrete_function(
+            "serving_default": tf.function(self.serve, autograph=False).get_concrete_function(
                 spec("bytes", tf.uint8, None, m.maxlen), spec("length", tf.int32, None)
             ),
-            "windows": tf.function(self.pool_windows).get_concrete_function(
+            "windows": tf.function(self.pool_windows, autograph=False).get_concrete_function(
                 spec("windows", tf.uint8, None, m.window),
                 *(spec(name, tf.int32, None) for name in ("lead", "length", "end", "index", "segment")),
                 spec("files", tf.int32),
             ),
-            "weights": tf.function(self.weights).get_concrete_function(),
+            "weights": tf.function(self.weights, autograph=False).get_concrete_function(),
         }
         tf.saved_model.save(self, str(path), signatures)
 
@@ -49,10 +49,15 @@ class MalConvModule(tf.Module):
         """Features of whole files.
 
         bytes is uint8 [n, maxlen], length int32 [n]; what lies in bytes from
-        length on is not read: those positions are the pad symbol.
+        length on is not read. The pad symbol follows the bytes or, in a model with
+        padding in front, comes before them, up to maxlen positions.
         """
         m = self.malconv
-        inside = tf.range(m.maxlen) < length[:, tf.newaxis]
+        index = tf.range(m.maxlen) + tf.zeros_like(length)[:, tf.newaxis]  # of the byte at each position
+        if m.padding == "front":
+            index -= tf.maximum(m.maxlen - length, 0)[:, tf.newaxis]
+            bytes = tf.gather(bytes, tf.maximum(index, 0), batch_dims=1)
+        inside = (index >= 0) & (index < length[:, tf.newaxis])
         symbols = tf.where(inside, tf.cast(bytes, tf.int32), m.pad)[:, : m.windows * m.window]
         void = m.windows * m.window - m.maxlen
         if void > 0:
@@ -72,8 +77,9 @@ class MalConvModule(tf.Module):
             lead + length <= p < end      the pad symbol
             end <= p                      void
 
-        with lead + length <= end <= W. Bytes outside of the second range are
-        not read. index is int32 [k], rows of windows: those of the first file,
+        with lead + length <= end <= W; in a model with padding in front, the pad
+        symbols come first and the bytes are those at end - length <= p < end.
+        Other bytes are not read. index is int32 [k], rows of windows: those of the first file,
         then of the second, and so on; segment is int32 [k], the number of the
         file that each belongs to, ascending from 0 to files-1, where every
         file has one window at least. A file's features need each of its
@@ -81,7 +87,8 @@ class MalConvModule(tf.Module):
         """
         position = tf.range(self.malconv.window)
         lead, length, end = (each[:, tf.newaxis] for each in (lead, length, end))
-        symbols = tf.where(position < lead + length, tf.cast(windows, tf.int32), self.malconv.pad)
+        inside = position >= end - length if self.malconv.padding == "front" else position < lead + length
+        symbols = tf.where(inside, tf.cast(windows, tf.int32), self.malconv.pad)
         symbols = tf.where((position < lead) | (position >= end), self.malconv.vocabulary, symbols)
         activations = tf.gather(self._activations(symbols), index)
         return self._head(tf.math.unsorted_segment_max(activations, segment, files))
@@ -106,7 +113,7 @@ class MalConvModule(tf.Module):
         embedded = tf.reshape(tf.gather(table, symbols), [-1, size])
         product = tf.matmul(embedded, tf.reshape(self.conv_kernel, [size, width])) + self.conv_bias
         conv, gate = tf.split(product, 2, axis=-1)
-        return _apply(m.merge_activation, _apply(m.conv_activation, conv) * tf.sigmoid(gate))
+        return _apply(m.merge_activation, _apply(m.conv_activation, conv) * _apply(m.gate_activation, gate))
 
     def _head(self, layer7):
         m = self.malconv

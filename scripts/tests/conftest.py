@@ -1,6 +1,31 @@
+import contextlib
+import io
+import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import tensorflow_setup  # noqa: E402, F401  (before a test imports TensorFlow)
+
+
+@pytest.fixture
+def command(monkeypatch):
+    """Runs a script as its command does, in this process: TensorFlow takes long to load."""
+
+    def run(module, *arguments):
+        monkeypatch.setattr(sys, "argv", [module.__file__, *map(str, arguments)])
+        stdout, stderr, code = io.StringIO(), io.StringIO(), 0
+        with contextlib.redirect_stdout(stdout), contextlib.redirect_stderr(stderr):
+            try:
+                module.main()
+            except SystemExit as end:
+                code = end.code
+                if isinstance(code, str):
+                    print(code, file=sys.stderr)
+                    code = 1
+        return subprocess.CompletedProcess(arguments, code or 0, stdout.getvalue(), stderr.getvalue())
+
+    return run

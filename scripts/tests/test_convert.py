@@ -20,7 +20,7 @@ from convert_savedmodel import convert
 
 def build(
     maxlen=1000, vocabulary=256, window=50, padding="same", bias=True,
-    gate_is_built_first=False, gate_is_left_factor=False, gate_layer=True,
+    gate="sigmoid", gate_is_built_first=False, gate_is_left_factor=False, gate_layer=True,
     conv_activation=None, conv_layer=None, merge_layer="relu", product="layer", dropout=0.0,
     hidden=6, dense_activation=None, dense_layer=None, classes=4, probs="softmax", probs_layer=None,
 ):  # fmt: skip
@@ -38,12 +38,12 @@ def build(
     if dropout:
         embedded = layers.SpatialDropout1D(dropout)(embedded)
 
-    linear, gate = conv(conv_activation), conv(None if gate_layer else "sigmoid")
+    linear, gating = conv(conv_activation), conv(None if gate_layer else gate)
     if gate_is_built_first:
-        gated, linear = gate(embedded), linear(embedded)
+        gated, linear = gating(embedded), linear(embedded)
     else:
-        linear, gated = linear(embedded), gate(embedded)
-    linear, gated = maybe(conv_layer, linear), maybe("sigmoid" if gate_layer else None, gated)
+        linear, gated = linear(embedded), gating(embedded)
+    linear, gated = maybe(conv_layer, linear), maybe(gate if gate_layer else None, gated)
     factors = [gated, linear] if gate_is_left_factor else [linear, gated]
     merged = layers.Multiply()(factors) if product == "layer" else factors[0] * factors[1]
 
@@ -76,6 +76,8 @@ FAMILY = {
     "convolution with relu": lambda: build(conv_activation="relu", merge_layer=None),
     "convolution under a ReLU layer": lambda: build(conv_layer=layers.ReLU()),
     "two sigmoids": lambda: build(conv_activation="sigmoid"),
+    "gate by ReLU": lambda: build(gate="relu", merge_layer=None),
+    "gate by ReLU inside its convolution, built first": lambda: build(gate="relu", gate_layer=False, gate_is_built_first=True, merge_layer=None),
     "no biases": lambda: build(bias=False),
     "wide dense with selu": lambda: build(hidden=200, dense_activation="selu"),
     "dense under an Activation layer": lambda: build(dense_layer="relu"),
@@ -105,7 +107,7 @@ def keras_outputs(model, data, length, pad):
     symbols = np.where(np.arange(data.shape[1]) < length[:, None], data.astype(np.int32), pad)
     top = next(layer for layer in reversed(model.layers) if isinstance(layer, layers.Dense))
     features = keras.Model(model.inputs, [model.get_layer("layer7").output, top.input, model.outputs[0]])
-    layer7, layer8, probs = features.predict(symbols, batch_size=2, verbose=0)
+    layer7, layer8, probs = (rows.numpy() for rows in features([symbols]))
     kernel, bias = top.get_weights()
     return {"layer7": layer7, "layer8": layer8, "logits": layer8.astype(np.float64) @ kernel + bias, "probs": probs}
 
@@ -198,7 +200,7 @@ def by_weights(described, weights, data, length):
             inside = (position >= 0) & (position < maxlen)
             symbols = np.where(position[inside] < length[file], content[position[inside]].astype(int), described["pad"])
             product += np.einsum("pe,pef->f", weights["embedding"][symbols], weights["conv_kernel"][inside])
-            gated = act[described["conv_activation"]](product[:filters]) * act["sigmoid"](product[filters:])
+            gated = act[described["conv_activation"]](product[:filters]) * act[described["gate_activation"]](product[filters:])
             layer7[file] = np.maximum(layer7[file], act[described["merge_activation"]](gated))
     layer8 = act[described["dense_activation"]](layer7 @ weights["dense_kernel"] + weights["dense_bias"])
     logits = layer8 @ weights["logits_kernel"] + weights["logits_bias"]

@@ -97,8 +97,8 @@ MODELS = {
     "stride": (lambda: build(conv=layers.Conv1D(4, 10, strides=9, name="c"), gate=layers.Conv1D(4, 10, strides=9, activation="sigmoid")), "layer 'c' has kernel 10 and stride 9; expected a stride equal to the kernel"),
     "padding": (lambda: build(conv=layers.Conv1D(4, 10, strides=10, padding="same", name="c")), "padding of 'c' and '.*' are same and valid; expected equal ones"),
     "causal": (lambda: build(conv=layers.Conv1D(4, 10, strides=10, padding="causal", name="c")), "layer 'c' is causal, dilated, grouped or channels_first; expected a plain Conv1D"),
-    "no gate": (lambda: build(gate=layers.Conv1D(4, 10, strides=10)), "the factors of the product have activations linear and linear; expected sigmoid on one of them"),
-    "hard gate": (lambda: build(gate=layers.Conv1D(4, 10, strides=10, activation="hard_sigmoid")), "have activations hard_sigmoid and linear|linear and hard_sigmoid; expected sigmoid on one of them"),
+    "no gate": (lambda: build(gate=layers.Conv1D(4, 10, strides=10)), "the factors of the product have activations linear and linear; expected sigmoid or relu on one of them, the gate"),
+    "hard gate": (lambda: build(gate=layers.Conv1D(4, 10, strides=10, activation="hard_sigmoid")), "have activations hard_sigmoid and linear|linear and hard_sigmoid; expected sigmoid or relu on one of them, the gate"),
     "self-gated": (self_gated, "layer 'c' is both factors of the product; expected two convolutions"),
     "vocabulary": (lambda: build(embedding=layers.Embedding(300, 3, name="e")), "the vocabulary of layer 'e' is 300; expected 256, or 257 with"),
     "two embeddings": (lambda: more_than_one("embedding"), "the convolutions read '.*' and '.*'; expected one Embedding for both"),
@@ -116,8 +116,8 @@ MODELS = {
     "activation of the embedding": (lambda: build(embedding=after(layers.Embedding(256, 3), layers.Activation("tanh"))), "the embedding goes through tanh; expected no activation there"),
     "activation of a user's own": (lambda: build(dense=layers.Dense(5, activation=bent, name="d")), "layer 'd' has an activation of its own; expected one that Keras has"),
     "length that is not fixed": (lambda: build(maxlen=None), r"the input shape is \(None,\); expected a fixed number of bytes"),
-    "perceptron": (lambda: keras.Sequential([keras.Input((4,)), layers.Dense(3), layers.Dense(2, activation="softmax")]), "the model is Sequential; expected a functional model"),
-    "subclassed": (subclassed, "the model is Subclassed; expected a functional model"),
+    "perceptron": (lambda: keras.Sequential([keras.Input((4,)), layers.Dense(3), layers.Dense(2, activation="softmax")]), "is InputLayer; expected GlobalMaxPooling1D under the dense layers"),
+    "subclassed": (subclassed, "the model is Subclassed; expected a functional or sequential model"),
 }  # fmt: skip
 
 
@@ -167,10 +167,13 @@ def test_files_that_hold_no_model(tmp_path):
     assert_refused(NotMalConv, "the file holds weights alone; expected a whole model", tmp_path / "model.weights.h5", tmp_path / "out")
     for name in "text.h5", "text.keras":
         (tmp_path / name).write_text("no model")
-        assert_refused(NotMalConv, "the file cannot be read as a Keras model", tmp_path / name, tmp_path / "out")
-    (tmp_path / "model.pb").write_text("")
-    assert_refused(NotMalConv, "the file name ends in '.pb'; expected .h5 or .keras", tmp_path / "model.pb", tmp_path / "out")
-    assert_refused(ConversionError, "absent.h5 is no file; expected a Keras model", tmp_path / "absent.h5", tmp_path / "out")
+        assert_refused(NotMalConv, "the content is neither HDF5, nor a .keras archive, nor PyTorch weights; expected a MalConv", tmp_path / name, tmp_path / "out")
+    build().save(tmp_path / "cut.keras")
+    (tmp_path / "cut.keras").write_bytes((tmp_path / "cut.keras").read_bytes()[:-1000])
+    assert_refused(NotMalConv, "the content is neither", tmp_path / "cut.keras", tmp_path / "out")
+    (tmp_path / "cut.h5").write_bytes(b"\x89HDF\r\n\x1a\n")
+    assert_refused(NotMalConv, "the file cannot be read as a Keras model", tmp_path / "cut.h5", tmp_path / "out")
+    assert_refused(ConversionError, "absent.h5 is no file; expected a MalConv", tmp_path / "absent.h5", tmp_path / "out")
 
 
 @pytest.fixture
@@ -206,7 +209,7 @@ def test_difference_to_keras_leaves_what_was_there(weight, model, tmp_path, monk
     (tmp_path / "out/saved_model.pb").write_text("an earlier one")
     true = malconv_graph.read(model)
     wrong = dataclasses.replace(true, **{weight: getattr(true, weight) + 0.001})
-    monkeypatch.setattr(malconv_graph, "read", lambda *_: wrong)
+    monkeypatch.setattr(malconv_graph, "read", lambda *_, **__: wrong)
     assert_refused(ConversionError, "the SavedModel differs from Keras by .* expected at most 1e-05", model, tmp_path / "out")
     assert (tmp_path / "out/saved_model.pb").read_text() == "an earlier one"
 
@@ -223,20 +226,16 @@ def test_training_list_comes_along(model, tmp_path):
     assert kept.read_text() == f"{'c' * 64}\n"
 
 
-def run(*arguments):
+def test_command(model, tmp_path, command):
     script = Path(convert_savedmodel.__file__)
-    return subprocess.run([sys.executable, script, *arguments], capture_output=True, text=True, check=False)
-
-
-def test_command(model, tmp_path):
-    done = run(model, tmp_path / "deep/out", "--pad", "3")
+    done = subprocess.run([sys.executable, script, model, tmp_path / "deep/out", "--pad", "3"], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     for word in "serving_default", "windows", "weights", "layer7", "layer8", "logits", "probs":
         assert word in done.stdout
     assert json.loads((tmp_path / "deep/out/assets.extra/malconv.json").read_text())["pad"] == 3
 
     build(gate=layers.Conv1D(4, 10, strides=10)).save(model)
-    refused = run(model, tmp_path / "other")
+    refused = command(convert_savedmodel, model, tmp_path / "other")
     assert (refused.returncode, refused.stdout) == (1, "")
     assert refused.stderr.startswith(f"convert_savedmodel: {model} is no MalConv: the factors of the product")
     assert refused.stderr.count("\n") == 1

@@ -10,7 +10,6 @@ import hashlib
 import json
 import random
 import subprocess
-import sys
 import sysconfig
 from pathlib import Path
 
@@ -21,6 +20,7 @@ import pytest
 from sklearn.covariance import EmpiricalCovariance
 from sklearn.metrics import roc_auc_score
 
+import convert_savedmodel
 import malconv
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -76,14 +76,17 @@ def network():
     return net
 
 
-@pytest.fixture(scope="module", params=["table", "tensorflow"])
-def out(request, tmp_path_factory, corpus, network):
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, network):
+    """Holds the converted network, and then the outputs of each engine."""
     folder = tmp_path_factory.mktemp("run")
     network.save(folder / "net.keras")
-    convert = subprocess.run(
-        [sys.executable, ROOT / "scripts" / "convert_savedmodel.py", folder / "net.keras", folder / "model"],
-        capture_output=True, text=True)
-    assert convert.returncode == 0, convert.stderr
+    convert_savedmodel.convert(folder / "net.keras", folder / "model")
+    return folder
+
+
+@pytest.fixture(scope="module", params=["table", "tensorflow"])
+def out(request, folder, corpus):
     run("run", "--corpus", corpus, "--model", folder / "model", "--out", folder / request.param,
         "--engine", request.param, "--cache", "none", "--resamples", 50)
     return folder / request.param

@@ -2,8 +2,6 @@
 
 import csv
 import hashlib
-import subprocess
-import sys
 from pathlib import Path
 
 import keras
@@ -39,12 +37,12 @@ def write(path, rows):
         csv.writer(file).writerows([("name", "label", "first_seen", "path"), *rows])
 
 
-def run(split, out, *arguments):
-    command = [sys.executable, train_malconv.__file__, split, out, "--labels", ",".join(LABELS), "--maxlen", str(MAXLEN), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+@pytest.fixture
+def run(command):
+    return lambda split, out, *arguments: command(train_malconv, split, out, "--labels", ",".join(LABELS), "--maxlen", MAXLEN, *arguments)
 
 
-def test_end_to_end(split, tmp_path):
+def test_end_to_end(split, tmp_path, run):
     outs = [tmp_path / name for name in ("a.keras", "b.keras")]
     for out in outs:
         done = run(split, out, "--seed", "5", "--epochs", "40", "--batch", "8")
@@ -98,7 +96,7 @@ def test_bad_split(rows, sentence, tmp_path):
         train_malconv.read_split(tmp_path / "bad.csv", LABELS, MAXLEN)
 
 
-def test_command_refuses_in_one_line(split, tmp_path):
+def test_command_refuses_in_one_line(split, tmp_path, run):
     split.write_text("name,path\n")
     refused = run(split, tmp_path / "out.keras")
     assert (refused.returncode, refused.stdout) == (1, "")
