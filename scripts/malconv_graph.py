@@ -112,7 +112,7 @@ def recognise(model, pad=None, bytes=None, padding=None, maxlen=None, notes=()):
     _expect(not shift or vocabulary == 257, f"bytes are to be taken plus one, 1 to 256, and the vocabulary of layer {embedding.layer.name!r} is {vocabulary}", "257")
     pad = (256 if vocabulary == 257 and not shift else 0) if pad is None else pad
     _expect(0 <= pad < vocabulary, f"the pad symbol is {pad}", f"a symbol of the vocabulary, 0 to {vocabulary - 1}")
-    symbols = np.roll(np.arange(vocabulary), -shift)
+    symbols = np.roll(np.arange(vocabulary, dtype=np.int32), -shift)
 
     windows = -(-maxlen // window) if conv.layer.padding == "same" else maxlen // window
     return MalConv(

@@ -54,11 +54,12 @@ class MalConvModule(tf.Module):
         """
         m = self.malconv
         index = tf.range(m.maxlen) + tf.zeros_like(length)[:, tf.newaxis]  # of the byte at each position
+        values = tf.cast(bytes, tf.int32)
         if m.padding == "front":
             index -= tf.maximum(m.maxlen - length, 0)[:, tf.newaxis]
-            bytes = tf.gather(bytes, tf.maximum(index, 0), batch_dims=1)
+            values = tf.gather(values, tf.maximum(index, 0), batch_dims=1)
         inside = (index >= 0) & (index < length[:, tf.newaxis])
-        symbols = tf.where(inside, tf.cast(bytes, tf.int32), m.pad)[:, : m.windows * m.window]
+        symbols = tf.where(inside, values, m.pad)[:, : m.windows * m.window]
         void = m.windows * m.window - m.maxlen
         if void > 0:
             symbols = tf.pad(symbols, [[0, 0], [m.lead, void - m.lead]], constant_values=m.vocabulary)

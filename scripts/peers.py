@@ -65,8 +65,12 @@ def read_network(model_dir):
     path = Path(model_dir, "assets.extra", "malconv.json")
     if not path.is_file():
         raise FileNotFoundError(f"{path} is missing: convert the model with scripts/convert_savedmodel.py")
+    spec = json.loads(path.read_text())
+    usual = {"padding": "back", "gate_activation": "sigmoid"}
+    if any(spec.get(key, value) != value for key, value in usual.items()):
+        raise ValueError(f"{path} has padding in front or a gate by ReLU: the peers compute neither")
     weights = tf.saved_model.load(str(model_dir)).signatures["weights"]()
-    return Network(json.loads(path.read_text()), {name: w.numpy() for name, w in weights.items()})
+    return Network(spec, {name: w.numpy() for name, w in weights.items()})
 
 
 def keras_model(network):

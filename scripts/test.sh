@@ -14,6 +14,9 @@ before=$(tree)
 
 # The Python tests run beside the Go tests: neither keeps all cores busy.
 go build -o bin/driftbench ./bench/driftbench
+# Compiling the modules of TensorFlow and Keras takes 9 seconds of each process.
+unset PYTHONDONTWRITEBYTECODE
+export PYTHONPYCACHEPREFIX=$PWD/.deps/pycache
 said=$(mktemp)
 "$python" -m pytest -q scripts/tests >"$said" 2>&1 &
 pytest=$!

@@ -1,4 +1,5 @@
 import contextlib
+import functools
 import io
 import subprocess
 import sys
@@ -9,6 +10,23 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import tensorflow_setup  # noqa: E402, F401  (before a test imports TensorFlow)
+
+
+@pytest.fixture(scope="session")
+def converted(tmp_path_factory):
+    """Converts a variant of test_peers once for all tests: (MalConv, folder of its SavedModel)."""
+
+    @functools.cache
+    def once(variant):
+        from convert_savedmodel import convert
+        from test_peers import VARIANTS
+
+        folder = tmp_path_factory.mktemp("converted")
+        VARIANTS[variant]().save(folder / "model.keras")
+        found, _ = convert(folder / "model.keras", folder / "saved")
+        return found, folder / "saved"
+
+    return once
 
 
 @pytest.fixture

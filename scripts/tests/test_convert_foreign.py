@@ -76,10 +76,10 @@ def test_content_counts_and_no_suffix(tmp_path):
     model = build()
     model.save(tmp_path / "a.keras")
     old_keras.save(model, tmp_path / "a.h5")
-    for i, source in enumerate([tmp_path / "a.keras", tmp_path / "a.h5", DATA / "secml.pth", DATA / "secml_legacy.pth"]):
-        for suffix in {"", ".bin", ".keras", ".h5", ".pth"} - {source.suffix}:
-            found = malconv_graph.read(shutil.copy(source, tmp_path / f"{i}{suffix}"))
-            assert found.maxlen == (1000 if i < 2 else 2**20)
+    disguised = {"b.h5": tmp_path / "a.keras", "b": tmp_path / "a.h5", "b.keras": DATA / "secml.pth", "b.bin": DATA / "secml_legacy.pth"}
+    for name, source in disguised.items():
+        found = malconv_graph.read(shutil.copy(source, tmp_path / name))
+        assert found.maxlen == (1000 if source.parent == tmp_path else 2**20)
 
 
 @pytest.mark.parametrize(
@@ -200,10 +200,8 @@ def test_folders_that_keras_2_did_not_write(tmp_path):
 @pytest.mark.parametrize(
     ("model", "told"),
     [
-        ({"vocabulary": 257}, {"bytes": "plus-one"}),
         ({"vocabulary": 257, "maxlen": 1023}, {"bytes": "plus-one", "padding": "front"}),
-        ({"maxlen": 1049, "padding": "valid"}, {"padding": "front"}),
-        ({"maxlen": 30}, {"padding": "front", "pad": 9}),
+        ({"maxlen": 1049, "padding": "valid"}, {"padding": "front", "pad": 9}),
         ({"vocabulary": 257}, {"bytes": "plus-one", "pad": 256}),
     ],
 )

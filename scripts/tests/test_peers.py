@@ -9,7 +9,6 @@ import pytest
 
 import malconv
 import peers
-from convert_savedmodel import convert
 from test_convert import build, ember
 
 VARIANTS = {
@@ -17,13 +16,6 @@ VARIANTS = {
     "with a rest in the last window": lambda: build(maxlen=1030),
     "as EMBER's": lambda: ember(1030),
 }
-
-
-def converted(variant, folder):
-    """A small MalConv as (MalConv, folder of its SavedModel)."""
-    VARIANTS[variant]().save(folder / "model.keras")
-    found, _ = convert(folder / "model.keras", folder / "saved")
-    return found, folder / "saved"
 
 
 @pytest.fixture
@@ -38,8 +30,8 @@ def files(tmp_path):
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_every_way_gives_the_features_of_the_keras_model(variant, files, tmp_path):
-    source, saved = converted(variant, tmp_path)
+def test_every_way_gives_the_features_of_the_keras_model(variant, files, converted):
+    source, saved = converted(variant)
     network = peers.read_network(saved)
     symbols = peers.read_symbols(files, network.spec)
     expected = source.keras.predict(symbols, verbose=0)[:2]
@@ -119,8 +111,8 @@ else:
 """
 
 
-def test_a_comparison_from_end_to_end(files, tmp_path, monkeypatch, capsys):
-    _, saved = converted("ours", tmp_path)
+def test_a_comparison_from_end_to_end(files, converted, tmp_path, monkeypatch, capsys):
+    _, saved = converted("ours")
     command = tmp_path / "driftbench"
     command.write_text(COMMAND.format(python=sys.executable))
     command.chmod(command.stat().st_mode | stat.S_IXUSR)
@@ -149,3 +141,10 @@ def test_a_failing_command_is_quoted(tmp_path):
     command.chmod(0o755)
     with pytest.raises(RuntimeError, match="splits failed: driftbench: no such corpus"):
         peers.run_driftbench(str(command), "splits")
+
+
+def test_networks_that_the_peers_do_not_compute(tmp_path):
+    (tmp_path / "assets.extra").mkdir()
+    (tmp_path / "assets.extra/malconv.json").write_text('{"maxlen": 10, "padding": "front"}')
+    with pytest.raises(ValueError, match="has padding in front or a gate by ReLU"):
+        peers.read_network(tmp_path)

@@ -7,7 +7,7 @@ import pytest
 
 import peers
 import peers_extract
-from test_peers import converted, files  # noqa: F401  (files is a fixture)
+from test_peers import files  # noqa: F401  (files is a fixture)
 
 COMMAND = """#!{python}
 # Stands in for the driftbench command: two splits of the corpus, and a manifest whose seconds depend on the cache.
@@ -46,8 +46,8 @@ def arguments(monkeypatch, command, saved, folder):
     ])  # fmt: skip
 
 
-def test_whole_extractions(files, tmp_path, monkeypatch, capsys):
-    _, saved = converted("ours", tmp_path)
+def test_whole_extractions(files, converted, tmp_path, monkeypatch, capsys):
+    _, saved = converted("ours")
     arguments(monkeypatch, corpus(tmp_path, files, len(files)), saved, tmp_path)
     peers_extract.main()
     environment, lines = peers.parse((tmp_path / "peers.txt").read_text())
@@ -62,8 +62,8 @@ def test_whole_extractions(files, tmp_path, monkeypatch, capsys):
     assert "table, corpus, batch 96, with reading, empty cache" in printed
 
 
-def test_a_run_over_other_files_is_no_comparison(files, tmp_path, monkeypatch):
-    _, saved = converted("ours", tmp_path)
+def test_a_run_over_other_files_is_no_comparison(files, converted, tmp_path, monkeypatch):
+    _, saved = converted("ours")
     arguments(monkeypatch, corpus(tmp_path, files, len(files) - 1), saved, tmp_path)
     with pytest.raises(SystemExit, match=f"driftbench extracted {len(files) - 1} files, the others {len(files)}"):
         peers_extract.main()
