@@ -67,7 +67,7 @@ sanitize: ## the C code under AddressSanitizer, UBSan and valgrind
 build: env ## bin/driftbench
 	@$(GO) build -o $(BIN) ./bench/driftbench
 
-peers: build python $(CORPORA)/$(CORPUS)/dataset.csv $(MODEL) ## driftbench beside Keras, the notebook's way and scikit-learn
+peers: build $(VENV)/.peers $(CORPORA)/$(CORPUS)/dataset.csv $(MODEL) ## driftbench beside Keras, ONNX Runtime, OpenVINO, the notebook's way and scikit-learn
 	$(PY) scripts/peers.py --driftbench $(BIN) --engine tensorflow,table --model $(dir $(MODEL)) --corpus $(CORPORA)/$(CORPUS) --out $(OUT)/peers.txt
 	$(PY) scripts/peers_extract.py --driftbench $(BIN) --model $(dir $(MODEL)) --corpus $(CORPORA)/$(CORPUS) --out $(OUT)/peers-extract.txt
 	. $(DEPS)/env && $(PY) scripts/peers_stats.py --out $(OUT)/peers-stats.txt
@@ -104,6 +104,11 @@ $(VENV)/.tensorflow: scripts/requirements/$(if $(GPU),gpu,tensorflow).txt
 
 $(VENV)/.scripts: scripts/requirements/$(if $(GPU),gpu,cpu).txt $(VENV)/.tensorflow
 	@echo "fetching Keras and the reference libraries into $(VENV)" >&2
+	@$(PIP) -r $<
+	@touch $@
+
+$(VENV)/.peers: scripts/requirements/peers.txt $(VENV)/.scripts
+	@echo "fetching ONNX Runtime and OpenVINO into $(VENV)" >&2
 	@$(PIP) -r $<
 	@touch $@
 

@@ -2,10 +2,12 @@
 
 The ways, with the same weights, on the same files, in the same run:
 
-    keras     Keras predict, layer7 and layer8 in one model
-    notebook  lists of bytes, a predict for each layer, scores from N×N products
-    pytorch   the same network in PyTorch, where it is installed
-    ...       the engines of driftbench, through its command line
+    keras        Keras predict, layer7 and layer8 in one model
+    notebook     lists of bytes, a predict for each layer, scores from N×N products
+    onnxruntime  the same network in ONNX Runtime, OpenVINO and PyTorch in float32,
+    openvino     where they are installed, twice: -conv has the convolutions as the
+    pytorch      model has them, -product as one matrix product over its windows
+    ...          the engines of driftbench, through its command line
 
 A round runs every way once, in shuffled order, so that what else the machine
 does hits all alike; a ratio is the median over the rounds of the ratio within
@@ -17,6 +19,7 @@ import argparse
 import csv
 import importlib.metadata
 import importlib.util
+import io
 import json
 import math
 import os
@@ -169,9 +172,25 @@ def scores_from_square(layer, means, precision):
     return np.max([np.diag(-0.5 * (layer - mean) @ precision @ (layer - mean).T) for mean in means], axis=0)
 
 
+def installed(runtime, *packages):
+    """Whether the packages of a runtime are there; says so where they are not."""
+    if all(importlib.util.find_spec(package) for package in packages):
+        return True
+    print(f"{runtime} is left out: it is not installed (scripts/requirements/peers.txt, torch.txt)", file=sys.stderr)
+    return False
+
+
+def batched(forward, batch):
+    """A run of symbols in batches of forward, which returns the layers of one batch."""
+    def run(paths, symbols):
+        parts = [forward(symbols[i : i + batch]) for i in range(0, len(symbols), batch)]
+        return [np.concatenate(layer) for layer in zip(*parts)]
+
+    return run
+
+
 def pytorch_ways(network, batch):
-    if importlib.util.find_spec("torch") is None:
-        print("pytorch is left out: it is not installed (scripts/requirements/peers.txt)", file=sys.stderr)
+    if not installed("pytorch", "torch"):
         return []
     import torch
 
@@ -179,28 +198,111 @@ def pytorch_ways(network, batch):
     convolutions = [(torch.from_numpy(np.ascontiguousarray(kernel.transpose(2, 1, 0))), torch.from_numpy(bias)) for kernel, bias in network.convolutions]
     activation = {"linear": lambda x: x, "relu": torch.relu, "sigmoid": torch.sigmoid, "tanh": torch.tanh, "selu": torch.selu}
     conv_act, merge_act, dense_act = (activation[spec[key]] for key in ("conv_activation", "merge_activation", "dense_activation"))
-    void = max(spec["windows"] * spec["window"] - spec["maxlen"], 0)
+    covered = spec["windows"] * spec["window"]
+    void = max(covered - spec["maxlen"], 0)
+    product = w["conv_kernel"].reshape(-1, 2 * spec["filters"])
+
+    def head(conv, gate, positions):
+        layer7 = merge_act(conv_act(conv) * torch.sigmoid(gate)).amax(dim=positions)
+        return layer7.numpy(), dense_act(layer7 @ w["dense_kernel"] + w["dense_bias"]).numpy()
 
     @torch.inference_mode()
-    def forward(symbols):
-        embedded = torch.nn.functional.embedding(symbols, w["embedding"]).transpose(1, 2)
+    def by_convolution(symbols):
+        embedded = torch.nn.functional.embedding(torch.from_numpy(symbols), w["embedding"]).transpose(1, 2)
         embedded = torch.nn.functional.pad(embedded, (spec["lead"], void - spec["lead"]))
         conv, gate = (torch.nn.functional.conv1d(embedded, kernel, bias, stride=spec["window"]) for kernel, bias in convolutions)
-        layer7 = merge_act(conv_act(conv) * torch.sigmoid(gate)).amax(dim=-1)
-        return layer7, dense_act(layer7 @ w["dense_kernel"] + w["dense_bias"])
+        return head(conv, gate, -1)
 
-    def run(symbols):
-        parts = [forward(torch.from_numpy(symbols[i : i + batch])) for i in range(0, len(symbols), batch)]
-        return [torch.cat(layer).numpy() for layer in zip(*parts)]
+    @torch.inference_mode()
+    def by_product(symbols):
+        embedded = torch.nn.functional.embedding(torch.from_numpy(symbols), w["embedding"])
+        embedded = torch.nn.functional.pad(embedded, (0, 0, spec["lead"], void - spec["lead"]))[:, :covered]
+        sums = embedded.reshape(len(symbols), spec["windows"], -1) @ product + w["conv_bias"]
+        return head(*sums.split(spec["filters"], dim=-1), 1)
 
-    def read_and_run(paths):
-        parts = [run(read_symbols(paths[i : i + batch], spec)) for i in range(0, len(paths), batch)]
-        return [np.concatenate(layer) for layer in zip(*parts)]
+    return [Way("pytorch-conv", batch, False, batched(by_convolution, batch)), Way("pytorch-product", batch, False, batched(by_product, batch))]
 
-    return [
-        Way("pytorch", batch, False, lambda paths, symbols: run(symbols)),
-        Way("pytorch", batch, True, lambda paths, symbols: read_and_run(paths)),
-    ]
+
+def onnx_model(network, product):
+    """The network from symbols, int32 [n, maxlen], to layer7 and layer8 as the bytes of an ONNX model."""
+    from onnx import TensorProto, helper, numpy_helper
+
+    spec, w = network.spec, network.weights
+    windows, window, filters, width = spec["windows"], spec["window"], spec["filters"], spec["embedding"]
+    covered = windows * window
+    void = max(covered - spec["maxlen"], 0)
+    nodes, constants = [], []
+
+    def constant(name, value):
+        constants.append(numpy_helper.from_array(np.ascontiguousarray(value), name))
+        return name
+
+    def add(op, inputs, outputs=1, **attributes):
+        names = [f"{op}_{len(nodes)}_{i}" for i in range(outputs)]
+        nodes.append(helper.make_node(op, inputs, names, **attributes))
+        return names[0] if outputs == 1 else names
+
+    def activate(name, x):
+        ops = {"relu": "Relu", "sigmoid": "Sigmoid", "tanh": "Tanh", "selu": "Selu"}
+        return x if name == "linear" else add(ops[name], [x])
+
+    def whole(name, *numbers):
+        return constant(name, np.array(numbers, np.int64))
+
+    x = "symbols"
+    if void > 0:  # the symbol after the last one is void
+        x = add("Pad", [x, whole("pads", 0, spec["lead"], 0, void - spec["lead"]), constant("void", np.array(spec["vocabulary"], np.int32))])
+    elif covered < spec["maxlen"]:
+        x = add("Slice", [x, whole("first", 0), whole("end", covered), whole("axis", 1)])
+    x = add("Gather", [constant("table", np.concatenate([w["embedding"], np.zeros((1, width), np.float32)])), x])
+    if product:
+        x = add("Reshape", [x, whole("shape", -1, windows, window * width)])
+        x = add("MatMul", [x, constant("kernel", w["conv_kernel"].reshape(window * width, 2 * filters))])
+        x, channels, positions = add("Add", [x, constant("bias", w["conv_bias"])]), 2, 1
+    else:
+        x = add("Transpose", [x], perm=[0, 2, 1])
+        kernel = constant("kernel", w["conv_kernel"].transpose(2, 1, 0))
+        x, channels, positions = add("Conv", [x, kernel, constant("bias", w["conv_bias"])], strides=[window]), 1, 2
+    conv, gate = add("Split", [x], 2, axis=channels)
+    merged = activate(spec["merge_activation"], add("Mul", [activate(spec["conv_activation"], conv), add("Sigmoid", [gate])]))
+    layer7 = add("ReduceMax", [merged], axes=[positions], keepdims=0)
+    layer8 = activate(spec["dense_activation"], add("Gemm", [layer7, constant("dense", w["dense_kernel"]), constant("dense bias", w["dense_bias"])]))
+    graph = helper.make_graph(
+        nodes, "malconv", [helper.make_tensor_value_info("symbols", TensorProto.INT32, ["n", spec["maxlen"]])],
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", None]) for name in (layer7, layer8)], constants)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8).SerializeToString()
+
+
+FORMS = {"conv": False, "product": True}  # whether the convolutions are one product
+
+
+def onnxruntime_ways(network, batch):
+    if not installed("onnxruntime", "onnx", "onnxruntime"):
+        return []
+    import onnxruntime
+
+    def forward(product):
+        session = onnxruntime.InferenceSession(onnx_model(network, product), providers=["CPUExecutionProvider"])
+        return lambda symbols: session.run(None, {"symbols": symbols})
+
+    return [Way(f"onnxruntime-{form}", batch, False, batched(forward(product), batch)) for form, product in FORMS.items()]
+
+
+def openvino_ways(network, batch):
+    if not installed("openvino", "onnx", "openvino"):
+        return []
+    import openvino
+
+    def forward(product):
+        core = openvino.Core()
+        model = core.compile_model(core.read_model(io.BytesIO(onnx_model(network, product))), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+        return lambda symbols: [layer.copy() for layer in model([symbols]).values()]
+
+    return [Way(f"openvino-{form}", batch, False, batched(forward(product), batch)) for form, product in FORMS.items()]
+
+
+def runtime_ways(network, batch):
+    return onnxruntime_ways(network, batch) + openvino_ways(network, batch) + pytorch_ways(network, batch)
 
 
 def largest_difference(got, expected):
@@ -343,6 +445,19 @@ def print_table(rounds):
         print(f"{label:56}{speed:10.1f}{cells}")
 
 
+def print_against_fastest(rounds, engines):
+    """Prints how fast each engine is beside the fastest of the other ways, on files in memory."""
+    def in_memory(key):
+        return key["scenario"] == "offline" and key["read"] == "no"
+
+    speeds = {key["engine"]: speed for key, speed, _ in ratios(rounds, "keras") if in_memory(key)}
+    fastest = max((e for e in speeds if e not in engines), key=speeds.get)
+    for key, _, ratio in ratios(rounds, fastest):
+        if in_memory(key) and key["engine"] in engines:
+            interval = "" if math.isnan(ratio[1]) else f" ({ratio[1]:.2f}-{ratio[2]:.2f})"
+            print(f"{key['engine']} is {ratio[0]:.2f}{interval} times the fastest other runtime, {fastest}, on files in memory")
+
+
 def write(path, environment, rounds):
     """Writes the benchmark file, whole or not at all."""
     text = "".join(f"Unit {unit} better={better}\n" for unit, better in UNITS.items())
@@ -358,7 +473,7 @@ def write(path, environment, rounds):
 def host():
     """The environment, under the keys of `go test` and the versions of the peers."""
     found = {"goos": platform.system().lower(), "goarch": {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())}
-    for package in ("keras", "tensorflow-cpu", "tensorflow", "torch", "numpy"):
+    for package in ("keras", "tensorflow-cpu", "tensorflow", "onnxruntime", "openvino", "torch", "numpy"):
         try:
             found["python-" + package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
@@ -373,7 +488,7 @@ def compare(args, scratch):
     symbols = read_symbols(paths, network.spec)
     sizes = np.array([min(path.stat().st_size, network.spec["maxlen"]) for path in paths], np.int32)
     volume = int(sizes.sum())
-    ways = keras_ways(network, args.batch) + notebook_ways(network, args.batch, labels) + pytorch_ways(network, args.batch)
+    ways = keras_ways(network, args.batch) + notebook_ways(network, args.batch, labels) + runtime_ways(network, args.batch)
 
     # The warm-up is a check too: all ways must give what the SavedModel gives.
     serve = tf.saved_model.load(str(args.model)).signatures["serving_default"]
@@ -438,7 +553,8 @@ def main():
     parser.add_argument("--files", type=int, default=64, metavar="N", help="files to time, spread over the corpus (default 64)")
     parser.add_argument("--batch", type=int, default=32, help="files in a batch (default 32)")
     args = parser.parse_args()
-    report(args, compare)
+    rounds = report(args, compare)
+    print_against_fastest(rounds, args.engine.split(","))
     print(f"\n{args.out} holds every repetition; driftbench compare {args.out} --col /engine compares them with p-values.")
 
 

@@ -35,7 +35,7 @@ def test_every_way_gives_the_features_of_the_keras_model(variant, files, convert
     network = peers.read_network(saved)
     symbols = peers.read_symbols(files, network.spec)
     expected = source.keras.predict(symbols, verbose=0)[:2]
-    ways = peers.keras_ways(network, 4) + peers.notebook_ways(network, 4, np.array(list("aabbab"))) + peers.pytorch_ways(network, 4)
+    ways = peers.keras_ways(network, 4) + peers.notebook_ways(network, 4, np.array(list("aabbab"))) + peers.runtime_ways(network, 4)
     assert {way.engine for way in ways} >= {"keras", "notebook"}
     for way in ways:
         assert peers.largest_difference(way.run(files, symbols), expected) < 1e-5, way.engine
