@@ -161,7 +161,7 @@ func reportInput(out string, r report.Results) (report.Input, error) {
 	if err != nil {
 		return report.Input{}, err
 	}
-	timed, err := throughputRows(out)
+	timed, answer, err := timing(out)
 	if err != nil {
 		return report.Input{}, err
 	}
@@ -169,7 +169,7 @@ func reportInput(out string, r report.Results) (report.Input, error) {
 	if err != nil {
 		return report.Input{}, err
 	}
-	return report.Input{Name: filepath.Base(path), Results: r, Manifest: made, Throughput: timed}, nil
+	return report.Input{Name: filepath.Base(path), Results: r, Manifest: made, Throughput: timed, Timing: answer}, nil
 }
 
 // WriteSplits writes the splits of a corpus into opt.Out, see

@@ -571,25 +571,46 @@ func (b *bencher) environment(tensorFlow string, gpu bool) []throughput.KV {
 	return env
 }
 
-// throughputRows reads bench.txt of the folder out for the report. There are no
-// rows without that file.
-func throughputRows(out string) ([]report.ThroughputRow, error) {
+// timing reads bench.txt of the folder out for the report. Without that file there
+// is nothing.
+func timing(out string) ([]report.ThroughputRow, report.ThroughputAnswer, error) {
 	path := filepath.Join(out, benchFile)
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
+		return nil, report.ThroughputAnswer{}, nil
 	}
-	summaries, err := throughput.Summaries(path)
+	a, err := throughput.Read(path)
 	if err != nil {
-		return nil, err
+		return nil, report.ThroughputAnswer{}, err
 	}
 	var rows []report.ThroughputRow
-	for _, s := range summaries {
-		rows = append(rows, report.ThroughputRow{
-			Engine: s.Engine, Device: s.Device, Scenario: s.Scenario, Unit: s.Unit,
-			Batch: s.Batch, Reading: s.Read, Center: s.Center, Lo: s.Lo, Hi: s.Hi, N: s.N,
-		})
+	for _, r := range a.Curve {
+		name := r.Engine
+		if r.Precision != string(tfmodel.Float32) {
+			name += " in " + r.Precision
+		}
+		rows = append(rows, report.ThroughputRow{Engine: name, Device: r.Device, Unit: r.Unit, Batch: r.Batch, Center: r.Center, Lo: r.Lo, Hi: r.Hi, N: r.N})
 	}
-	return rows, nil
+	t := report.ThroughputAnswer{Lines: a.Lines()}
+	if a.Base != nil {
+		t.BestCPU = a.Base.Files.Center
+	}
+	for _, s := range slices.Backward(a.Speeds) {
+		if s.Device == string(tfmodel.GPU) {
+			t.AheadFrom = s.AheadFrom // of the fastest
+		}
+	}
+	for _, given := range a.Tables() {
+		out := report.ThroughputTable{Name: given.Name, Caption: given.Caption, Columns: given.Columns}
+		for _, row := range given.Rows {
+			var cells []report.ThroughputCell
+			for _, c := range row {
+				cells = append(cells, report.ThroughputCell(c))
+			}
+			out.Rows = append(out.Rows, cells)
+		}
+		t.Tables = append(t.Tables, out)
+	}
+	return rows, t, nil
 }
 
 // workload holds the files that are timed, in memory and, when they come from a

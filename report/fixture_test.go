@@ -298,19 +298,34 @@ func inventedClassifier(r Results) *Classifier {
 
 func inventedThroughput() []ThroughputRow {
 	var rows []ThroughputRow
-	for i, engine := range []string{"tensorflow", "table"} {
-		for j, batch := range []int{1, 8, 32} {
-			x := float64(60*(j+1)*(2*i+1) + 25*j)
-			rows = append(rows, ThroughputRow{Engine: engine, Device: "cpu", Scenario: "forward", Unit: "samples/s", Batch: batch, Center: x, Lo: x * 0.95, Hi: x * 1.04, N: 10},
-				ThroughputRow{Engine: engine, Device: "cpu", Scenario: "forward", Unit: "MB/s", Batch: batch, Center: x * 0.2, Lo: x * 0.19, Hi: x * 0.208, N: 10})
+	for i, device := range []string{"cpu", "gpu"} {
+		for j, batch := range []int{1, 8, 32, 256} {
+			x := float64(60*(j+1)*(6*i*j+1) + 25*j)
+			rows = append(rows, ThroughputRow{Engine: "tensorflow", Device: device, Scenario: "forward", Unit: "samples/s", Batch: batch, Center: x, Lo: x * 0.95, Hi: x * 1.04, N: 10},
+				ThroughputRow{Engine: "tensorflow", Device: device, Scenario: "forward", Unit: "MB/s", Batch: batch, Center: x * 0.2, Lo: x * 0.19, Hi: x * 0.208, N: 10})
 		}
 	}
 	return rows
 }
 
+func inventedTiming() ThroughputAnswer {
+	nan := math.NaN()
+	return ThroughputAnswer{
+		Lines:   []string{"GPU 14.9 times the best CPU (14.0 to 16.0) at batch 256; ahead from batch 8.", "Not read: joules of the CPU."},
+		BestCPU: 315, AheadFrom: 8,
+		Tables: []ThroughputTable{{
+			Name: "throughput", Caption: "Speed", Columns: []string{"engine", "batch", "files/s", "bound by"},
+			Rows: [][]ThroughputCell{
+				{{"tensorflow on gpu", nan, nan, nan}, {"256", 256, nan, nan}, {"4,701 (4,466 to 4,889)", 4701, 4466, 4889}, {"computing", nan, nan, nan}},
+				{{"tensorflow on cpu", nan, nan, nan}, {"256", 256, nan, nan}, {"315 (299 to 328)", 315, 299, 328}, {"computing", nan, nan, nan}},
+			},
+		}},
+	}
+}
+
 func inventedInput() Input {
 	return Input{
-		Name: "invented", Results: inventedRun(), Throughput: inventedThroughput(),
+		Name: "invented", Results: inventedRun(), Throughput: inventedThroughput(), Timing: inventedTiming(),
 		Manifest: []KeyValue{{"command", "driftbench run --corpus corpus --model model --out out"}, {"model sha256", "0000000000000000000000000000000000000000000000000000000000000000"}, {"engine", "tensorflow"}, {"device", "cpu"}},
 	}
 }
@@ -397,7 +412,7 @@ func degenerates() map[string]Input {
 			return true
 		})
 	})
-	add("no throughput", func(in *Input) { in.Throughput = nil })
+	add("no throughput", func(in *Input) { in.Throughput, in.Timing = nil, ThroughputAnswer{} })
 	add("one slow and one fast device", func(in *Input) {
 		in.Throughput = []ThroughputRow{
 			{Engine: "tensorflow", Device: "cpu", Unit: samplesPerSecond, Batch: 32, Center: 100, Lo: math.NaN(), Hi: math.NaN(), N: 1},
@@ -511,6 +526,9 @@ func degenerates() map[string]Input {
 		r.Comparisons[0].A = hostile
 		r.Checks = append(r.Checks, Check{Name: hostile, Status: Status(hostile), Detail: hostile + long, Todo: hostile}, Check{Name: hostile, Status: Block})
 		in.Throughput[0].Engine = hostile
+		in.Timing.Lines = append(in.Timing.Lines, hostile)
+		in.Timing.Tables[0].Rows[0][0].Text = hostile
+		in.Timing.Tables[0].Caption = hostile
 		in.Manifest = append(in.Manifest, KeyValue{hostile, hostile}, KeyValue{"path", "@SUM(A1)"}, KeyValue{"-x", "+x"})
 	})
 	return runs

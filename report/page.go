@@ -17,8 +17,9 @@ import (
 type Input struct {
 	Name       string // of the run in titles, such as its output folder
 	Results    Results
-	Throughput []ThroughputRow // of bench.txt; empty if nothing was timed
-	Manifest   []KeyValue      // provenance, in the order of its table
+	Throughput []ThroughputRow // of bench.txt, by batch; empty if nothing was timed
+	Timing     ThroughputAnswer
+	Manifest   []KeyValue // provenance, in the order of its table
 }
 
 // KeyValue is one row of the provenance table.
@@ -98,7 +99,7 @@ func sections(in Input) []section {
 		coverageSection(v),
 		calibrationSection(v),
 		confidenceSection(v),
-		throughputSection(in.Throughput),
+		throughputSection(in.Throughput, in.Timing),
 		dataSection(v),
 		provenanceSection(in.Manifest),
 	}

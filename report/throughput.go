@@ -1,7 +1,6 @@
 package report
 
 import (
-	"cmp"
 	"math"
 	"slices"
 	"strconv"
@@ -39,46 +38,134 @@ func (r ThroughputRow) line() string {
 	return s
 }
 
-func throughputSection(rows []ThroughputRow) section {
+// ThroughputAnswer is what the timing says of CPU and GPU.
+type ThroughputAnswer struct {
+	Lines  []string // sentences, the main one first
+	Tables []ThroughputTable
+	// BestCPU is the files/s of the fastest CPU engine at its best batch, and
+	// AheadFrom the batch from which the GPU is faster than that; 0 is none.
+	BestCPU   float64
+	AheadFrom int
+}
+
+// ThroughputTable is a table of the answer. Name is one of those of
+// throughputTables, and the first column names the rows.
+type ThroughputTable struct {
+	Name, Caption string
+	Columns       []string
+	Rows          [][]ThroughputCell
+}
+
+// ThroughputCell is a text, and the number with its interval that the text is of;
+// NaN where there is none.
+type ThroughputCell struct {
+	Text          string
+	Value, Lo, Hi float64
+}
+
+// throughputTables are the tables that an answer may have.
+func throughputTables() []string {
+	return []string{"throughput", "throughput-disk", "throughput-cost", "throughput-agreement", "throughput-batches"}
+}
+
+func throughputSection(rows []ThroughputRow, a ThroughputAnswer) section {
 	s := section{
 		id: "throughput", title: "Throughput",
 		read:    "Files per second through the network by batch size, higher is faster; two settings differ when their intervals lie apart.",
-		figures: []figure{throughputFigure(rows)},
-		tables:  []table{throughputTable(rows)},
+		figures: []figure{throughputFigure(rows, a)},
 		closed:  true,
 	}
-	if slices.ContainsFunc(rows, func(r ThroughputRow) bool { return strings.HasPrefix(r.Unit, "p99") }) {
-		s.notes = []string{"p99 is the latency that 99 of 100 files stay below: of a pass over fewer than 100 files it is about that of the slowest. bench.txt says how many files a pass had."}
+	for i, line := range a.Lines {
+		if i == 0 {
+			s.read = clean(line) + " " + s.read
+			continue
+		}
+		s.notes = append(s.notes, clean(line))
+	}
+	for _, name := range throughputTables() {
+		t := table{name: name, empty: noThroughput}
+		for _, given := range a.Tables {
+			if given.Name == name {
+				t = given.table()
+			}
+		}
+		s.tables = append(s.tables, t)
 	}
 	return s
 }
 
+func (given ThroughputTable) table() table {
+	t := table{name: given.Name, caption: clean(given.Caption), empty: noThroughput}
+	hasInterval := func(c ThroughputCell) bool { return finite(c.Lo) || finite(c.Hi) }
+	for i, title := range given.Columns {
+		title = clean(title)
+		numeric, interval := false, false
+		for _, row := range given.Rows {
+			numeric = numeric || finite(row[i].Value)
+			interval = interval || hasInterval(row[i])
+		}
+		name := strings.ReplaceAll(strings.ToLower(title), " ", "_")
+		switch {
+		case interval:
+			t.columns = append(t.columns, intervalColumn(title, name))
+		case numeric:
+			t.columns = append(t.columns, numColumn(title, name))
+		default:
+			t.columns = append(t.columns, textColumn(title, name))
+		}
+	}
+	for _, row := range given.Rows {
+		var cells []cell
+		for i, c := range row {
+			out := textCell(c.Text)
+			out.sort = Num(c.Value)
+			switch len(t.columns[i].csv) {
+			case 3:
+				out.csv = []string{digits(Num(c.Value)), digits(Num(c.Lo)), digits(Num(c.Hi))}
+			case 1:
+				if t.columns[i].numeric {
+					out.csv = []string{digits(Num(c.Value))}
+				}
+			}
+			cells = append(cells, out)
+		}
+		t.rows = append(t.rows, cells)
+	}
+	return t
+}
+
 const noThroughput = "Not measured in this run: driftbench throughput times the engines and devices that are there."
 
-func throughputFigure(rows []ThroughputRow) figure {
+func throughputFigure(rows []ThroughputRow, a ThroughputAnswer) figure {
 	f := figure{name: "throughput-by-batch", title: "Throughput by batch size"}
 	var lines []string
 	var batches []int
 	var drawn []ThroughputRow
-	least, most := math.Inf(1), 0.0
+	least := math.Inf(1)
 	for _, r := range rows {
-		if r.Unit != samplesPerSecond || !finite(r.Center) || r.Center <= 0 {
+		if r.Unit != samplesPerSecond || !finite(r.Center) || r.Center <= 0 || r.Batch < 1 {
 			continue
 		}
+		if r.Lo <= 0 {
+			r.Lo = math.NaN() // has no place on a logarithmic axis
+		}
 		drawn, lines, batches = append(drawn, r), addNew(lines, r.line()), addNew(batches, r.Batch)
-		least, most = min(least, r.Center), max(most, r.Center)
+		least = min(least, r.Center)
 	}
 	if len(drawn) == 0 {
 		f.gap = noThroughput
 		return f
 	}
 	slices.Sort(batches)
-	logarithmic := most > 30*least
 
 	f.alt = "Samples per second of " + count(len(lines), "setting") + " over " + count(len(batches), "batch size") + "; the table holds the numbers."
-	f.caption = "Points are medians over the repetitions, bars their 95% intervals."
-	if logarithmic {
-		f.caption += " The vertical axis is logarithmic."
+	f.caption = "Points are medians over the rounds, bars their 95% intervals. Both axes are logarithmic."
+	if a.BestCPU > 0 {
+		f.caption += " The horizontal line is the best CPU at its best batch"
+		if a.AheadFrom > 0 {
+			f.caption += ", the vertical one the batch from which the GPU is ahead of it"
+		}
+		f.caption += "."
 	}
 	f.cols, f.least, f.height = 1, 3*vg.Inch, tall(3.2)
 	styles := map[string]style{}
@@ -88,57 +175,32 @@ func throughputFigure(rows []ThroughputRow) figure {
 	}
 	f.panels = []panel{func(vg.Length) *plot.Plot {
 		p := newPanel("", "batch size (files)", "samples per second")
-		p.Y.Min = 0
+		p.Y.Scale, p.Y.Tick.Marker = plot.LogScale{}, plot.LogTicks{Prec: -1}
 		for i, name := range lines {
-			ps := make([]point, len(batches))
-			for j, b := range batches {
-				ps[j] = absent(float64(j) + shift(i, len(lines), 0.06))
+			var ps []point
+			for _, b := range batches {
 				for _, r := range drawn {
 					if r.line() == name && r.Batch == b {
-						ps[j].y, ps[j].lo, ps[j].hi = r.Center, r.Lo, r.Hi
-						if logarithmic && r.Lo <= 0 {
-							ps[j].lo = math.NaN()
-						}
+						ps = append(ps, point{math.Log2(float64(b)) + shift(i, len(lines), 0.06), r.Center, r.Lo, r.Hi})
 					}
 				}
 			}
 			addSeries(p, styles[name], ps)
 		}
+		if a.BestCPU > 0 && finite(a.BestCPU) {
+			p.Add(reference{at: a.BestCPU})
+			if a.AheadFrom > 0 {
+				p.Add(reference{at: math.Log2(float64(a.AheadFrom)), vertical: true, note: "GPU ahead from batch " + strconv.Itoa(a.AheadFrom)})
+			}
+		}
 		ticks := make([]plot.Tick, len(batches))
 		for j, b := range batches {
-			ticks[j] = plot.Tick{Value: float64(j), Label: strconv.Itoa(b)}
+			ticks[j] = plot.Tick{Value: math.Log2(float64(b)), Label: strconv.Itoa(b)}
 		}
 		p.X.Tick.Marker = plot.ConstantTicks(ticks)
-		p.X.Min, p.X.Max = -0.4, float64(len(batches))-0.6
-		if logarithmic {
-			p.Y.Scale, p.Y.Tick.Marker = plot.LogScale{}, plot.LogTicks{Prec: -1}
-			p.Y.Min, p.Y.Max = math.Pow(10, math.Floor(math.Log10(least))), math.Pow(10, math.Ceil(math.Log10(p.Y.Max)))
-		}
+		p.X.Min, p.X.Max = ticks[0].Value-0.4, ticks[len(ticks)-1].Value+0.4
+		p.Y.Min, p.Y.Max = math.Pow(10, math.Floor(math.Log10(least))), math.Pow(10, math.Ceil(math.Log10(p.Y.Max)))
 		return p
 	}}
 	return f
-}
-
-func throughputTable(rows []ThroughputRow) table {
-	t := table{
-		name: "throughput", caption: "Throughput of every case, medians over the repetitions", empty: noThroughput,
-		columns: []column{
-			textColumn("Engine", "engine"), textColumn("Device", "device"), textColumn("Scenario", "scenario"),
-			textColumn("Reading", "reading"), numColumn("Batch", "batch"),
-			intervalColumn("Median (95% interval)", "median"), textColumn("Unit", "unit"), numColumn("Repetitions", "n"),
-		},
-	}
-	for _, r := range slices.SortedStableFunc(slices.Values(rows), func(a, b ThroughputRow) int {
-		return cmp.Or(cmp.Compare(a.Unit, b.Unit), cmp.Compare(a.line(), b.line()), cmp.Compare(a.Batch, b.Batch))
-	}) {
-		reading := "no"
-		if r.Reading {
-			reading = "yes"
-		}
-		t.rows = append(t.rows, []cell{
-			textCell(r.Engine), textCell(r.Device), textCell(r.Scenario), textCell(reading), countCell(r.Batch),
-			intervalCell(Interval{Num(r.Center), Num(r.Lo), Num(r.Hi)}, significant), textCell(r.Unit), countCell(r.N),
-		})
-	}
-	return t
 }

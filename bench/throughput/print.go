@@ -56,13 +56,13 @@ func gigabytes(x float64) string { return number(x / 1e9) }
 func (a *Answer) Tables() []Table {
 	var speed, cost, agree Table
 	speed = Table{Name: "throughput", Caption: "Speed at the best batch, fastest first: medians over the rounds with 95% intervals, ratios within a round",
-		Columns: []string{"", "batch", "files/s", "MB/s", "times the best CPU", "bound by", "ms, one file"}}
+		Columns: []string{"engine", "batch", "files/s", "MB/s", "times the best CPU", "bound by", "ms, one file"}}
 	disk := Table{Name: "throughput-disk", Caption: "With the files read from disk",
-		Columns: []string{"", "files/s", "times the best CPU", "bound by", "files an hour", "cost of a million"}}
+		Columns: []string{"engine", "files/s", "times the best CPU", "bound by", "files an hour", "cost of a million"}}
 	cost = Table{Name: "throughput-cost", Caption: "What it takes, from memory at the best batch",
-		Columns: []string{"", "s to the first result", "GB of memory", "GB of GPU memory", "CPU use", "GPU use", "J a file, CPU", "J a file, GPU"}}
+		Columns: []string{"engine", "s to the first result", "GB of memory", "GB of GPU memory", "CPU use", "GPU use", "J a file, CPU", "J a file, GPU"}}
 	agree = Table{Name: "throughput-agreement", Caption: "Largest difference from " + strings.Replace(a.Reference, "-", " on ", 1) + ": of a layer as a share of its largest value, of AUROC as it is",
-		Columns: []string{""}}
+		Columns: []string{"engine"}}
 	for _, s := range a.Speeds {
 		for _, d := range s.Differences {
 			if !slices.Contains(agree.Columns, d.Of) {
