@@ -6,10 +6,14 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
+	"driftbench/bench/corpus"
 	"driftbench/report"
+	"driftbench/tfmodel"
 )
 
 // Whether a folder can be written into is asked without a wait, and without a
@@ -135,6 +139,114 @@ func TestRuleDecides(t *testing.T) {
 		want := report.RuleOutcome{Rule: tc.rule, Failed: tc.failed, Reason: tc.reason}
 		if got := r.decide(res); got != want {
 			t.Errorf("%+v, want %+v", got, want)
+		}
+	}
+}
+
+// sleeper is an engine that sleeps as a GPU computes, of the test alone: 2 ms a batch
+// and 20 µs a file, one batch at a time. Its outputs are off by a part in a thousand.
+type sleeper struct {
+	tfmodel.Engine // computes the outputs of the first calls
+	slot           chan struct{}
+	computed       atomic.Int64 // ns
+	device         tfmodel.Device
+}
+
+func (s *sleeper) Device() tfmodel.Device { return s.device }
+func (s *sleeper) Forget()                {}
+func (s *sleeper) Usage() tfmodel.Usage {
+	return tfmodel.Usage{Compute: time.Duration(s.computed.Load()), Slots: 1}
+}
+
+func (s *sleeper) Run(dst [][]float32, files [][]byte) error {
+	s.slot <- struct{}{}
+	defer func() { <-s.slot }()
+	start := time.Now()
+	time.Sleep(2*time.Millisecond + time.Duration(len(files))*20*time.Microsecond)
+	s.computed.Add(int64(time.Since(start)))
+	for i, d := range dst {
+		for j := range d {
+			d[j] = float32(i+1) * float32(j%7)
+		}
+	}
+	for i, f := range files { // something of each file
+		dst[0][i*(len(dst[0])/len(files))] = float32(len(f))
+	}
+	if s.device == tfmodel.GPU {
+		for i := range dst[1] {
+			dst[1][i] *= 1.001
+		}
+	}
+	return nil
+}
+
+// A GPU that sleeps and a CPU of five times its time, from the sweep to the report.
+func TestThroughputOfTwoDevices(t *testing.T) {
+	out, dir := t.TempDir(), t.TempDir()
+	if err := corpus.Synth(t.Context(), dir, corpus.Options{Files: 60, Seed: 1, Drift: 1, GroupSize: 1}); err != nil {
+		t.Fatal(err)
+	}
+	opt := ThroughputOptions{
+		Options: Options{Corpus: dir, Model: "corpus/malconv", Out: out}, Count: 6, Least: 20 * time.Millisecond, Files: 16,
+		Engines: []string{"tensorflow"}, Prices: map[tfmodel.Device]float64{tfmodel.GPU: 3.6},
+		open: func(m *tfmodel.Model, o tfmodel.Options) (tfmodel.Engine, string, error) {
+			e, _, err := tfmodel.Open(m, tfmodel.Options{Engine: "tensorflow", Device: tfmodel.CPU})
+			s := &sleeper{Engine: e, device: o.Device, slot: make(chan struct{}, 1)}
+			return s, "a test", err
+		},
+		missingGPU: func() (string, error) { return "", nil },
+	}
+	m, err := Throughput(t.Context(), opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lead := m.Answer.Lead()
+	if lead == nil || m.Answer.Base == nil || len(m.Answer.Speeds) != 2 {
+		t.Fatalf("answer %+v", m.Answer)
+	}
+	if lead.Batch != 16 || math.IsNaN(lead.Ratio.Lo) || !lead.Disk.Known() || math.IsNaN(lead.DiskRatio.Lo) || lead.Bound == "" || !(lead.Cost > 0) || !math.IsNaN(m.Answer.Base.Cost) {
+		t.Errorf("GPU %+v", lead)
+	}
+	// Batches of 16 take 2.32 ms.
+	if lead.Files.Center > 16/0.00232 || lead.Files.Center < 1000 {
+		t.Errorf("%v files/s, want up to %.0f", lead.Files, 16/0.00232)
+	}
+	differences := map[string]float64{}
+	for _, d := range lead.Differences {
+		differences[d.Of] = d.Value
+	}
+	if d := differences["layer8"]; math.Abs(d-0.001) > 1e-6 || differences["layer7"] != 0 || differences["logits"] != 0 {
+		t.Errorf("differences %v, want 0.001 of layer8 alone", differences)
+	}
+	rows, answer, err := timing(out)
+	if err != nil || len(rows) < 8 || len(answer.Tables) != 5 || !strings.HasPrefix(answer.Lines[0], "GPU ") || answer.BestCPU != m.Answer.Base.Files.Center {
+		t.Errorf("the report gets %d rows and %+v, %v", len(rows), answer, err)
+	}
+	text, err := os.ReadFile(m.File)
+	if err != nil || !strings.Contains(string(text), "BenchmarkStart/engine=tensorflow/device=gpu 1 ") || !strings.Contains(string(text), "price-gpu: 3.6\n") {
+		t.Errorf("%v:\n%s", err, text)
+	}
+	// The corpus is smaller than what is asked for by default with a GPU.
+	if n := opt.setSize(true); n != 0 || opt.Files != 16 {
+		t.Errorf("%d files with --files 16, want what was asked for", n)
+	}
+	opt.Files, opt.Least = 0, 0
+	if n := opt.setSize(true); n != 4096 || opt.Least != time.Second {
+		t.Errorf("with a GPU %d files and %v, want 4,096 and 1 s", n, opt.Least)
+	}
+}
+
+func TestThroughputOptionsAreChecked(t *testing.T) {
+	for want, o := range map[string]ThroughputOptions{
+		"--precision tf32: a CPU computes in float32":    {Devices: []string{"cpu"}, Precisions: []tfmodel.Precision{tfmodel.TF32}},
+		`--precision "bf16": want float32 or tf32`:       {Precisions: []tfmodel.Precision{"bf16"}},
+		`--device "tpu": want auto, cpu or gpu`:          {Devices: []string{"tpu"}},
+		"--engine table: none computes on the gpu":       {Engines: []string{"table"}, Devices: []string{"gpu"}},
+		"--price tpu=1: want cpu=PRICE or gpu=PRICE":     {Prices: map[tfmodel.Device]float64{"tpu": 1}},
+		"--batch, --count and --files want numbers of 1": {Batches: []int{0}},
+	} {
+		if _, err := Throughput(t.Context(), o); err == nil || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("error %v, want %q", err, want)
 		}
 	}
 }

@@ -146,7 +146,7 @@ func Throughput(ctx context.Context, opt ThroughputOptions) (*Measurement, error
 		return nil, err
 	}
 	if n := len(b.work.files); n < least {
-		b.note("a pass is %d files, which are timed again until a repetition has %d", n, least)
+		b.note("A pass is %d files, which are timed again until a repetition has %d", n, least)
 	}
 	for _, o := range targets {
 		if err := b.openTarget(o); err != nil {
@@ -594,10 +594,8 @@ func timing(out string) ([]report.ThroughputRow, report.ThroughputAnswer, error)
 	if a.Base != nil {
 		t.BestCPU = a.Base.Files.Center
 	}
-	for _, s := range slices.Backward(a.Speeds) {
-		if s.Device == string(tfmodel.GPU) {
-			t.AheadFrom = s.AheadFrom // of the fastest
-		}
+	if lead := a.Lead(); lead != nil {
+		t.AheadFrom = lead.AheadFrom
 	}
 	for _, given := range a.Tables() {
 		out := report.ThroughputTable{Name: given.Name, Caption: given.Caption, Columns: given.Columns}

@@ -279,19 +279,32 @@ func paired(a, b []float64) Estimate {
 	return Estimate{center, lo, hi}
 }
 
+// Lead returns the GPU that the main sentence is about: the fastest in float32, or
+// else the fastest. It is nil without GPUs.
+func (a *Answer) Lead() *Speed {
+	var lead *Speed
+	for _, s := range a.Speeds {
+		if s.Device == "gpu" && (lead == nil || s.Precision == "float32" && lead.Precision != "float32") {
+			lead = s
+		}
+	}
+	return lead
+}
+
 // Lines are the answer in sentences, the main one first, then what the numbers do
 // not say or were not measured for.
 func (a *Answer) Lines() []string {
 	var lines []string
-	gpus := 0
-	for _, s := range a.Speeds {
-		if s.Device == "gpu" && a.Base != nil {
-			lines = append(lines, s.sentence(a.Base))
-			gpus++
+	if lead := a.Lead(); lead != nil && a.Base != nil {
+		lines = append(lines, lead.sentence(a.Base))
+		for _, s := range a.Speeds {
+			if s.Device == "gpu" && s != lead {
+				lines = append(lines, s.sentence(a.Base))
+			}
 		}
 	}
 	switch {
-	case gpus > 0:
+	case len(lines) > 0:
 	case a.Base != nil && len(a.Speeds) > 1:
 		lines = append(lines, a.engines())
 	case len(a.Speeds) > 0:
@@ -303,7 +316,7 @@ func (a *Answer) Lines() []string {
 	}
 	for _, s := range a.Speeds {
 		if s.Device == "gpu" && s.Bound == BoundFeeding && s.Feed > 0 {
-			lines = append(lines, fmt.Sprintf("%s is bound by feeding: its feeders could fill %s files/s, of which it takes %.0f%%.", s.Name(), number(s.Feed), 100*s.Files.Center/s.Feed))
+			lines = append(lines, fmt.Sprintf("%s is bound by feeding: the CPU could fill batches with %s files/s, and it takes %.0f%% of that.", s.Name(), number(s.Feed), min(100, 100*s.Files.Center/s.Feed)))
 		}
 	}
 	for _, key := range []string{"notes", "not-read"} {

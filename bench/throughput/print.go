@@ -141,20 +141,29 @@ func (a *Answer) batches() Table {
 	return t
 }
 
-// tidy removes the columns, but for the first, that are empty, or that say the same
-// in each of several rows, which it adds to the caption.
+// tidy removes the columns, but for the first, that are empty, and those that say
+// the same in each of several rows, which it adds to the caption, unless nothing
+// else is left.
 func (t Table) tidy() Table {
+	dull, left := make([]bool, len(t.Columns)), 0
+	filled := make([]bool, len(t.Columns))
+	for i := range t.Columns {
+		dull[i] = i > 0 && len(t.Rows) > 1
+		for _, row := range t.Rows {
+			dull[i] = dull[i] && row[i].Text == t.Rows[0][i].Text
+			filled[i] = filled[i] || row[i].Text != ""
+		}
+		if i > 0 && filled[i] && !dull[i] {
+			left++
+		}
+	}
 	out := Table{Name: t.Name, Caption: t.Caption, Rows: make([][]Cell, len(t.Rows))}
 	for i, title := range t.Columns {
-		same, empty := len(t.Rows) > 1, true
-		for _, row := range t.Rows {
-			same = same && row[i].Text == t.Rows[0][i].Text
-			empty = empty && row[i].Text == ""
+		if !filled[i] {
+			continue
 		}
-		if i > 0 && len(t.Rows) > 0 && (same || empty) {
-			if !empty {
-				out.Caption += fmt.Sprintf("; %s: %s for all", title, t.Rows[0][i].Text)
-			}
+		if dull[i] && left > 0 {
+			out.Caption += fmt.Sprintf("; %s: %s for all", title, t.Rows[0][i].Text)
 			continue
 		}
 		out.Columns = append(out.Columns, title)
