@@ -70,6 +70,7 @@ func openExtraction(ctx context.Context, opt Options) (x *extraction, err error)
 	if err := opt.Engine.Check(); err != nil {
 		return nil, err
 	}
+	tfmodel.UsePrecisions(opt.Engine.Precision)
 	unlock, err := openOut(opt.Out)
 	if err != nil {
 		return nil, err
@@ -87,7 +88,7 @@ func openExtraction(ctx context.Context, opt Options) (x *extraction, err error)
 	if x.corpus, err = loadCorpus(opt); err != nil {
 		return nil, err
 	}
-	engine := tfmodel.OpenLate(x.model, opt.Engine)
+	engine := tfmodel.OpenLate(x.model, opt.Engine, func() (tfmodel.Engine, string, error) { return openFaster(x.model, opt) })
 	release = func() {
 		engine.Close()
 		unlock()
@@ -315,7 +316,10 @@ func (x *extraction) extractor() (e *extractor, err error) {
 			}
 		}
 	}
-	e.batch = cmp.Or(x.opt.Batch, engine.Batch)
+	e.batch, e.device = cmp.Or(x.opt.Batch, engine.Batch), engine.Device
+	if x.opt.Engine.Precision == tfmodel.TF32 && e.device == tfmodel.CPU {
+		x.opt.Monitor.log().Warn("no GPU computes: --precision tf32 is of no effect, and the features are float32")
+	}
 	x.manifest.setModel(x.model, engine, e.batch)
 	x.opt.Monitor.log().Info("engine", "name", engine.Name, "device", engine.Device, "why", engine.Why)
 	return e, nil
@@ -350,12 +354,13 @@ type extractor struct {
 	maxLen int
 	window int // bytes of a window of the model; 0 is not known
 	batch  int
+	device tfmodel.Device // of the engine
 }
 
 // inFlight is the number of batches at the engine at a time: one runs while the
-// next is copied into its tensor. As many more are being stored, since a disk
-// takes its time.
-const inFlight = 2
+// next is copied into its tensor, several on a GPU. As many more are being stored,
+// since a disk takes its time.
+func (x *extractor) inFlight() int { return tfmodel.Feeders(x.device) }
 
 // run extracts the splits, of which the first is fit, as one stream of files, so
 // that the engine does not wait at the border between two. It calls done with each
@@ -375,8 +380,8 @@ func (x *extractor) run(ctx context.Context, splits []dataset.Split, status []da
 		toRead[i] = *file(at)
 	}
 	running, ctx := errgroup.WithContext(ctx)
-	running.SetLimit(2 * inFlight)
-	r := x.places.NewReader(ctx, toRead, files.ReadOptions{MaxLen: x.maxLen, Batch: x.batch, Ahead: inFlight})
+	running.SetLimit(2 * x.inFlight())
+	r := x.places.NewReader(ctx, toRead, files.ReadOptions{MaxLen: x.maxLen, Batch: x.batch, Ahead: x.inFlight()})
 	defer r.Close()
 	seen := 0 // dropped rows
 	for {

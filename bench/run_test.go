@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"cmp"
 	"io/fs"
 	"math"
 	"os"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"driftbench/bench/corpus"
+	"driftbench/bench/throughput"
 	"driftbench/report"
 	"driftbench/tfmodel"
 )
@@ -249,4 +251,83 @@ func TestThroughputOptionsAreChecked(t *testing.T) {
 			t.Errorf("error %v, want %q", err, want)
 		}
 	}
+}
+
+// With a GPU and no word on the device, the faster one computes: by what bench.txt
+// says of this model and machine, else by a trial.
+func TestFasterDeviceIsTaken(t *testing.T) {
+	m, err := tfmodel.Inspect("corpus/malconv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var slow tfmodel.Device
+	open := func(_ *tfmodel.Model, o tfmodel.Options) (tfmodel.Engine, string, error) {
+		if o.Device == tfmodel.GPU || o.Device == tfmodel.CPU {
+			return trialEngine{o.Device, slow, cmp.Or(o.Engine, "table")}, "asked for", nil
+		}
+		return trialEngine{tfmodel.CPU, slow, "auto"}, "as ever", nil
+	}
+	there := func() (string, error) { return "", nil }
+	for _, slow = range []tfmodel.Device{tfmodel.CPU, tfmodel.GPU} {
+		e, why, err := faster(m, Options{Out: t.TempDir()}, open, there)
+		if err != nil || e.Device() == slow || !strings.HasPrefix(why, "faster in a second of each: ") {
+			t.Errorf("slow %s: %v because %s, %v", slow, e.Device(), why, err)
+		}
+	}
+	if e, why, _ := faster(m, Options{}, open, func() (string, error) { return "no driver", nil }); e.Name() != "auto" || why != "as ever" {
+		t.Errorf("without a GPU: %s because %s", e.Name(), why)
+	}
+	if e, _, _ := faster(m, Options{Engine: tfmodel.Options{Device: tfmodel.GPU}}, open, there); e.Device() != tfmodel.GPU {
+		t.Error("a device that is asked for is not taken")
+	}
+
+	// The trial says CPU now, bench.txt says GPU.
+	out := t.TempDir()
+	var env strings.Builder
+	for _, kv := range append(throughput.Host(), throughput.KV{Key: "gpu", Value: strings.Join(tfmodel.GPUNames(), ", ")}) {
+		if kv.Value != "" {
+			env.WriteString(kv.Key + ": " + kv.Value + "\n")
+		}
+	}
+	const cases = "BenchmarkExtract/engine=table/device=cpu/batch=8/read=no/scenario=offline 1 10 samples/s\n" +
+		"BenchmarkExtract/engine=tensorflow/device=gpu/batch=8/read=no/scenario=offline 1 90 samples/s\n" +
+		"BenchmarkExtract/engine=tensorflow/device=gpu/precision=tf32/batch=8/read=no/scenario=offline 1 5 samples/s\n"
+	for _, tc := range []struct {
+		model     string
+		precision tfmodel.Precision
+		want      tfmodel.Device
+		why       string
+	}{
+		{m.Hash, "", tfmodel.GPU, "the fastest here by "},
+		{m.Hash, tfmodel.TF32, tfmodel.CPU, "the fastest here by "},
+		{"another", "", tfmodel.CPU, "faster in a second of each: "},
+	} {
+		if err := os.WriteFile(filepath.Join(out, benchFile), []byte(env.String()+"model: "+tc.model+"\n\n"+cases), 0o666); err != nil {
+			t.Fatal(err)
+		}
+		e, why, err := faster(m, Options{Out: out, Engine: tfmodel.Options{Precision: tc.precision}}, open, there)
+		if err != nil || e.Device() != tc.want || !strings.HasPrefix(why, tc.why) {
+			t.Errorf("%+v: %s because %s, %v", tc, e.Device(), why, err)
+		}
+	}
+}
+
+// trialEngine takes 1 ms a batch, and on the slow device 20.
+type trialEngine struct {
+	device, slow tfmodel.Device
+	name         string
+}
+
+func (e trialEngine) Name() string           { return e.name }
+func (e trialEngine) Identity() string       { return e.name }
+func (e trialEngine) Device() tfmodel.Device { return e.device }
+func (e trialEngine) Forget()                {}
+func (e trialEngine) Usage() tfmodel.Usage   { return tfmodel.Usage{} }
+func (e trialEngine) Close() error           { return nil }
+func (e trialEngine) Run([][]float32, [][]byte) error {
+	time.Sleep(time.Millisecond)
+	if e.device == e.slow {
+		time.Sleep(200 * time.Millisecond)
+	}
+	return nil
 }

@@ -19,6 +19,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"driftbench/bench/dataset"
 	"driftbench/bench/features"
 	"driftbench/bench/files"
@@ -287,7 +289,7 @@ func (b *bencher) openTarget(o tfmodel.Options) error {
 	first := time.Since(start)
 	t.Target = throughput.Target{
 		Key:     targetKey(e, o.Precision),
-		Feeders: tfmodel.Feeders(e),
+		Feeders: tfmodel.Feeders(e.Device()),
 		Most:    b.mostBatch(e),
 		New:     func(batch int) func([][]byte) error { return b.run(e, batch) },
 		Forget:  e.Forget,
@@ -376,7 +378,7 @@ func (b *bencher) fromDisk(t *target, batch, least int) throughput.Case {
 	v := b.work.volume
 	v.Files, v.Bytes = len(split.Rows), v.Bytes*int64(len(split.Rows)/len(once.Rows))
 	x := &extractor{
-		engine: &forgetful{Engine: t.engine, every: int64(len(once.Rows))}, places: b.work.places,
+		engine: &forgetful{Engine: t.engine, every: int64(len(once.Rows))}, device: t.engine.Device(), places: b.work.places,
 		layers: b.model.Layers, maxLen: b.model.MaxLen, batch: min(batch, len(once.Rows)),
 	}
 	key := append(slices.Clone(t.Key), throughput.KV{Key: "batch", Value: strconv.Itoa(batch)}, throughput.KV{Key: "read", Value: "yes"})
@@ -609,6 +611,129 @@ func timing(out string) ([]report.ThroughputRow, report.ThroughputAnswer, error)
 		t.Tables = append(t.Tables, out)
 	}
 	return rows, t, nil
+}
+
+// openFaster opens the engine of opt. Where neither device nor engine is asked for and
+// there is a GPU, it takes the faster of GPU and CPU: by bench.txt in opt.Out, if that
+// is of this model and machine, or else by a second of each.
+func openFaster(m *tfmodel.Model, opt Options) (tfmodel.Engine, string, error) {
+	return faster(m, opt, tfmodel.Open, tfmodel.MissingGPU)
+}
+
+// faster is openFaster with tfmodel's functions but in tests.
+func faster(m *tfmodel.Model, opt Options, open func(*tfmodel.Model, tfmodel.Options) (tfmodel.Engine, string, error), missingGPU func() (string, error)) (tfmodel.Engine, string, error) {
+	o := opt.Engine
+	if o.Device != "" && o.Device != tfmodel.Auto || o.Engine != "" && o.Engine != "auto" && !tfmodel.RunsOn(o.Engine, tfmodel.GPU) {
+		return open(m, o)
+	}
+	if missing, err := missingGPU(); err != nil || missing != "" {
+		return open(m, o)
+	}
+	if s := recorded(m, opt); s != nil {
+		o.Device, o.Engine = tfmodel.Device(s.Device), s.Engine
+		e, _, err := open(m, o)
+		return e, "the fastest here by " + filepath.Join(opt.Out, benchFile), err
+	}
+	var best tfmodel.Engine
+	var why []string
+	var most float64
+	for _, d := range []tfmodel.Device{tfmodel.GPU, tfmodel.CPU} {
+		o.Device = d
+		if d == tfmodel.CPU {
+			o.Precision = tfmodel.Float32
+		}
+		e, _, err := open(m, o)
+		if err != nil {
+			if best != nil {
+				best.Close()
+			}
+			return nil, "", err
+		}
+		speed, err := trial(m, e)
+		if err != nil {
+			e.Close()
+			if best != nil {
+				best.Close()
+			}
+			return nil, "", err
+		}
+		why = append(why, fmt.Sprintf("%.0f files/s on the %s", speed, d))
+		if speed <= most {
+			e.Close()
+			continue
+		}
+		if best != nil {
+			best.Close()
+		}
+		best, most = e, speed
+	}
+	return best, "faster in a second of each: " + strings.Join(why, ", "), nil
+}
+
+// recorded returns the fastest target of bench.txt in opt.Out that opt allows, and nil
+// where there is no such file of this model and machine with both devices.
+func recorded(m *tfmodel.Model, opt Options) *throughput.Speed {
+	a, err := throughput.Read(filepath.Join(opt.Out, benchFile))
+	if err != nil || a.Lead() == nil || a.Base == nil || a.Config["model"] != m.Hash || a.Config["gpu"] != strings.Join(tfmodel.GPUNames(), ", ") {
+		return nil
+	}
+	for _, kv := range throughput.Host() {
+		if a.Config[kv.Key] != kv.Value {
+			return nil
+		}
+	}
+	var best *throughput.Speed
+	for _, s := range a.Speeds {
+		switch {
+		case s.Device == string(tfmodel.GPU) && s.Precision != string(cmp.Or(opt.Engine.Precision, tfmodel.Float32)):
+		case opt.Engine.Engine != "" && opt.Engine.Engine != "auto" && opt.Engine.Engine != s.Engine:
+		case best == nil || s.Best().Center > best.Best().Center:
+			best = s
+		}
+	}
+	return best
+}
+
+// trial returns the files/s of random files of full length in a second, after a batch
+// that warms up.
+func trial(m *tfmodel.Model, e tfmodel.Engine) (float64, error) {
+	batch := tfmodel.SuitedBatch(e, m)
+	rng, files := rand.NewChaCha8([32]byte{1}), make([][]byte, batch)
+	for i := range files {
+		files[i] = make([]byte, m.MaxLen)
+		rng.Read(files[i])
+	}
+	done := make([]int, tfmodel.Feeders(e.Device()))
+	run := func() error {
+		var dst [][]float32
+		for _, l := range m.Layers {
+			dst = append(dst, make([]float32, batch*l.Width))
+		}
+		e.Forget()
+		return e.Run(dst, files)
+	}
+	if err := run(); err != nil {
+		return 0, err
+	}
+	var running errgroup.Group
+	start := time.Now()
+	for i := range done {
+		running.Go(func() error {
+			for time.Since(start) < time.Second {
+				if err := run(); err != nil {
+					return err
+				}
+				done[i] += batch
+			}
+			return nil
+		})
+	}
+	err := running.Wait()
+	var sum int
+	for _, n := range done {
+		sum += n
+	}
+	return float64(sum) / time.Since(start).Seconds(), err
 }
 
 // workload holds the files that are timed, in memory and, when they come from a

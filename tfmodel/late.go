@@ -69,14 +69,16 @@ type Late struct {
 	err    error
 }
 
-// OpenLate returns the engine that [Open] opens, unopened.
-func OpenLate(m *Model, opt Options) *Late {
+// OpenLate returns the engine that open opens, unopened: [Open] with the same model
+// and options, or a function that chooses between several engines where a GPU may be
+// there.
+func OpenLate(m *Model, opt Options, open func() (Engine, string, error)) *Late {
 	l := &Late{model: m, options: opt, done: make(chan struct{})}
 	l.begin = sync.OnceFunc(func() {
 		l.begun.Store(true)
 		go func() {
 			defer close(l.done)
-			l.engine, l.why, l.err = Open(m, opt)
+			l.engine, l.why, l.err = open()
 		}()
 	})
 	return l

@@ -18,7 +18,7 @@ func TestLate(t *testing.T) {
 		}
 		for _, name := range []string{"", "tensorflow", "table"} {
 			opt := tfmodel.Options{Engine: name, Device: tfmodel.CPU}
-			late := tfmodel.OpenLate(m, opt)
+			late := openLate(m, opt)
 			expected, err := late.Expect()
 			opened, failed := late.Wait()
 			switch {
@@ -47,12 +47,16 @@ func TestExpectRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, opt := range []tfmodel.Options{{Device: tfmodel.CPU}, {Engine: "table"}, {Engine: "tensorflow", Device: tfmodel.CPU}} {
-		_, err := tfmodel.OpenLate(m, opt).Expect()
+		_, err := openLate(m, opt).Expect()
 		if _, _, opened := tfmodel.Open(m, opt); err == nil || opened == nil || err.Error() != opened.Error() {
 			t.Errorf("%+v: expecting says %v, opening %v", opt, err, opened)
 		}
 	}
-	if _, err := tfmodel.OpenLate(m, tfmodel.Options{Device: tfmodel.CPU, TrustModel: true}).Expect(); err != nil {
+	if _, err := openLate(m, tfmodel.Options{Device: tfmodel.CPU, TrustModel: true}).Expect(); err != nil {
 		t.Errorf("trusted: %v", err)
 	}
+}
+
+func openLate(m *tfmodel.Model, opt tfmodel.Options) *tfmodel.Late {
+	return tfmodel.OpenLate(m, opt, func() (tfmodel.Engine, string, error) { return tfmodel.Open(m, opt) })
 }

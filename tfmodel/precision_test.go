@@ -145,8 +145,8 @@ func TestUsageCountsTheCalls(t *testing.T) {
 			t.Fatal(err)
 		}
 		after := e.Usage()
-		if after.Slots != 1 || after.Compute <= before.Compute || after.Fill < before.Fill || Feeders(e) != 2 {
-			t.Errorf("%s: %+v, then %+v, %d feeders", name, before, after, Feeders(e))
+		if after.Slots != 1 || after.Compute <= before.Compute || after.Fill < before.Fill || Feeders(e.Device()) != 2 {
+			t.Errorf("%s: %+v, then %+v, %d feeders", name, before, after, Feeders(e.Device()))
 		}
 		e.Close()
 	}

@@ -44,8 +44,8 @@ func (u *usage) Usage() Usage {
 // Feeders is the number of calls of Run at a time that keep an engine computing: on
 // a CPU one computes, with every core, while the next one fills its inputs; a GPU
 // needs several cores to fill the batches that it computes.
-func Feeders(e Engine) int {
-	if e.Device() == GPU {
+func Feeders(d Device) int {
+	if d == GPU {
 		return max(4, min(16, runtime.GOMAXPROCS(0)))
 	}
 	return 2

@@ -132,14 +132,14 @@ func (f *file) answer() *Answer {
 	for _, s := range a.Speeds {
 		s.compare(a.Base, rows)
 		if price, err := strconv.ParseFloat(a.Config["price-"+s.Device], 64); err == nil && s.Files.Known() {
-			s.Cost = price / (s.best().Center * 3600) * 1e6
+			s.Cost = price / (s.Best().Center * 3600) * 1e6
 		}
 	}
 	return a
 }
 
-// best is the speed from disk where that was timed, else from memory.
-func (s *Speed) best() Estimate {
+// Best is the speed from disk where that was timed, else from memory.
+func (s *Speed) Best() Estimate {
 	if s.Disk.Known() {
 		return s.Disk
 	}

@@ -83,7 +83,7 @@ func (a *Answer) Tables() []Table {
 			}
 		}
 		speed.Rows = append(speed.Rows, []Cell{name, countCell(s.Batch), estimateCell(s.Files, 1), numberCell(s.Bytes/1e6, number), ratio, textCell(s.Bound), numberCell(1e3*s.Latency, number)})
-		disk.Rows = append(disk.Rows, []Cell{name, estimateCell(s.Disk, 1), diskRatio, textCell(s.DiskBound), numberCell(3600*s.best().Center, number), numberCell(s.Cost, number)})
+		disk.Rows = append(disk.Rows, []Cell{name, estimateCell(s.Disk, 1), diskRatio, textCell(s.DiskBound), numberCell(3600*s.Best().Center, number), numberCell(s.Cost, number)})
 		cost.Rows = append(cost.Rows, []Cell{name, numberCell(s.First, number), numberCell(s.Memory, gigabytes), numberCell(s.GPUMemory, gigabytes),
 			numberCell(s.CPUUse, percent), numberCell(s.GPUUse, percent), numberCell(s.CPUJoules, number), numberCell(s.GPUJoules, number)})
 		if len(s.Differences) > 0 {
