@@ -3,8 +3,8 @@
     golden_archives.py OUT
 
 Python 3.11.7 (zipfile, tarfile), pyzipper 0.4.0, py7zr 1.1.4, backports.zstd 1.8.0,
-Info-ZIP 3.0, 7-Zip 26.02, GNU tar 1.34, bsdtar 3.6.2,
-zstd 1.5.4. The members of all are those of files(); the test makes the same bytes.
+Info-ZIP 3.0, 7-Zip 26.02, GNU tar 1.34, bsdtar 3.6.2, zstd 1.5.4. The members are those of
+files(), but in sparse.tar; the test makes the same bytes.
 """
 import hashlib
 import io
@@ -41,7 +41,9 @@ def files():
 
 
 def out(name):
-    path = os.path.join(OUT, name)
+    end = os.path.splitext(name)[1]
+    path = os.path.join(OUT, {".zip": "zip", ".7z": "7z"}.get(end, "tar"), name)
+    os.makedirs(os.path.dirname(path), exist_ok=True)
     if os.path.exists(path):
         os.remove(path)
     return path
@@ -164,7 +166,6 @@ def sevenzips():
 
 
 if __name__ == "__main__":
-    os.makedirs(OUT, exist_ok=True)
     zips()
     tars()
     sevenzips()

@@ -55,9 +55,18 @@ func openPath(t testing.TB, path string, opt Options) (*Archive, error) {
 	return Open(t.Context(), filepath.Base(path), f, opt)
 }
 
+// testPath is where scripts/golden_archives.py puts an archive: a folder a format.
+func testPath(name string) string {
+	format := "tar"
+	if ext := filepath.Ext(name); ext == ".zip" || ext == ".7z" {
+		format = ext[1:]
+	}
+	return filepath.Join("testdata", format, name)
+}
+
 func openTest(t testing.TB, name string, opt Options) *Archive {
 	t.Helper()
-	a, err := openPath(t, filepath.Join("testdata", name), opt)
+	a, err := openPath(t, testPath(name), opt)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,10 +82,10 @@ func openBytes(t testing.TB, data []byte, opt Options) (*Archive, error) {
 // Every archive that a tool made has the names and bytes that went into it,
 // whether a buffer holds whole members or heads.
 func TestToolsArchives(t *testing.T) {
-	for _, pattern := range []string{"*.zip", "*.7z", "*.tar*"} {
-		paths, err := filepath.Glob(filepath.Join("testdata", pattern))
-		if err != nil {
-			t.Fatal(err)
+	for _, format := range []string{"zip", "7z", "tar"} {
+		paths, err := filepath.Glob(filepath.Join("testdata", format, "*"))
+		if err != nil || len(paths) < 5 {
+			t.Fatal(paths, err)
 		}
 		for _, path := range paths {
 			if name := filepath.Base(path); name == "deflate64.zip" || name == "sparse.tar" {
@@ -151,7 +160,7 @@ func TestDeflate64(t *testing.T) {
 }
 
 func TestWrongPassword(t *testing.T) {
-	paths, _ := filepath.Glob("testdata/*.zip")
+	paths, _ := filepath.Glob("testdata/zip/*")
 	for _, path := range paths {
 		name := filepath.Base(path)
 		if !strings.HasPrefix(name, "aes") && !strings.HasPrefix(name, "zipcrypto") {

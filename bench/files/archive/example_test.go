@@ -11,7 +11,7 @@ import (
 
 // The first bytes of every sample in a zip with the usual password.
 func Example() {
-	f, err := os.Open("testdata/zipcrypto-deflated.zip")
+	f, err := os.Open("testdata/zip/zipcrypto-deflated.zip")
 	if err != nil {
 		log.Fatal(err)
 	}

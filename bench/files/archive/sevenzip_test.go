@@ -180,7 +180,7 @@ func TestSevenWrongPassword(t *testing.T) {
 		}
 	}
 	for _, password := range []string{"", "another"} {
-		_, err := openPath(t, filepath.Join("testdata", "py7zr-encrypted-names.7z"), Options{Password: password})
+		_, err := openPath(t, testPath("py7zr-encrypted-names.7z"), Options{Password: password})
 		if !errors.Is(err, ErrPassword) {
 			t.Errorf("encrypted names with %q: %v", password, err)
 		}
@@ -196,7 +196,7 @@ func TestSevenSequential(t *testing.T) {
 }
 
 func FuzzSeven(f *testing.F) {
-	paths, err := filepath.Glob("testdata/*.7z")
+	paths, err := filepath.Glob("testdata/7z/*")
 	if err != nil || len(paths) == 0 {
 		f.Fatal(paths, err)
 	}

@@ -346,7 +346,7 @@ func TestZipMemory(t *testing.T) {
 // FuzzOpen holds every format to memory in proportion to the file and errors of
 // one line, and zip to what archive/zip reads.
 func FuzzOpen(f *testing.F) {
-	paths, err := filepath.Glob("testdata/*")
+	paths, err := filepath.Glob("testdata/*/*")
 	if err != nil {
 		f.Fatal(err)
 	}
