@@ -23,6 +23,7 @@ import (
 	"strings"
 
 	"driftbench/bench/dataset"
+	"driftbench/internal/text"
 	"driftbench/tfmodel"
 )
 
@@ -174,6 +175,14 @@ func (o *Options) check() error {
 	return prepareFile("save-fit", o.SaveFit)
 }
 
+// didYouMean asks for the name that another is most likely a slip of.
+func didYouMean(name string, known []string) string {
+	if near := text.Nearest(name, known); near != "" {
+		return "; did you mean " + near + "?"
+	}
+	return ""
+}
+
 // available lists what the results will contain.
 type available struct {
 	splits    []string // fit, In and Out
@@ -186,7 +195,7 @@ type available struct {
 func (o *Options) checkNames(a available) error {
 	for _, name := range o.Detectors {
 		if !slices.Contains(a.detectors, name) {
-			return optionErrorf("detectors", ": no detector %q; there are %s", name, strings.Join(a.detectors, ", "))
+			return optionErrorf("detectors", ": no detector %q; there are %s%s", name, strings.Join(a.detectors, ", "), didYouMean(name, a.detectors))
 		}
 	}
 	if len(o.Detectors) > 0 {

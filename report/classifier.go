@@ -111,7 +111,7 @@ func confusionFigure(v view) figure {
 			return confusionPanel(fmt.Sprintf("%s (n %d)", short(a.Name, 24), a.Files), texts, m, width)
 		})
 	}
-	f.cols, f.least = 4, leftMargin+vg.Length(len(texts))*22
+	f.cols, f.least = 4, leftMargin+vg.Length(len(texts))*18
 	names := categories{names: texts, notes: make([]string, len(texts))}
 	f.height = names.height(0.8 + 0.24*vg.Length(len(texts)))
 	f.alt = fmt.Sprintf("Confusion matrices of %s; results.json holds the numbers.", count(len(shown), "split"))

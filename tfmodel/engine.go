@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"driftbench/internal/text"
 	"driftbench/tfmodel/malconv"
 )
 
@@ -133,7 +134,11 @@ func (e *OptionError) Error() string { return "--" + e.Option + " " + e.Problem 
 func (o Options) Check() error {
 	unknown := func(option, value string, want []string) error {
 		last := len(want) - 1
-		return &OptionError{option, fmt.Sprintf("%q: want %s or %s", value, strings.Join(want[:last], ", "), want[last])}
+		problem := fmt.Sprintf("%q: want %s or %s", value, strings.Join(want[:last], ", "), want[last])
+		if near := text.Nearest(value, want); near != "" {
+			problem += "; did you mean " + near + "?"
+		}
+		return &OptionError{option, problem}
 	}
 	auto := o.Engine == "" || o.Engine == autoEngine
 	if !auto && engineNamed(o.Engine) == nil {

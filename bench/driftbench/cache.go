@@ -16,7 +16,7 @@ func (a *app) cacheCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "cache",
 		Short: "Look at, shrink or empty the feature cache",
-		Args:  cobra.NoArgs,
+		Args:  a.noSubcommand,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.PersistentFlags().StringVar(&dir, "cache", dir, "`DIR` of the feature cache")

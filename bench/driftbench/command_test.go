@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -60,6 +61,34 @@ func driftbench(args ...string) (status int, stdout, stderr string) {
 	var out, err bytes.Buffer
 	status = command(context.Background(), args, &out, &err)
 	return status, out.String(), err.String()
+}
+
+// On a terminal the log is sentences, which -q leaves out and -v gives a time.
+func TestSentences(t *testing.T) {
+	for _, tc := range []struct {
+		quiet, verbose bool
+		want           string
+	}{
+		{false, false, "The engine is table on cpu: no GPU\nWarning: x is far\nSomething: key a?b\n"},
+		{true, false, "Warning: x is far\n"},
+	} {
+		var b bytes.Buffer
+		term := newTerminal(&b, &b)
+		term.quiet, term.verbose = tc.quiet, tc.verbose
+		term.setLog()
+		log := slog.New(&sentences{t: term})
+		log.Info("engine", "name", "table", "device", "cpu", "why", "no GPU")
+		log.Warn("dataset: x is far")
+		log.Info("something", "key", "a\x1bb", "none", "")
+		if b.String() != tc.want {
+			t.Errorf("%+v: %q", tc, b.String())
+		}
+	}
+	for in, want := range map[string]string{"dataset: report: no file": "no file", "a.csv:3: bad": "a.csv:3: bad", "stats: ": "", "plain": "plain"} {
+		if got := message(in); got != want {
+			t.Errorf("message(%q) = %q, want %q", in, got, want)
+		}
+	}
 }
 
 // mustRun is driftbench where nothing may fail; it returns stdout.

@@ -12,7 +12,7 @@ func (a *app) corpusCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "corpus",
 		Short: "Make a corpus",
-		Args:  cobra.NoArgs,
+		Args:  a.noSubcommand,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(a.synthCommand())
@@ -24,7 +24,7 @@ func (a *app) synthCommand() *cobra.Command {
 	var opt corpus.Options
 	cmd := &cobra.Command{
 		Use:   "synth --out DIR",
-		Short: "Make a synthetic corpus: harmless files shaped as PE files, that drift",
+		Short: "Make a synthetic corpus: harmless PE-like files that drift",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := opt.Check(); err != nil {
@@ -38,7 +38,7 @@ func (a *app) synthCommand() *cobra.Command {
 		},
 	}
 	fl := cmd.Flags()
-	fl.StringVar(&out, "out", "", "`DIR` to make")
+	fl.StringVarP(&out, "out", "o", "", "`DIR` to make")
 	fl.IntVar(&opt.Files, "files", 1200, "number of files, `N`")
 	fl.Uint64Var(&opt.Seed, "seed", 1, "the same seed `S` makes the same bytes")
 	fl.Float64Var(&opt.Drift, "drift", 1, "`X`: with 0 later files come from the same distribution, more moves them month by month")

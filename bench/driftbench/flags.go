@@ -50,7 +50,7 @@ func withoutPassword(args []string) []string {
 }
 
 func addOut(cmd *cobra.Command, o *bench.Options, help string) {
-	cmd.Flags().StringVar(&o.Out, "out", "", help)
+	cmd.Flags().StringVarP(&o.Out, "out", "o", "", help)
 	cmd.MarkFlagRequired("out")
 }
 
@@ -110,6 +110,7 @@ func addExtract(cmd *cobra.Command, o *bench.Options) {
 	fl.IntVar(&o.Batch, "batch", 0, "files a batch, `N`; 0 is what suits the engine")
 	fl.StringVar(&o.Cache, "cache", defaultCache(), "`DIR` of the feature cache, or none")
 	cmd.MarkFlagRequired("corpus")
+	completeEngines(cmd)
 }
 
 // evaluateFlags are those flags of the evaluation whose values are read before
@@ -123,6 +124,7 @@ func (f *evaluateFlags) add(cmd *cobra.Command, o *bench.Options) {
 	fl.Uint64Var(&o.Seed, "bootstrap-seed", 1, "seed of the bootstrap, `S`")
 	fl.StringVar(&o.SaveFit, "save-fit", "", "keep the fitted detectors in this `FILE`, for score --fit")
 	fl.StringArrayVar(&f.failIf, "fail-if", nil, "exit with status 3 if this `RULE` holds, see above; may be repeated")
+	completeEvaluation(cmd)
 	fl.StringVar(&o.Summary, "summary", "", "write a summary for CI to `FILE`.md (Markdown) or FILE.xml (JUnit)")
 }
 

@@ -170,7 +170,7 @@ func TestRunRefusesModels(t *testing.T) {
 			writeFile(t, path, strings.ReplaceAll(b, tc.old, tc.new))
 			status, stdout, stderr := driftbench("run", "--corpus", small(), "--model", dir, "--out", out, "--cache", "none")
 			lines := strings.Split(strings.TrimSpace(stderr), "\n")
-			if last := lines[len(lines)-1]; status != exitFailed || stdout != "" || !strings.HasPrefix(last, "driftbench: tfmodel: ") || !strings.Contains(last, tc.want) {
+			if last := lines[len(lines)-1]; status != exitFailed || stdout != "" || !strings.HasPrefix(last, "driftbench: ") || !strings.Contains(last, tc.want) {
 				t.Errorf("status %d, stderr %q, want %q", status, stderr, tc.want)
 			}
 			if left := tree(t, out); len(left) > 0 {
@@ -262,7 +262,10 @@ func TestUsage(t *testing.T) {
 		{[]string{"measure"}, `unknown command "measure" for "driftbench"`},
 		{[]string{"run"}, `required flag(s) "corpus", "model", "out" not set`},
 		{append(run, "more"), `unknown command "more" for "driftbench run"`},
-		{append(run, "--engines", "table"), `unknown flag: --engines`},
+		{append(run, "--engines", "table"), `unknown flag: --engines; did you mean --engine?`},
+		{append(run, "--zzz"), `unknown flag: --zzz` + "\n"},
+		{[]string{"rnu"}, `unknown command "rnu" for "driftbench"; did you mean run?`},
+		{append(run, "--engine", "tabel"), `--engine "tabel": want auto, tensorflow, table or table16; did you mean table?`},
 		{append(run, "--engine", "fast"), `--engine "fast": want auto, tensorflow, table or table16`},
 		{append(run, "--device", "tpu"), `--device "tpu": want auto, cpu or gpu`},
 		{append(run, "--engine", "table", "--device", "gpu"), `--engine table computes on the CPU: leave out --device gpu, or use --engine tensorflow`},
@@ -273,9 +276,9 @@ func TestUsage(t *testing.T) {
 		{append(run, "--allow-outside=perhaps"), `invalid argument "perhaps" for "--allow-outside" flag: want true or false` + "\n"},
 		{[]string{"throughput", "--batch", "1,x"}, `invalid argument "1,x" for "--batch" flag: want a whole number` + "\n"},
 		{append(synth, "--drift", "x"), `invalid argument "x" for "--drift" flag: want a number` + "\n"},
-		{append(synth, "--files", "49"), `corpus: 49 files are too few for the splits: ask for 50 or more`},
-		{append(synth, "--group-size", "0.5"), `corpus: 0.5 files a build: ask for 1 (no builds) or more`},
-		{append(synth, "--drift", "-1"), `corpus: drift -1: ask for 0 (none) or more`},
+		{append(synth, "--files", "49"), `49 files are too few for the splits: ask for 50 or more`},
+		{append(synth, "--group-size", "0.5"), `0.5 files a build: ask for 1 (no builds) or more`},
+		{append(synth, "--drift", "-1"), `drift -1: ask for 0 (none) or more`},
 		{append(run, "--threads", "-2"), `--threads -2: want 0 or more`},
 		{append(run, "--resamples", "0"), `--resamples 0: want 1 or more`},
 		{[]string{"throughput", "--model", "x", "--out", out, "--count", "0"}, `--batch, --count and --files want numbers of 1 or more, not 0`},
@@ -284,7 +287,7 @@ func TestUsage(t *testing.T) {
 	} {
 		status, stdout, stderr := driftbench(tc.args...)
 		help := "driftbench"
-		if tc.args[0] != "measure" {
+		if tc.args[0] != "measure" && tc.args[0] != "rnu" {
 			help += " " + tc.args[0]
 		}
 		if tc.args[0] == "corpus" || tc.args[0] == "cache" {

@@ -15,16 +15,17 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"os"
 	"os/signal"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"driftbench/bench"
 	"driftbench/internal/process"
@@ -42,7 +43,7 @@ const (
 )
 
 func main() {
-	signal.Ignore(syscall.SIGPIPE) // a reader that goes away is an error like any other
+	signal.Ignore(syscall.SIGPIPE) // a reader that goes away does not end the work
 	if os.Getenv("GOGC") == "" {
 		// Most of a large heap is buffers and features that stay: garbage is not to
 		// grow as large as they are. A small heap is not to be collected every few
@@ -68,6 +69,9 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	root.SetErr(stderr)
 	cmd, err := root.ExecuteContextC(ctx)
 	t.closeBar()
+	if err == nil && errors.Is(t.out.err, syscall.EPIPE) {
+		return exitDone // the reader has what it wants, and the files are whole
+	}
 	if err == nil && t.out.err != nil {
 		a.started = true // there is nothing wrong with the command line
 		err = fmt.Errorf("printing the results: %w", t.out.err)
@@ -88,11 +92,23 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintln(stderr, "driftbench: interrupted.", text.Line(kept, '?'))
 		return exitInterrupted
 	case isUsage(err) || !a.started:
-		fmt.Fprintf(stderr, "driftbench: %s\nSee `%s --help`.\n", text.Lines(err.Error()), cmd.CommandPath())
+		fmt.Fprintf(stderr, "driftbench: %s\nSee `%s --help`.\n", text.Lines(message(err.Error())), cmd.CommandPath())
 		return exitUsage
 	default:
-		fmt.Fprintf(stderr, "driftbench: %s%s\n", text.Line(err.Error(), '?'), remedy(err))
+		fmt.Fprintf(stderr, "driftbench: %s%s\n", text.Line(message(err.Error()), '?'), remedy(err))
 		return exitFailed
+	}
+}
+
+// message returns the text of an error without the names of packages that errors
+// begin with. Users know none of these.
+func message(s string) string {
+	for {
+		name, rest, ok := strings.Cut(s, ": ")
+		if !ok || !slices.Contains([]string{"bench", "cache", "corpus", "dataset", "features", "malconv", "report", "stats", "tfmodel", "throughput"}, name) {
+			return s
+		}
+		s = rest
 	}
 }
 
@@ -123,8 +139,15 @@ func isUsage(err error) bool {
 }
 
 // flagError returns the error of a flag without the words of its parser.
-func flagError(_ *cobra.Command, err error) error {
+func flagError(cmd *cobra.Command, err error) error {
 	var number *strconv.NumError
+	if unknown, ok := strings.CutPrefix(err.Error(), "unknown flag: --"); ok {
+		var known []string
+		cmd.Flags().VisitAll(func(f *pflag.Flag) { known = append(known, f.Name) })
+		if near := text.Nearest(unknown, known); near != "" {
+			return usagef("%w; did you mean --%s?", err, near)
+		}
+	}
 	if !errors.As(err, &number) {
 		return usageError{err}
 	}
@@ -155,19 +178,22 @@ with a 95% interval, where 0.5 is no drift.
 Exit status: 0 done, 1 failed, 2 wrong usage, 3 a rule of --fail-if holds or
 cannot be computed, 130 interrupted.`,
 		Version:           bench.Version(),
-		Args:              cobra.NoArgs,
+		Args:              a.noSubcommand,
 		SilenceErrors:     true,
 		SilenceUsage:      true,
-		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
+		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return cmd.Help()
 		},
 	}
-	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages", ".FlagUsagesWrapped 100"))
+	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages", ".FlagUsagesWrapped 80"))
 	root.SetFlagErrorFunc(flagError)
+	root.PersistentFlags().BoolVarP(&a.quiet, "quiet", "q", false, "print results, warnings and errors alone: no progress")
+	root.PersistentFlags().BoolVarP(&a.verbose, "verbose", "v", false, "print the time of each message, and all its details")
+	root.MarkFlagsMutuallyExclusive("quiet", "verbose")
 	for _, add := range []func() *cobra.Command{
 		a.runCommand, a.splitsCommand, a.extractCommand, a.scoreCommand, a.reportCommand, a.diffCommand,
-		a.throughputCommand, a.compareCommand, a.corpusCommand, a.cacheCommand, a.doctorCommand,
+		a.throughputCommand, a.compareCommand, a.corpusCommand, a.cacheCommand, a.doctorCommand, a.completionCommand,
 	} {
 		root.AddCommand(add())
 	}
@@ -181,6 +207,7 @@ func (a *app) markStart(cmd *cobra.Command) {
 	if run := cmd.RunE; run != nil {
 		cmd.RunE = func(cmd *cobra.Command, args []string) error {
 			a.started = true
+			a.setLog()
 			return run(cmd, args)
 		}
 	}
@@ -189,10 +216,18 @@ func (a *app) markStart(cmd *cobra.Command) {
 	}
 }
 
-// plainLog drops the time, and the level of ordinary messages.
-func plainLog(_ []string, attr slog.Attr) slog.Attr {
-	if attr.Key == slog.TimeKey || attr.Key == slog.LevelKey && attr.Value.Any() == slog.LevelInfo {
-		return slog.Attr{}
+// noSubcommand refuses what is no subcommand.
+func (a *app) noSubcommand(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
 	}
-	return attr
+	var known []string
+	for _, c := range cmd.Commands() {
+		known = append(known, c.Name())
+	}
+	mean := ""
+	if near := text.Nearest(args[0], known); near != "" {
+		mean = "; did you mean " + near + "?"
+	}
+	return usagef("unknown command %q for %q%s", args[0], cmd.CommandPath(), mean)
 }

@@ -181,7 +181,7 @@ func TestDescriptors(t *testing.T) {
 		status int
 		last   string
 	}{
-		"reader gone":    {`exec "$@"`, w, exitFailed, "driftbench: printing the results: write /dev/stdout: broken pipe"},
+		"reader gone":    {`exec "$@"`, w, exitDone, ""},
 		"full":           {`exec "$@"`, full, exitFailed, "driftbench: printing the results: write /dev/stdout: no space left on device: make room, and give the same command again"},
 		"stdout closed":  {`exec "$@" >&-`, nil, exitFailed, "driftbench: printing the results: write /dev/stdout: bad file descriptor"},
 		"stderr closed":  {`exec "$@" 2>&-`, nil, exitDone, ""},
@@ -194,7 +194,7 @@ func TestDescriptors(t *testing.T) {
 			cmd.Stdout = tc.stdout
 		}
 		e := run(t, cmd)
-		if e.status != tc.status || tc.last != "" && e.last() != tc.last {
+		if e.status != tc.status || strings.Contains(e.stderr, "broken pipe") || tc.last != "" && e.last() != tc.last {
 			t.Errorf("%s: status %d, stderr:\n%s", name, e.status, e.stderr)
 		}
 		if !strings.HasSuffix(readFile(t, filepath.Join(out, "report", "index.html")), "</html>\n") {

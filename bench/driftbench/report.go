@@ -79,7 +79,7 @@ With --out the two runs are drawn side by side as a page.`,
 		},
 		RunE: func(_ *cobra.Command, args []string) error { return a.diff(o, args[0], args[1]) },
 	}
-	cmd.Flags().StringVar(&o.Out, "out", "", "`DIR` to draw the two runs into; none when empty")
+	cmd.Flags().StringVarP(&o.Out, "out", "o", "", "`DIR` to draw the two runs into; none when empty")
 	return cmd
 }
 

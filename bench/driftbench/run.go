@@ -23,9 +23,11 @@ every split, and write features/, scores/, results.json and the report under
 --out.
 ` + ruleHelp,
 		Example: `  driftbench run --corpus samples --model malconv --out drift
-  driftbench run --index metadata.csv --files samples/ --config corpus.yaml --model malconv --out drift
-  driftbench run --corpus samples --model malconv --out drift --summary drift.md \
-    --fail-if 'auroc(2019, mahalanobis/ensemble) > 0.75' --fail-if 'accuracy(2019) < 0.9'`,
+  driftbench run --index metadata.csv --files samples/ --config corpus.yaml \
+    --model malconv --out drift
+  driftbench run --corpus samples --model malconv --out drift \
+    --summary drift.md --fail-if 'accuracy(2019) < 0.9' \
+    --fail-if 'auroc(2019, mahalanobis/ensemble) > 0.75'`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := f.set(&o); err != nil {

@@ -17,14 +17,14 @@ func (a *app) scoreCommand() *cobra.Command {
 write scores/, results.json and the report under --out.
 
 What each split is for, its span and the labels are those of the manifest.json
-beside the folder. --corpus-config takes them from a corpus.yaml instead. Without
-either, the one pair <train>-fit and <train>-val fits the detectors and is In, and
-every other split is Out, in the order of its first month.
+beside the folder. --corpus-config takes them from a corpus.yaml instead.
+Without either, the one pair <train>-fit and <train>-val fits the detectors and
+is In, and every other split is Out, in the order of its first month.
 
 --save-fit keeps the fitted detectors and the scores of the fit and In files in
 one file. With --fit that file takes the place of the training features: the
-folder needs Out splits alone, and the fit and In splits that it holds are passed
-over.
+folder needs Out splits alone, and the fit and In splits that it holds are
+passed over.
 ` + ruleHelp,
 		Example: `  driftbench score --features 2019/features --out 2019 --save-fit 2017.fit
   driftbench score --features 2020/features --out 2020 --fit 2017.fit`,

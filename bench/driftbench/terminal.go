@@ -1,10 +1,14 @@
 package main
 
 import (
+	"context"
+	"fmt"
 	"io"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -22,16 +26,132 @@ type terminal struct {
 	out *output
 	err io.Writer
 	log *slog.Logger
+
+	quiet, verbose bool
+	level          slog.LevelVar
+	lock           sync.Mutex // of stderr: a line of the log takes the place of the bar
+
 	bar atomic.Pointer[progressbar.ProgressBar] // of the present stage
 }
 
 func newTerminal(stdout, stderr io.Writer) *terminal {
 	_, shown := terminalOf(stdout)
-	return &terminal{
+	t := &terminal{
 		out: &output{w: stdout, color: shown && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"},
 		err: stderr,
-		log: slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{ReplaceAttr: plainLog})),
 	}
+	if _, shown := terminalOf(stderr); shown {
+		t.log = slog.New(&sentences{t: t})
+	} else {
+		t.log = slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: &t.level, ReplaceAttr: t.plainLog}))
+	}
+	return t
+}
+
+// setLog obeys --quiet.
+func (t *terminal) setLog() {
+	if t.quiet {
+		t.level.Set(slog.LevelWarn)
+	}
+}
+
+// plainLog drops the time unless it is asked for, and the level of ordinary messages.
+func (t *terminal) plainLog(_ []string, attr slog.Attr) slog.Attr {
+	switch {
+	case attr.Key == slog.TimeKey && !t.verbose, attr.Key == slog.LevelKey && attr.Value.Any() == slog.LevelInfo:
+		return slog.Attr{}
+	case attr.Key == slog.MessageKey:
+		return slog.String(slog.MessageKey, message(attr.Value.String()))
+	}
+	return attr
+}
+
+// sentences is the log of a terminal: a message with its details as words, and
+// after it the bar again.
+type sentences struct {
+	t     *terminal
+	attrs []slog.Attr
+}
+
+// Enabled implements slog.Handler.
+func (s *sentences) Enabled(_ context.Context, level slog.Level) bool {
+	return level >= s.t.level.Level()
+}
+
+// WithAttrs implements slog.Handler.
+func (s *sentences) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return &sentences{s.t, append(slices.Clone(s.attrs), attrs...)}
+}
+
+// WithGroup implements slog.Handler. Groups have no words.
+func (s *sentences) WithGroup(string) slog.Handler { return s }
+
+// details returns the names and values of a message that are not empty.
+func (s *sentences) details(r slog.Record) (details [][2]string) {
+	add := func(a slog.Attr) bool {
+		if v := a.Value.String(); v != "" {
+			details = append(details, [2]string{a.Key, v})
+		}
+		return true
+	}
+	for _, a := range s.attrs {
+		add(a)
+	}
+	r.Attrs(add)
+	return details
+}
+
+// said returns the messages of every run as sentences.
+func said(message string, details [][2]string) (sentence string, ok bool) {
+	of := map[string]string{}
+	for _, d := range details {
+		of[d[0]] = d[1]
+	}
+	switch message {
+	case "engine":
+		sentence = fmt.Sprintf("the engine is %s on %s", of["name"], of["device"])
+		if of["why"] != "" {
+			sentence += ": " + of["why"]
+		}
+		return sentence, true
+	case "extracted":
+		sentence = fmt.Sprintf("%s: %s files extracted, %s of them from the cache, and %s dropped", of["split"], of["files"], of["cached"], of["dropped"])
+		if of["first"] != "" {
+			sentence += "; the first: " + of["first"]
+		}
+		return sentence, true
+	}
+	return "", false
+}
+
+// Handle implements slog.Handler.
+func (s *sentences) Handle(_ context.Context, r slog.Record) error {
+	line := message(r.Message)
+	details := s.details(r)
+	if known, ok := said(r.Message, details); ok {
+		line, details = known, nil
+	}
+	if r.Level >= slog.LevelWarn {
+		line = map[bool]string{true: "error: ", false: "warning: "}[r.Level >= slog.LevelError] + line
+	}
+	for i, d := range details {
+		line += []string{": ", ", "}[min(i, 1)] + d[0] + " " + d[1]
+	}
+	if s.t.verbose {
+		line = r.Time.Format(time.TimeOnly) + " " + line
+	}
+	line = strings.ToUpper(line[:1]) + line[1:]
+	s.t.lock.Lock()
+	defer s.t.lock.Unlock()
+	bar := s.t.bar.Load()
+	if bar != nil {
+		bar.Clear()
+	}
+	_, err := io.WriteString(s.t.err, text.Line(line, '?')+"\n")
+	if bar != nil && bar.State().CurrentNum > 0 {
+		bar.RenderBlank()
+	}
+	return err
 }
 
 // output writes to w what is safe to print, see [text.Lines]: names and labels
@@ -104,7 +224,7 @@ func (t *terminal) monitor() bench.Monitor {
 // is negative. When stderr is no terminal there are no bars.
 func (t *terminal) openBar(stage string, n int, items string) {
 	t.closeBar()
-	if _, ok := terminalOf(t.err); !ok {
+	if _, ok := terminalOf(t.err); !ok || t.quiet {
 		return
 	}
 	options := []progressbar.Option{
@@ -113,20 +233,23 @@ func (t *terminal) openBar(stage string, n int, items string) {
 		progressbar.OptionFullWidth(),
 		progressbar.OptionThrottle(100 * time.Millisecond),
 		progressbar.OptionClearOnFinish(),
-		progressbar.OptionSetRenderBlankState(true),
 	}
 	if n < 0 {
-		options = append(options, progressbar.OptionSpinnerType(14))
-	} else {
+		options = append(options, progressbar.OptionSpinnerType(14), progressbar.OptionSetRenderBlankState(true))
+	} else { // with the first item, as there is no rate before it
 		options = append(options, progressbar.OptionShowCount(), progressbar.OptionShowIts(),
 			progressbar.OptionSetItsString(items), progressbar.OptionSetPredictTime(true))
 	}
-	t.bar.Store(progressbar.NewOptions(n, options...))
+	bar := progressbar.NewOptions(n, options...)
+	bar.StartWithoutRender() // the first rate counts from here
+	t.bar.Store(bar)
 }
 
 // advance moves the present bar by n items.
 func (t *terminal) advance(n int) {
-	if bar := t.bar.Load(); bar != nil {
+	if bar := t.bar.Load(); bar != nil && n > 0 {
+		t.lock.Lock()
+		defer t.lock.Unlock()
 		bar.Add(n)
 	}
 }
@@ -134,7 +257,9 @@ func (t *terminal) advance(n int) {
 // closeBar removes the present bar.
 func (t *terminal) closeBar() {
 	if bar := t.bar.Swap(nil); bar != nil {
-		bar.Finish()
+		t.lock.Lock()
+		defer t.lock.Unlock()
+		bar.Exit() // without filling it
 		bar.Clear()
 	}
 }

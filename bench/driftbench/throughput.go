@@ -20,25 +20,28 @@ func (a *app) throughputCommand() *cobra.Command {
 	var precisions, prices []string
 	cmd := &cobra.Command{
 		Use:   "throughput --model DIR --out DIR",
-		Short: "Time engines and devices over batch sizes, and compare CPU with GPU",
-		Long: `Time the engines and devices that are there, and say how many times the best CPU
-the GPU is, from which batch on, and what each is bound by.
+		Short: "Time engines and devices over batch sizes, CPU against GPU",
+		Long: `Time the engines and devices that are there, and say how many times the best
+CPU the GPU is, from which batch on, and what each is bound by.
 
 The batch is doubled from 1 on until two doublings in a row gain less than 5%,
-memory ends, or it would hold a file twice. Then every batch is timed from memory,
-and the best one with the files read from disk too (offline), and one file at a
-time (single-stream). Each case runs --count times after a warm-up, interleaved
-with the others; ratios are medians of those within a round. The outputs of all
-are compared. Repetitions go to OUT/bench.txt in the Go benchmark format, which
-benchstat reads too, and to the report of a run in OUT.
+memory ends, or it would hold a file twice. Then every batch is timed from
+memory, and the best one with the files read from disk too (offline), and one
+file at a time (single-stream). Each case runs --count times after a warm-up,
+interleaved with the others; ratios are medians of those within a round. The
+outputs of all are compared. Repetitions go to OUT/bench.txt in the Go
+benchmark format, which benchstat reads too, and to the report of a run in
+OUT.
 
-Files come from the splits of --corpus or --index; without them they are random
-and of full length. Without a GPU a pass is 64 files and a repetition 200 ms, which takes about
-a minute. With one it is 4,096 files, the corpus several times where it is smaller,
-and 1 s: --pass and --least say otherwise. A device that is not there has no rows,
-and what cannot be read, such as joules, is named.`,
+Files come from the splits of --corpus or --index; without them they are
+random and of full length. Without a GPU a pass is 64 files and a repetition
+200 ms, which takes about a minute. With one it is 4,096 files, the corpus
+several times where it is smaller, and 1 s: --pass and --least say otherwise.
+A device that is not there has no rows, and what cannot be read, such as
+joules, is named.`,
 		Example: `  driftbench throughput --model malconv --corpus mine --out out/mine
-  driftbench throughput --model malconv --out out/speed --precision float32,tf32 --price cpu=0.10,gpu=2.50`,
+  driftbench throughput --model malconv --out out/speed \
+    --precision float32,tf32 --price cpu=0.10,gpu=2.50`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := takeCount(&o); err != nil {
@@ -82,6 +85,7 @@ and what cannot be read, such as joules, is named.`,
 	fl.StringSliceVar(&precisions, "precision", []string{string(tfmodel.Float32)}, "`PRECISIONS` of a GPU to time: float32, tf32 or both")
 	fl.Var((*batchSizes)(&o.Batches), "batch", "batch `SIZES` to time, such as 1,32; auto doubles them from 1 on")
 	fl.IntVar(&o.Count, "count", 10, "repetitions of every case, `N`; an interval needs 6")
+	completeEngines(cmd)
 	fl.IntVar(&o.Files, "pass", 0, "files a pass, `N` (default 64, with a GPU 4096); a number as --files is taken so too")
 	fl.DurationVar(&o.Least, "least", 0, "least `TIME` of a repetition (default 200ms, with a GPU 1s)")
 	fl.StringSliceVar(&prices, "price", nil, "what an hour on a device costs, `PRICES` such as cpu=0.10,gpu=2.50")
@@ -156,7 +160,7 @@ func (a *app) compareCommand() *cobra.Command {
 	var col string
 	cmd := &cobra.Command{
 		Use:   "compare OLD.txt [NEW.txt]",
-		Short: "Compare benchmark files, or the cases within one, with intervals and p-values",
+		Short: "Compare benchmark files, or the cases within one file",
 		Example: `  driftbench compare old/bench.txt new/bench.txt
   driftbench compare bench.txt --col /device
   driftbench compare cpu=a/bench.txt gpu=b/bench.txt --col .file`,

@@ -49,6 +49,49 @@ func Quote(s string) string {
 	return strconv.Quote(s)
 }
 
+// Nearest returns the one of known that s is most likely a slip of: that of the
+// fewest insertions, deletions, replacements and swaps of neighbours (Damerau
+// 1964), if these are at most a third of the length of s. It returns "" if there is
+// none, or more than one.
+func Nearest(s string, known []string) string {
+	best, nearest := len(s)/3+1, ""
+	for _, k := range known {
+		switch d := edits([]rune(s), []rune(k)); {
+		case d < best:
+			best, nearest = d, k
+		case d == best:
+			nearest = ""
+		}
+	}
+	return nearest
+}
+
+// edits returns the optimal string alignment distance of a and b.
+func edits(a, b []rune) int {
+	rows := make([][]int, len(a)+1)
+	for i := range rows {
+		rows[i] = make([]int, len(b)+1)
+		rows[i][0] = i
+	}
+	for j := range b {
+		rows[0][j+1] = j + 1
+	}
+	for i := range a {
+		for j := range b {
+			cost := 1
+			if a[i] == b[j] {
+				cost = 0
+			}
+			d := min(rows[i][j+1]+1, rows[i+1][j]+1, rows[i][j]+cost)
+			if i > 0 && j > 0 && a[i] == b[j-1] && a[i-1] == b[j] {
+				d = min(d, rows[i-1][j-1]+1)
+			}
+			rows[i+1][j+1] = d
+		}
+	}
+	return rows[len(a)][len(b)]
+}
+
 // SpreadsheetSafe returns s with an apostrophe before it if a spreadsheet that
 // opens a CSV file would compute s as a formula (OWASP, CSV injection).
 func SpreadsheetSafe(s string) string {

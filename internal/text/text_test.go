@@ -58,6 +58,17 @@ func TestQuote(t *testing.T) {
 	}
 }
 
+func TestNearest(t *testing.T) {
+	known := []string{"run", "report", "score", "splits", "throughput", "msp", "spares", "sporks"}
+	for s, want := range map[string]string{
+		"rnu": "run", "reprot": "report", "scores": "score", "split": "splits", "throughtput": "throughput", "measure": "", "x": "", "": "", "run": "run", "mps": "msp", "spores": "",
+	} {
+		if got := Nearest(s, known); got != want {
+			t.Errorf("Nearest(%q) = %q, want %q", s, got, want)
+		}
+	}
+}
+
 func TestSpreadsheetSafe(t *testing.T) {
 	for in, want := range map[string]string{
 		"": "", "worm": "worm", "=1+1": "'=1+1", "+x": "'+x", "-1": "'-1", "@SUM(A1)": "'@SUM(A1)", "\tx": "'\tx", "\rx": "'\rx", "a=b": "a=b",
