@@ -3,6 +3,7 @@ package dataset
 import (
 	"bytes"
 	"cmp"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +13,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode"
 
 	"gopkg.in/yaml.v3"
 
@@ -380,4 +382,67 @@ func (c *Config) validateSpans() error {
 		}
 	}
 	return nil
+}
+
+// MarshalJSON writes the configuration with its keys in lower case and with
+// underscores, such as first_seen.
+func (c Config) MarshalJSON() ([]byte, error) {
+	type fields Config
+	b, err := json.Marshal(fields(c))
+	if err != nil {
+		return nil, err
+	}
+	return renamed(b, underscored)
+}
+
+// UnmarshalJSON reads what MarshalJSON writes, and keys in the style of earlier
+// versions, such as FirstSeen.
+func (c *Config) UnmarshalJSON(b []byte) error {
+	// Without underscores a key is that of its field but for the case, which
+	// encoding/json does not look at.
+	b, err := renamed(b, func(key string) string { return strings.ReplaceAll(key, "_", "") })
+	if err != nil {
+		return err
+	}
+	type fields Config
+	return json.Unmarshal(b, (*fields)(c))
+}
+
+// renamed returns a JSON value with every key of its objects renamed.
+func renamed(b []byte, rename func(string) string) ([]byte, error) {
+	d := json.NewDecoder(bytes.NewReader(b))
+	d.UseNumber()
+	var value any
+	if err := d.Decode(&value); err != nil {
+		return nil, err
+	}
+	var walk func(any) any
+	walk = func(v any) any {
+		switch v := v.(type) {
+		case []any:
+			for i := range v {
+				v[i] = walk(v[i])
+			}
+		case map[string]any:
+			out := make(map[string]any, len(v))
+			for key, x := range v {
+				out[rename(key)] = walk(x)
+			}
+			return out
+		}
+		return v
+	}
+	return json.Marshal(walk(value))
+}
+
+// underscored returns a name such as FirstSeen as first_seen.
+func underscored(key string) string {
+	var b strings.Builder
+	for i, r := range key {
+		if i > 0 && unicode.IsUpper(r) {
+			b.WriteByte('_')
+		}
+		b.WriteRune(unicode.ToLower(r))
+	}
+	return b.String()
 }

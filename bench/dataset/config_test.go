@@ -249,3 +249,28 @@ func FuzzConfig(f *testing.F) {
 		}
 	})
 }
+
+// The keys of a configuration in JSON are of one style, and those of earlier
+// versions are read.
+func TestConfigJSON(t *testing.T) {
+	want := DefaultConfig()
+	want.Columns.FirstSeen, want.SplitFile, want.AllowOutside = "seen", "roles.csv", true
+	b, err := json.Marshal(want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s := string(b); strings.ToLower(strings.ReplaceAll(s, "2018-Q1", "")) != strings.ReplaceAll(s, "2018-Q1", "") || !strings.Contains(s, `"first_seen":"seen"`) || !strings.Contains(s, `"split_file":"roles.csv"`) {
+		t.Errorf("written as %s", s)
+	}
+	type fields Config // as earlier versions wrote it
+	old, err := json.Marshal(fields(want))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, b := range [][]byte{b, old} {
+		var got Config
+		if err := json.Unmarshal(b, &got); err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("%s is read as %+v, %v", b, got, err)
+		}
+	}
+}
