@@ -101,7 +101,8 @@ func confusionFigure(v view) figure {
 	for _, c := range classes {
 		texts = append(texts, v.Labels[c])
 	}
-	texts = apart(texts, 12)
+	f.caption = "Files by label (rows) and by what the model says (columns); the colour is the share of the row." + keyOf(texts)
+	texts = drawnApart(texts, 12)
 	if len(classes) < labels {
 		texts = append(texts, fmt.Sprintf("%d others", labels-len(classes)))
 	}
@@ -115,7 +116,6 @@ func confusionFigure(v view) figure {
 	names := categories{names: texts, notes: make([]string, len(texts))}
 	f.height = names.height(0.8 + 0.24*vg.Length(len(texts)))
 	f.alt = fmt.Sprintf("Confusion matrices of %s; results.json holds the numbers.", count(len(shown), "split"))
-	f.caption = "Files by label (rows) and by what the model says (columns); the colour is the share of the row."
 	if len(classes) < labels {
 		f.caption += fmt.Sprintf(" The %d commonest classes.", len(classes))
 	}

@@ -103,7 +103,7 @@ func ridges(v view, d Detector) *plot.Plot {
 	outline(d.InHistogram, float64(len(names)))
 	for i, name := range names {
 		base := float64(len(names) - 1 - i)
-		label := short(name, 16)
+		label := v.splitLabel(name, 16)
 		if s := d.split(name); s != nil && allShares(s.Histogram, len(d.Edges)-1) {
 			fill(s.Histogram, base, v.styles[d.Name])
 		} else {
@@ -176,7 +176,7 @@ func rocFigure(v view) figure {
 
 // splitPanel returns a panel whose title is a split and its number of files.
 func (v view) splitPanel(name, x, y string) *plot.Plot {
-	return newPanel(fmt.Sprintf("%s (n %d)", short(name, 24), v.outFiles(name)), x, y)
+	return newPanel(fmt.Sprintf("%s (n %d)", v.splitLabel(name, 24), v.outFiles(name)), x, y)
 }
 
 // setUnit sets an axis to 0 … 1.

@@ -83,7 +83,7 @@ func (v view) splitCategories() categories {
 		if s := v.typical(name, DetectorSplit.grouped); s != nil {
 			note += ", " + count(s.GroupsOut, "group")
 		}
-		c.add(name, note)
+		c.add(v.splitLabel(name, 22), note)
 	}
 	return c
 }

@@ -54,7 +54,7 @@ func familyNames(fs []family, most int) []string {
 	for _, f := range fs {
 		labels = append(labels, f.label)
 	}
-	labels = apart(labels, most)
+	labels = drawnApart(labels, most)
 	for i, f := range fs {
 		switch f.origin {
 		case newFamily:
@@ -164,12 +164,17 @@ func familyFigure(v view, of []Detector) figure {
 	}
 	f.alt = fmt.Sprintf("Heat map of the AUROC by family, over %s; the table holds the numbers.", count(len(v.outNames()), "split"))
 	f.caption = "Pale: the interval holds 0.5. Dash: too few files. The table has intervals and numbers of files."
+	var labels []string
+	for _, family := range families {
+		labels = append(labels, family.label)
+	}
+	f.caption += keyOf(labels)
 	if more > 0 {
 		f.caption += fmt.Sprintf(" These are the %d families with the most files; auroc-by-family.csv has %d more.", len(families), more)
 	}
 	var splits categories
 	for _, name := range v.outNames() {
-		splits.add(name, "")
+		splits.add(v.splitLabel(name, 22), "")
 	}
 	f.cols = 3
 	f.least = leftMargin + vg.Length(len(v.outNames()))*32

@@ -118,8 +118,9 @@ type page struct {
 	pictures map[string][2]template.URL // wide and narrow, by the figure's name
 }
 
-// printDPI is the resolution of saved PNGs, in dots per inch.
-const printDPI = 300
+// printDPI is the resolution of saved PNGs, in dots per inch: two pixels for each
+// of CSS.
+const printDPI = 192
 
 // write writes the page, its pictures and its tables into dir/report; dpi is
 // the resolution of the PNGs.

@@ -85,7 +85,7 @@ func TestReadResultsRefuses(t *testing.T) {
 	}
 }
 
-// Write gives every picture as SVG and as PNG of 300 dots per inch.
+// Write gives every picture as SVG and as PNG of two pixels for each of CSS.
 func TestWrite(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes seconds")
@@ -104,11 +104,11 @@ func TestWrite(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if want := int(wideWidth / vg.Inch * 300); config.Width != want {
+			if want := int(wideWidth / vg.Inch * 192); config.Width != want {
 				t.Errorf("%s.png is %d pixels wide, want %d", f.name, config.Width, want)
 			}
-			// 300 dots an inch are 11811 a metre.
-			if !bytes.Contains(b[:64], []byte("pHYs\x00\x00\x2e\x23\x00\x00\x2e\x23\x01")) {
+			// 192 dots an inch are 7559 a metre.
+			if !bytes.Contains(b[:64], []byte("pHYs\x00\x00\x1d\x87\x00\x00\x1d\x87\x01")) {
 				t.Errorf("%s.png does not say its resolution", f.name)
 			}
 			if _, err := os.Stat(filepath.Join(dir, "report", f.name+".svg")); err != nil {

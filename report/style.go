@@ -212,13 +212,18 @@ func must[T any](v T, err error) T {
 
 // point is a value with an interval at x. If y is NaN the series breaks there,
 // if lo or hi is NaN no interval is drawn.
-type point struct{ x, y, lo, hi float64 }
+type point struct {
+	x, y, lo, hi float64
+	few          bool // of fewer than fewInMonth files: a hollow glyph
+}
 
 // absent returns a point at x without a value.
-func absent(x float64) point { return point{x, math.NaN(), math.NaN(), math.NaN()} }
+func absent(x float64) point { return point{x: x, y: math.NaN(), lo: math.NaN(), hi: math.NaN()} }
 
 // pointAt returns the point at x of a value that lies between 0 and 1.
-func pointAt(x float64, v Interval) point { return point{x, share(v.Value), share(v.Lo), share(v.Hi)} }
+func pointAt(x float64, v Interval) point {
+	return point{x: x, y: share(v.Value), lo: share(v.Lo), hi: share(v.Hi)}
+}
 
 func (p point) hasInterval() bool { return finite(p.lo) && finite(p.hi) }
 
@@ -260,7 +265,7 @@ func withoutIntervals(ps []point) []point {
 	out := make([]point, len(ps))
 	for i, p := range ps {
 		out[i] = absent(p.x)
-		out[i].y = p.y
+		out[i].y, out[i].few = p.y, p.few
 	}
 	return out
 }
@@ -337,6 +342,13 @@ func addPoints(p *plot.Plot, s style, ps []point) {
 	}
 	if len(all) > 0 {
 		addGlyphs(p, s, xys(all, middle))
+	}
+	hollow := slices.DeleteFunc(all, func(q point) bool { return !q.few })
+	if len(hollow) > 0 {
+		sc := must(plotter.NewScatter(xys(hollow, middle)))
+		sc.GlyphStyle = style{color: rgb(0xFFFFFF), glyph: s.glyph}.point()
+		sc.Radius *= 0.6
+		p.Add(sc)
 	}
 }
 

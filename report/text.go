@@ -13,6 +13,9 @@ import (
 	"strings"
 	"unicode"
 
+	"golang.org/x/image/font/sfnt"
+	"gonum.org/v1/plot/font"
+
 	"driftbench/internal/text"
 )
 
@@ -88,6 +91,57 @@ func apart(names []string, most int) []string {
 		}
 	}
 	return out
+}
+
+// drawnApart is [apart] of names in a picture. A name that the font of pictures
+// lacks a character of is replaced by its number in the key of [keyOf].
+func drawnApart(names []string, most int) []string {
+	out := apart(names, most)
+	for i, name := range names {
+		if n := slices.Index(undrawable(names), name); n >= 0 {
+			out[i] = fmt.Sprintf("#%d", n+1)
+		}
+	}
+	return out
+}
+
+// keyOf returns the key of the names that a picture cannot show, for its caption.
+func keyOf(names []string) string {
+	var all []string
+	for i, name := range undrawable(names) {
+		all = append(all, fmt.Sprintf("#%d is %s", i+1, short(name, 60)))
+	}
+	if len(all) == 0 {
+		return ""
+	}
+	return " Names that the font lacks: " + strings.Join(all, ", ") + "."
+}
+
+// undrawable returns the names that the font of pictures lacks a character of.
+func undrawable(names []string) (lacking []string) {
+	face := font.DefaultCache.Lookup(tickStyle().Font, 0).Face
+	if face == nil {
+		return nil
+	}
+	var b sfnt.Buffer
+	lacks := func(r rune) bool {
+		i, err := face.GlyphIndex(&b, r)
+		return err != nil || i == 0
+	}
+	for _, name := range names {
+		if strings.ContainsFunc(clean(name), lacks) {
+			lacking = addNew(lacking, name)
+		}
+	}
+	return lacking
+}
+
+// splitLabel returns the name of a later split as a picture has it.
+func (v view) splitLabel(name string, most int) string {
+	if slices.Contains(undrawable(v.outNames()), name) {
+		return fmt.Sprintf("split %d", slices.Index(v.outNames(), name)+1)
+	}
+	return short(name, most)
 }
 
 // short returns a name clean and of at most so many characters.

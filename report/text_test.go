@@ -122,6 +122,28 @@ func TestApart(t *testing.T) {
 	}
 }
 
+// What the font of pictures lacks has a number in the picture and a key in its
+// caption, and is never blank.
+func TestUndrawableNames(t *testing.T) {
+	names := []string{"worm", "特洛伊木马", "Троян", "worm 🐛", "特洛伊木马"}
+	if got, want := drawnApart(names, 20), []string{"worm", "#1", "Троян", "#2", "#1"}; !slices.Equal(got, want) {
+		t.Errorf("drawn as %q, want %q", got, want)
+	}
+	if got, want := keyOf(names), " Names that the font lacks: #1 is 特洛伊木马, #2 is worm 🐛."; got != want {
+		t.Errorf("the key is %q, want %q", got, want)
+	}
+	r := inventedRun()
+	r.Splits[4].Name = "二〇一九"
+	v := newView(r)
+	if got := v.splitLabel("二〇一九", 20); got != "split 3" {
+		t.Errorf("the split is %q", got)
+	}
+	r.Labels[1] = "特洛伊木马"
+	if f := confusionFigure(newView(r)); !strings.Contains(f.caption, "#1 is 特洛伊木马") || strings.Contains(string(f.svg(wideWidth)), "特") {
+		t.Errorf("the caption is %q", f.caption)
+	}
+}
+
 // A matrix of many classes is drawn with the commonest and one row for the others.
 func TestMerged(t *testing.T) {
 	m := [][]int{{5, 1, 0}, {2, 3, 4}, {0, 1, 1}}

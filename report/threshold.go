@@ -34,7 +34,7 @@ func calibrationFigure(v view) figure {
 	}
 	var splits categories
 	for _, name := range v.outNames() {
-		splits.add(name, "")
+		splits.add(v.splitLabel(name, 22), "")
 	}
 	f.cols, f.least, f.height = 1, 3*vg.Inch, splits.height(2.6)
 	f.legend = append(v.legend(v.drawn()), entry{asSet, referenceStyle()})

@@ -80,6 +80,7 @@ func operationFigure(v view) figure {
 		for _, m := range o.Months {
 			if x, ok := cal.at(m.Month); ok {
 				q := pointAt(x, p.number(m))
+				q.few = m.Files < fewInMonth
 				ps[int(x)] = q
 				for _, y := range []float64{q.y, q.hi} {
 					if finite(y) {
@@ -111,7 +112,7 @@ func operationFigure(v view) figure {
 	}
 	f.cols, f.least, f.height = 2, 3*vg.Inch, tall(1.9)
 	f.alt = fmt.Sprintf("Share rejected, error of the files kept, AURC and ECE by month from %s to %s; the table holds the numbers.", monthName(cal.first), monthName(cal.last))
-	f.caption = fmt.Sprintf("Files that score below the threshold of %s, which rejects 5%% of In (dashed), are rejected, the others kept. AURC is the error averaged over all thresholds, ECE the distance of confidence from accuracy. Shaded: 95%% intervals.", short(o.Detector, 60))
+	f.caption = fmt.Sprintf("Files that score below the threshold of %s, which rejects 5%% of In (dashed), are rejected, the others kept. AURC is the error averaged over all thresholds, ECE the distance of confidence from accuracy. Shaded: 95%% intervals. Hollow: fewer than %d files.", short(o.Detector, 60), fewInMonth)
 	return f
 }
 
@@ -153,7 +154,7 @@ func timelineFigure(v view) figure {
 			}
 		}
 	}
-	f.caption += ". A line breaks at months without files."
+	f.caption += fmt.Sprintf(". Hollow and pale: fewer than %d files.", fewInMonth)
 	if v.Classifier != nil && slices.ContainsFunc(v.Classifier.Months, func(a Accuracy) bool { return isShare(a.Accuracy.Value) || isShare(a.MacroF1) }) {
 		f.legend = append(f.legend, entry{"accuracy", accuracyStyle()}, entry{"macro-F1", macroF1Style()})
 		if in := v.accuracy(v.in().Name); in != nil && in.Accuracy.Value.OK() {
@@ -186,9 +187,10 @@ func monthlyAUROC(v view, cal calendar, width vg.Length) *plot.Plot {
 				continue
 			}
 			ps[int(x)] = pointAt(x, m.auroc())
+			ps[int(x)].few = m.Out < fewInMonth
 			if preferred != nil && d.Name == preferred.Name && isShare(m.NullLo) && isShare(m.NullHi) && m.AUROC.OK() {
 				null = append(null, box{x - 0.5, x + 0.5, float64(m.NullLo), float64(m.NullHi)})
-				all = append(all, point{x, float64(m.NullLo), float64(m.NullLo), float64(m.NullHi)})
+				all = append(all, point{x: x, y: float64(m.NullLo), lo: float64(m.NullLo), hi: float64(m.NullHi)})
 			}
 		}
 		lines[d.Name] = ps
@@ -221,6 +223,7 @@ func monthlyAccuracy(v view, cal calendar, width vg.Length) *plot.Plot {
 		}
 		accuracy[int(x)] = pointAt(x, a.Accuracy)
 		f1[int(x)].y = share(a.MacroF1)
+		accuracy[int(x)].few, f1[int(x)].few = a.Files < fewInMonth, a.Files < fewInMonth
 		for _, y := range []Num{a.Accuracy.Value, a.Accuracy.Lo, a.MacroF1} {
 			if isShare(y) {
 				lowest = min(lowest, float64(y))
@@ -243,15 +246,21 @@ func monthlyAccuracy(v view, cal calendar, width vg.Length) *plot.Plot {
 func monthlyFiles(v view, cal calendar, width vg.Length) *plot.Plot {
 	p := newPanel("", "month first seen", "files")
 	most := 0.0
-	var bars []box
+	var bars, few []box
 	files := v.monthFiles()
 	for i := range cal.months() {
 		if n := float64(files[monthName(cal.first+i)]); n > 0 {
-			bars = append(bars, box{float64(i) - 0.4, float64(i) + 0.4, 0, n})
+			bar := box{float64(i) - 0.4, float64(i) + 0.4, 0, n}
+			if n < fewInMonth {
+				few = append(few, bar)
+			} else {
+				bars = append(bars, bar)
+			}
 			most = max(most, n)
 		}
 	}
 	addBoxes(p, style{color: rgb(0x888888)}, bars...)
+	addBoxes(p, style{color: rgb(0xC4C4C4)}, few...)
 	cal.set(p, width)
 	p.Y.Min, p.Y.Max = 0, max(1, most*1.1)
 	p.Y.Tick.Marker = countTicks{}
