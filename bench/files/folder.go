@@ -153,7 +153,16 @@ func (f *folder) id(file *File) string { return f.path(file.path) + f.places.raw
 // find sets the files of those names that lie in f under the name itself, then
 // those of hashes, then those in archives.
 func (f *folder) find(ctx context.Context, s *search) error {
-	err := s.each(ctx, func(i int) error { return s.take(ctx, i, f, s.files[i].Name) })
+	skip, err := f.notFlat(ctx, s)
+	if err != nil {
+		return err
+	}
+	err = s.each(ctx, func(i int) error {
+		if skip && isBareHash(s.files[i].Name) {
+			return nil
+		}
+		return s.take(ctx, i, f, s.files[i].Name)
+	})
 	if err != nil {
 		return err
 	}
@@ -198,6 +207,28 @@ func (f *folder) find(ctx context.Context, s *search) error {
 	}
 	return s.inArchives(ctx, f, l.archives)
 }
+
+// notFlat reports whether most of the first names that are hashes are no files
+// that lie in f itself. To list the folders then takes less than to try all names,
+// and finds files that do lie there first.
+func (f *folder) notFlat(ctx context.Context, s *search) (bool, error) {
+	const some = 256
+	tried, there := 0, 0
+	for i := range s.files {
+		if name := s.files[i].Name; s.lacks(i) && isBareHash(name) {
+			if tried++; tried > some {
+				break
+			}
+			if info, err := f.lstat(name); err == nil && !info.IsDir() {
+				there++
+			}
+		}
+	}
+	return tried > some && 2*there < tried, ctx.Err()
+}
+
+// isBareHash reports whether a name is a hash alone.
+func isBareHash(name string) bool { return len(name) > 0 && len(Hash(name)) == len(name) }
 
 // listing is what a folder holds of the hashes that are looked for. It lists each
 // folder within once, at first those that hashes lead to, such as ab/cd/ for abcd…
