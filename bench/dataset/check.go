@@ -22,7 +22,7 @@ func (d Dropped) String() string {
 	return fmt.Sprintf("name %s (line %d) %s", text.Quote(d.Row.Name), d.Row.Line, d.Reason)
 }
 
-// Places returns the places of the files, absolute.
+// Places returns the places of the files: absolute paths and URLs.
 func (c *Config) Places() ([]string, error) {
 	places := c.Files
 	if len(places) == 0 {
@@ -30,14 +30,19 @@ func (c *Config) Places() ([]string, error) {
 	}
 	var all []string
 	for _, p := range places {
-		p, err := filepath.Abs(c.resolve(p)) // the cache wants paths that mean the same everywhere
-		if err != nil {
-			return nil, err
+		if !isURL(p) {
+			var err error
+			if p, err = filepath.Abs(c.resolve(p)); err != nil { // the cache wants paths that mean the same everywhere
+				return nil, err
+			}
 		}
 		all = append(all, p)
 	}
 	return all, nil
 }
+
+// isURL reports whether a place is an object store.
+func isURL(place string) bool { return strings.Contains(place, "://") }
 
 // OpenFiles opens the places of the files. log receives lines about what takes
 // time. The caller closes the places.

@@ -102,7 +102,7 @@ func (opt Options) config(dir string) (c Config, err error) {
 	}
 	c.AllowOutside, c.Raw, c.Password = opt.AllowOutside, opt.Raw, opt.Password
 	fromHere := func(path string) (string, error) {
-		if filepath.IsAbs(path) || strings.Contains(path, "://") {
+		if filepath.IsAbs(path) || isURL(path) {
 			return path, nil
 		}
 		return filepath.Abs(path)

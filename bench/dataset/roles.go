@@ -44,7 +44,9 @@ func (c *Corpus) WriteSplits(dir string, status []Status) error {
 		records := [][]string{{"name", "label", "first_seen", "path"}}
 		for j, r := range s.Rows {
 			path := r.Path
-			if !filepath.IsAbs(path) {
+			if isURL(places[0]) {
+				path = ""
+			} else if !filepath.IsAbs(path) {
 				path = filepath.Join(places[0], path)
 			}
 			if status != nil && status[i].Files[j].Reason == "" {

@@ -1,7 +1,6 @@
 package files
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
@@ -243,23 +242,15 @@ func (c *container) read(ctx context.Context, f *File, buf []byte) (got content,
 	return got, err
 }
 
-// mostWhole is the most bytes of a member or an object that are read whole: to
-// unpack it, or for its digest.
+// mostWhole is the most bytes of members and objects that are read whole at a
+// time: to unpack them, or for their digests.
 const mostWhole = 256 << 20
 
-// whole returns all bytes of a member.
-func (c *container) whole(ctx context.Context, f *File) ([]byte, error) {
-	if f.size > mostWhole {
-		return nil, refusal(fmt.Sprintf("cannot be read to its end: it has %d bytes, and at most %d are held in memory", f.size, mostWhole))
-	}
-	buf := make([]byte, f.size)
-	got, err := c.read(ctx, f, buf)
-	return buf[:got.n], err
-}
-
 func (c *container) reader(ctx context.Context, f *File) (io.ReadCloser, error) {
-	b, err := c.whole(ctx, f)
-	return io.NopCloser(bytes.NewReader(b)), err
+	return c.folder.places.readWhole(ctx, f.size, func(buf []byte) (int, error) {
+		got, err := c.read(ctx, f, buf)
+		return got.n, err
+	})
 }
 
 // find sets the files of the names that are members: by path, by path without the

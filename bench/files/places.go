@@ -1,9 +1,10 @@
 // Package files finds samples where they lie, and reads their first bytes.
 //
-// A place is a folder or an archive: zip, 7z, or tar plain, with gzip or with
-// Zstandard. The file of a name is, in this order:
+// A place is a folder, an archive (zip, 7z, or tar plain, with gzip or with
+// Zstandard), or a bucket of an object store with a prefix. The file of a name is,
+// in this order:
 //
-//   - the file of that path in the folder;
+//   - the file of that path in the folder, or the object of that key;
 //   - where the name is a SHA-256, SHA-1 or MD5, a file in the folder whose name
 //     holds that hash, see [Hash]: flat, in ab/cd/ as stores that are ordered by
 //     hash have it, or elsewhere;
@@ -22,6 +23,7 @@
 package files
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -36,6 +38,7 @@ import (
 	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/sync/semaphore"
 
 	"driftbench/bench/files/packed"
 	"driftbench/internal/regular"
@@ -59,8 +62,9 @@ type Places struct {
 	opt        Options
 	all        []place
 	pool       pool
-	scratch    sync.Pool    // of *[]byte
-	containers atomic.Int64 // archives that were opened so far
+	scratch    sync.Pool           // of *[]byte
+	containers atomic.Int64        // archives that were opened so far
+	memory     *semaphore.Weighted // of members and objects that are read whole
 }
 
 // place is a store of files.
@@ -99,6 +103,7 @@ type File struct {
 
 	in     source // nil if there is Reason
 	path   string // in the source
+	etag   string // of an object
 	number int    // of a member
 	size   int64  // in the source
 }
@@ -130,7 +135,7 @@ func Open(ctx context.Context, places []string, opt Options) (*Places, error) {
 	if opt.Log == nil {
 		opt.Log = func(string) {}
 	}
-	p := &Places{opt: opt}
+	p := &Places{opt: opt, memory: semaphore.NewWeighted(mostWhole)}
 	for _, name := range places {
 		one, err := p.open(ctx, name)
 		if err != nil {
@@ -143,6 +148,12 @@ func Open(ctx context.Context, places []string, opt Options) (*Places, error) {
 }
 
 func (p *Places) open(ctx context.Context, name string) (place, error) {
+	if scheme, _, ok := strings.Cut(name, "://"); ok {
+		if scheme != "s3" {
+			return nil, fmt.Errorf("files: the place %s is of another protocol than s3: give a folder, an archive or s3://bucket/prefix", text.Quote(name))
+		}
+		return openBucket(ctx, p, name)
+	}
 	info, err := os.Stat(name)
 	if err != nil {
 		return nil, fmt.Errorf("files: opening the place of the files: %w: set root in corpus.yaml", err)
@@ -162,6 +173,44 @@ func (p *Places) Close() {
 	for _, one := range p.all {
 		one.close()
 	}
+}
+
+// hold waits until n bytes of memory are free for a file that is read whole, and
+// returns what gives them back.
+func (p *Places) hold(ctx context.Context, n int64) (release func(), err error) {
+	if n > mostWhole {
+		return nil, refusal(fmt.Sprintf("cannot be read to its end: it has %d bytes, and at most %d are held in memory", n, mostWhole))
+	}
+	if err := p.memory.Acquire(ctx, n); err != nil {
+		return nil, err
+	}
+	return func() { p.memory.Release(n) }, nil
+}
+
+// inMemory reads a file that is held in memory.
+type inMemory struct {
+	*bytes.Reader
+	release func()
+}
+
+func (m inMemory) Close() error {
+	m.release()
+	return nil
+}
+
+// readWhole reads a file of that size into memory by read.
+func (p *Places) readWhole(ctx context.Context, size int64, read func(buf []byte) (int, error)) (io.ReadCloser, error) {
+	release, err := p.hold(ctx, size)
+	if err != nil {
+		return nil, err
+	}
+	buf := make([]byte, size)
+	n, err := read(buf)
+	if err != nil {
+		release()
+		return nil, err
+	}
+	return inMemory{bytes.NewReader(buf[:n]), release}, nil
 }
 
 // readers is the number of files that are opened or read at a time. They wait
@@ -390,10 +439,14 @@ func (s *search) hashes() (hashes []string, others int) {
 	return slices.Compact(hashes), others
 }
 
-// Form names the format of the archive that a file is a member of, or "".
+// Form names the format of the archive that a file is a member of, "S3" for an
+// object, or is "".
 func (f *File) Form() string {
-	if c, ok := f.in.(*container); ok {
-		return c.format
+	switch in := f.in.(type) {
+	case *container:
+		return in.format
+	case *bucket:
+		return "S3"
 	}
 	return ""
 }

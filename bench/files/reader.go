@@ -22,7 +22,7 @@ type ReadOptions struct {
 	MaxLen  int // most bytes of a file, the input length of the model
 	Batch   int // most files in a batch
 	Ahead   int // batches read ahead of the one in use; 0 means 2
-	Readers int // files read at a time; 0 means 4
+	Readers int // files read at a time; 0 means 4, or 64 where some are objects
 }
 
 // Dropped is a file that is left out.
@@ -102,6 +102,9 @@ func (p *Places) NewReader(ctx context.Context, files []File, opt ReadOptions) *
 	}
 	if opt.Readers == 0 {
 		opt.Readers = 4
+		if slices.ContainsFunc(files, func(f File) bool { return f.isObject() }) {
+			opt.Readers = requests
+		}
 	}
 	r := &Reader{
 		places:  p,

@@ -93,11 +93,12 @@ func (p *Places) readInOrder(ctx context.Context, f *File, buf []byte) (content,
 	c.packed = kind
 	c.n, c.size, err = unpack(ctx, kind, f, bytes.NewReader(raw[:c.n]), buf)
 	if _, short := errors.AsType[refusal](err); short && !all {
-		b, err := f.in.(*container).whole(ctx, f)
+		r, err := f.in.reader(ctx, f)
 		if err != nil {
 			return content{}, err
 		}
-		c.n, c.size, err = unpack(ctx, kind, f, bytes.NewReader(b), buf)
+		defer r.Close()
+		c.n, c.size, err = unpack(ctx, kind, f, r, buf)
 		return c, err
 	}
 	return c, err

@@ -204,6 +204,15 @@ func (s *Store) list(ctx context.Context, page int) iter.Seq2[Object, error] {
 	}
 }
 
+// Stat returns the entry of one object without listing others.
+func (s *Store) Stat(ctx context.Context, key string) (Object, error) {
+	o, err := s.client.StatObject(ctx, s.bucket, s.prefix+key, minio.StatObjectOptions{})
+	if err != nil {
+		return Object{}, s.wrap(ctx, key, err)
+	}
+	return Object{key, o.Size, o.ETag, o.LastModified}, nil
+}
+
 // Read reads the first bytes of an object into buf, with one ranged request: n
 // is len(buf), or the length of the object if that is less; size is the length
 // of the object. If etag is not "" and not that of the object, Read returns
