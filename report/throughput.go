@@ -181,7 +181,7 @@ func throughputFigure(rows []ThroughputRow, a ThroughputAnswer) figure {
 			for _, b := range batches {
 				for _, r := range drawn {
 					if r.line() == name && r.Batch == b {
-						ps = append(ps, point{math.Log2(float64(b)) + shift(i, len(lines), 0.06), r.Center, r.Lo, r.Hi})
+						ps = append(ps, point{x: math.Log2(float64(b)) + shift(i, len(lines), 0.06), y: r.Center, lo: r.Lo, hi: r.Hi})
 					}
 				}
 			}

@@ -1,10 +1,13 @@
 package main
 
 import (
+	"encoding/csv"
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -135,5 +138,77 @@ func TestCachedRunOpensNoEngine(t *testing.T) {
 	writeFile(t, filepath.Join(corpus, "dataset.csv"), index+"new,trojan,2017-01-01\n")
 	if e := extract(corpus, "third", "LD_LIBRARY_PATH="+broken); e.status != exitFailed || !strings.Contains(e.last(), "loading TensorFlow") || !strings.Contains(e.last(), broken) {
 		t.Errorf("a file without features: status %d\n%s", e.status, e.stderr)
+	}
+}
+
+// An index, a place of files and a configuration do what a corpus folder does.
+func TestIndexAndFilesInPlaceOfCorpus(t *testing.T) {
+	dir := t.TempDir()
+	// The same rows as JSON Lines with epochs, without the suffix of names, and with
+	// labels by another name.
+	var lines, labels strings.Builder
+	table, err := csv.NewReader(strings.NewReader(readFile(t, filepath.Join(small(), "dataset.csv")))).ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, r := range table[1:] {
+		seen, err := time.Parse(time.DateOnly, r[2])
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintf(&lines, "{\"path\": %q, \"md5\": \"%032X\", \"t\": %d, \"build\": %q}\n", r[0], i, seen.Unix(), "build "+strconv.Itoa(i/2))
+		fmt.Fprintf(&labels, "%032x\tfamily-%s\n", i, r[1])
+	}
+	index, config, from := filepath.Join(dir, "index.jsonl"), filepath.Join(dir, "conf.yaml"), filepath.Join(dir, "avclass.txt")
+	for path, text := range map[string]string{
+		index: lines.String(), from: labels.String(),
+		config: "columns: {name: path, label: kind, first_seen: t, group: build}\ntrain: {holdout: random}\n" +
+			"map: {family-trojan: trojan, family-virus: virus, family-worm: worm, family-backdoor: backdoor}\n",
+	} {
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	args := []string{"--index", index, "--files", small(), "--config", config, "--labels-from", from}
+	want := mustRun(t, "splits", "--corpus", small(), "--out", filepath.Join(dir, "a"))
+	if got := mustRun(t, append([]string{"splits", "--out", filepath.Join(dir, "b")}, args...)...); got != want {
+		t.Errorf("splits:\n%s\nwant\n%s", got, want)
+	}
+	if roles := "splits/roles.csv"; readFile(t, filepath.Join(dir, "a", roles)) != readFile(t, filepath.Join(dir, "b", roles)) {
+		t.Error("the roles differ")
+	}
+	mustRun(t, append([]string{"extract", "--model", model, "--out", filepath.Join(dir, "c"), "--cache", "none"}, args...)...)
+	s, err := features.Read(filepath.Join(dir, "c", "features"), "2019")
+	if err != nil || len(s.Rows) == 0 || s.Rows[0].Group == "" || !strings.HasPrefix(s.Rows[0].FirstSeen, "2019-") {
+		t.Errorf("%+v, %v", s.Rows, err)
+	}
+	var manifest struct {
+		Index struct {
+			Form   string `json:"form"`
+			Rows   int    `json:"rows"`
+			Labels string `json:"labels_sha256"`
+		} `json:"index"`
+	}
+	if err := json.Unmarshal([]byte(readFile(t, filepath.Join(dir, "c", "manifest.json"))), &manifest); err != nil {
+		t.Fatal(err)
+	}
+	if m := manifest.Index; m.Form != "columns path, kind, t" || m.Rows != len(table)-1 || len(m.Labels) != 64 {
+		t.Errorf("manifest has %+v", m)
+	}
+	mustRun(t, append([]string{"throughput", "--model", model, "--out", filepath.Join(dir, "d"), "--device", "cpu", "--engine", "table", "--batch", "2", "--count", "1", "--least", "1ms", "--pass", "4"}, args...)...)
+	if text := readFile(t, filepath.Join(dir, "d", "bench.txt")); !strings.Contains(text, "corpus: index.jsonl") || !strings.Contains(text, "/read=yes") {
+		t.Errorf("throughput wrote %s", text)
+	}
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"splits", "--files", small(), "--out", dir}, `required flag(s) "corpus" not set`},
+		{[]string{"splits", "--index", index, "--skip-bad", "2", "--out", dir}, "--skip-bad 2: want a share from 0 to less than 1"},
+		{[]string{"throughput", "--model", model, "--files", dir, "--out", dir}, "--files names a place: name the --index too, or --corpus"},
+	} {
+		if status, _, stderr := driftbench(c.args...); status != exitUsage || !strings.Contains(stderr, c.want) {
+			t.Errorf("%q: status %d, %s, want %q", c.args, status, stderr, c.want)
+		}
 	}
 }

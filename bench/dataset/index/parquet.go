@@ -43,6 +43,9 @@ func openColumnar(r io.ReaderAt, size int64, path string) (c *columnar, err erro
 	if c.file, err = parquet.OpenFile(r, size, parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true)); err != nil {
 		return nil, err
 	}
+	if most := 64 * size; c.file.NumRows() > most { // names take more
+		return nil, fmt.Errorf("%d rows are said to be in %d bytes", c.file.NumRows(), size)
+	}
 	for _, column := range c.file.Root().Columns() {
 		if !column.Leaf() || column.Repeated() {
 			continue
@@ -87,7 +90,9 @@ func (c *columnar) next() (_ [][]byte, err error) {
 		}
 		g := groups[c.group]
 		c.group++
-		c.left = g.NumRows()
+		if c.left = g.NumRows(); c.left < 0 {
+			return nil, fmt.Errorf("a row group is said to have %d rows", c.left)
+		}
 		for i := range c.take {
 			r := &c.take[i]
 			if err := c.bounded(c.group-1, r.leaf.ColumnIndex); err != nil {
