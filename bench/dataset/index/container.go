@@ -216,7 +216,7 @@ func (r *reader) documents(d *documents, path string, offset int) error {
 	if configured := has(c.Name) && has(c.FirstSeen); !configured && (d.report || has("first_submission_date") && !has("family")) {
 		only = &virusTotal
 		w := only.columns.override(c)
-		d.also(w.Name, w.Label, w.FirstSeen, w.Group)
+		d.also(w.Name, w.Label, w.FirstSeen, w.Group, "id", "sha1", "md5")
 	}
 	// Members that the first object lacks.
 	if only == nil && has(c.Name) && has(c.FirstSeen) {
@@ -225,7 +225,9 @@ func (r *reader) documents(d *documents, path string, offset int) error {
 	if c.Group != "" {
 		d.also(c.Group)
 	}
-	d.also(hashColumns...)
+	if r.opt.joins() {
+		d.also(hashColumns...)
+	}
 	if has("appeared") {
 		d.also("avclass")
 	}

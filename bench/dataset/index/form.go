@@ -59,6 +59,9 @@ var forms = []form{
 
 var virusTotal = form{name: "VirusTotal", columns: Columns{"sha256", vtCategory, "first_submission_date", vtName}}
 
+// joins reports whether records of a second file are found by digests.
+func (o *Options) joins() bool { return o.LabelsFrom != "" || o.GroupsFrom != "" }
+
 // hashColumns are columns by which the records of a second file are found.
 var hashColumns = []string{"sha256", "sha1", "md5", "sha", "sha256_hash", "sha1_hash", "md5_hash", "id"}
 
@@ -148,6 +151,9 @@ func (l *layout) find(only *form) error {
 	l.form = "columns " + strings.Join([]string{columns.Name, columns.Label, columns.FirstSeen}, ", ")
 	l.name, l.seen, l.group = l.use(columns.Name), l.use(columns.FirstSeen), l.use(columns.Group)
 	for _, h := range hashColumns {
+		if !l.opt.joins() {
+			break
+		}
 		if at := l.use(h); at >= 0 {
 			l.hashes = append(l.hashes, at)
 		}
