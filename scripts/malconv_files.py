@@ -76,6 +76,9 @@ ACTIVATIONS = {"Activation", "ReLU", "Softmax"}
 _MALCONV = {"InputLayer", "Embedding", "Conv1D", "Multiply", "GlobalMaxPooling1D", "Dense"}
 _MODELS = {"Model", "Functional", "Sequential"}
 
+# What reading a file of another structure raises.
+_DAMAGED = OSError, LookupError, TypeError, AttributeError, RuntimeError, UnicodeError, zipfile.BadZipFile, json.JSONDecodeError
+
 
 def _open_keras(path):
     try:
@@ -83,7 +86,7 @@ def _open_keras(path):
             config = json.loads(archive.read("config.json"))
             config = _checked(config)
             members = {name: archive.read(name) for name in archive.namelist() if not name.endswith("/")}
-    except (OSError, KeyError, zipfile.BadZipFile, json.JSONDecodeError) as error:
+    except _DAMAGED as error:
         raise _unreadable(error) from error
     with tempfile.TemporaryDirectory() as scratch:
         copy = Path(scratch, "model.keras")
@@ -99,7 +102,7 @@ def _open_h5(path):
             expect("model_config" in file.attrs, "the file holds weights alone", "a whole model, as model.save writes it")
             config = _checked(json.loads(file.attrs["model_config"]))
             weights = _weights(file["model_weights"], config)
-    except (OSError, KeyError, json.JSONDecodeError) as error:
+    except _DAMAGED as error:
         raise _unreadable(error) from error
     return Source(_build(config, weights))
 
@@ -283,9 +286,7 @@ def _open_folder(path):
             *owners, variable = key.removesuffix(suffix).split("/")
             named = [about[".".join(["root", *owners[: depth + 1]])]["name"] for depth in range(len(owners))]
             weights.setdefault((named[0], named[-1]), {})[variable] = variables.get_tensor(key)
-    except (OSError, KeyError, ValueError, DecodeError, tf.errors.OpError) as error:
-        if isinstance(error, NotMalConv):
-            raise
+    except (*_DAMAGED, DecodeError, tf.errors.OpError) as error:
         raise _unreadable((str(error).splitlines() or [repr(error)])[0]) from error
     return Source(_build(config, weights))
 

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import keras
@@ -171,6 +172,10 @@ def test_files_that_hold_no_model(tmp_path):
     build().save(tmp_path / "cut.keras")
     (tmp_path / "cut.keras").write_bytes((tmp_path / "cut.keras").read_bytes()[:-1000])
     assert_refused(NotMalConv, "the content is neither", tmp_path / "cut.keras", tmp_path / "out")
+    for config in "[]", '{"class_name": "Functional"}', '{"class_name": "Functional", "config": {"layers": [3]}}':
+        with zipfile.ZipFile(tmp_path / "other.keras", "w") as archive:
+            archive.writestr("config.json", config)
+        assert_refused(NotMalConv, "the file cannot be read as a Keras model", tmp_path / "other.keras", tmp_path / "out")
     (tmp_path / "cut.h5").write_bytes(b"\x89HDF\r\n\x1a\n")
     assert_refused(NotMalConv, "the file cannot be read as a Keras model", tmp_path / "cut.h5", tmp_path / "out")
     assert_refused(ConversionError, "absent.h5 is no file; expected a MalConv", tmp_path / "absent.h5", tmp_path / "out")
