@@ -102,6 +102,7 @@ corpus, out = pathlib.Path(option["--corpus"]), pathlib.Path(option["--out"])
 rows = list(csv.DictReader(open(corpus / "dataset.csv")))
 if sys.argv[1] == "splits":
     (out / "splits").mkdir(parents=True)
+    (out / "splits" / "roles.csv").write_text("name,split\\n0.bin,all\\n")
     with open(out / "splits" / "all.csv", "w") as f:
         f.write("name,label,first_seen,path\\n" + "".join(f"{{r['name']}},{{r['label']}},{{r['first_seen']}},{{corpus / r['name']}}\\n" for r in rows))
 else:
