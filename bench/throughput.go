@@ -53,6 +53,8 @@ type ThroughputOptions struct {
 	// files reused where there are fewer: a GPU is fast enough, and starves on less.
 	Files int
 	Least time.Duration
+	// Budget is the time after which no further round begins; 0 is no bound.
+	Budget time.Duration
 	// Prices is what an hour costs, by device.
 	Prices map[tfmodel.Device]float64
 
@@ -79,6 +81,9 @@ func (o *ThroughputOptions) setDefaults() error {
 	}
 	if o.Least < 0 {
 		return optionErrorf("least", " %v: want a time of 0 or more", o.Least)
+	}
+	if o.Budget < 0 {
+		return optionErrorf("budget", " %v: want a time of 0 or more", o.Budget)
 	}
 	for d, price := range o.Prices {
 		if d != tfmodel.CPU && d != tfmodel.GPU || !(price >= 0) || math.IsInf(price, 0) {
@@ -166,7 +171,7 @@ func Throughput(ctx context.Context, opt ThroughputOptions) (*Measurement, error
 	}
 	opt.Monitor.stage("timing", opt.Count*len(cases), "repetitions")
 	reps, err := throughput.Measure(ctx, cases, throughput.Options{
-		Rounds: opt.Count, Least: b.opt.Least, Seed: 1, Meter: b.meter,
+		Rounds: opt.Count, Least: b.opt.Least, Budget: opt.Budget, Seed: 1, Meter: b.meter,
 		Progress: func(int, int) { opt.Monitor.advance(1) },
 	})
 	if err != nil {

@@ -1,6 +1,7 @@
 package tfmodel
 
 import (
+	"debug/elf"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -8,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/NVIDIA/go-nvml/pkg/dl"
 	tf "github.com/wamuir/graft/tensorflow"
 
 	"driftbench/internal/libtensorflow"
@@ -100,4 +102,115 @@ func GPUNames() []string {
 		}
 	}
 	return names
+}
+
+// LibraryPath returns the file that a linked library whose name holds name was loaded
+// from, or "".
+func LibraryPath(name string) string {
+	b, err := os.ReadFile("/proc/self/maps")
+	if err != nil {
+		return ""
+	}
+	for line := range strings.Lines(string(b)) {
+		if i := strings.IndexByte(line, '/'); i >= 0 && strings.Contains(filepath.Base(line[i:]), name) {
+			return strings.TrimSpace(line[i:])
+		}
+	}
+	return ""
+}
+
+// CUDALibrary is a library that the CUDA build of TensorFlow opens by name when it
+// looks for a GPU, and the Python package that has it.
+type CUDALibrary struct {
+	Name, Package string
+	// Missing says why it cannot be opened; "" where it can.
+	Missing string
+}
+
+// CUDAMajor is the CUDA that the pinned TensorFlow is built for, and CUDADriver the
+// first driver that supports it.
+const (
+	CUDAMajor  = 12
+	CUDADriver = "525.60.13"
+)
+
+// cudaLibraries are what TensorFlow 2.21 asks for, as the dynamic linker shows when
+// tsl::internal::DsoLoader is called (LD_DEBUG=libs).
+var cudaLibraries = []CUDALibrary{
+	{Name: "libcuda.so.1", Package: "the NVIDIA driver"},
+	{Name: "libcudart.so.12", Package: "nvidia-cuda-runtime-cu12"},
+	{Name: "libcublas.so.12", Package: "nvidia-cublas-cu12"},
+	{Name: "libcublasLt.so.12", Package: "nvidia-cublas-cu12"},
+	{Name: "libcufft.so.11", Package: "nvidia-cufft-cu12"},
+	{Name: "libcusolver.so.11", Package: "nvidia-cusolver-cu12"},
+	{Name: "libcusparse.so.12", Package: "nvidia-cusparse-cu12"},
+	{Name: "libcudnn.so.9", Package: "nvidia-cudnn-cu12"},
+}
+
+// CUDALibraries opens each library that TensorFlow will ask for, where TensorFlow
+// looks. built is false, and there are none, where the linked TensorFlow is no CUDA
+// build.
+func CUDALibraries() (libraries []CUDALibrary, built bool) {
+	path := LibraryPath("libtensorflow_framework")
+	if path == "" {
+		return nil, false
+	}
+	f, err := elf.Open(path)
+	if err != nil {
+		return nil, false
+	}
+	defer f.Close()
+	if f.Section(".nv_fatbin") == nil { // the kernels
+		return nil, false
+	}
+	return openLibraries(cudaLibraries, searchPath(f, path)), true
+}
+
+// searchPath returns the folders in which the library of an ELF file at path has the
+// dynamic linker look.
+func searchPath(f *elf.File, path string) []string {
+	var dirs []string
+	for _, tag := range []elf.DynTag{elf.DT_RPATH, elf.DT_RUNPATH} {
+		values, _ := f.DynString(tag)
+		for _, v := range values {
+			for dir := range strings.SplitSeq(v, ":") {
+				dir = filepath.Clean(strings.ReplaceAll(dir, "$ORIGIN", filepath.Dir(path)))
+				if !slices.Contains(dirs, dir) {
+					dirs = append(dirs, dir)
+				}
+			}
+		}
+	}
+	return dirs
+}
+
+// openLibraries opens each library, in the folders or else where the dynamic linker
+// looks by itself.
+func openLibraries(all []CUDALibrary, dirs []string) []CUDALibrary {
+	all = slices.Clone(all)
+	for i, l := range all {
+		name := l.Name
+		for _, dir := range dirs {
+			if _, err := os.Stat(filepath.Join(dir, name)); err == nil {
+				name = filepath.Join(dir, name)
+				break
+			}
+		}
+		library := dl.New(name, dl.RTLD_LAZY)
+		if err := library.Open(); err != nil {
+			all[i].Missing = firstLine(err).Error()
+			continue
+		}
+		library.Close()
+	}
+	return all
+}
+
+// DriverFits says in one line what to do where a driver supports no newer CUDA than
+// major.minor and TensorFlow needs one; "" where it fits.
+func DriverFits(driver string, major, minor int) string {
+	if major >= CUDAMajor {
+		return ""
+	}
+	return fmt.Sprintf("the driver %s supports CUDA %d.%d, and TensorFlow is built for CUDA %d: install driver %s or newer", driver, major, minor, CUDAMajor, CUDADriver)
 }

@@ -3,6 +3,8 @@ package tfmodel
 import (
 	"math"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -149,5 +151,46 @@ func TestUsageCountsTheCalls(t *testing.T) {
 			t.Errorf("%s: %+v, then %+v, %d feeders", name, before, after, Feeders(e.Device()))
 		}
 		e.Close()
+	}
+}
+
+// The cache keeps the precisions of a GPU apart, and from the CPU.
+func TestIdentityHasThePrecision(t *testing.T) {
+	seen := map[string]bool{}
+	for _, e := range []*tensorFlow{{device: CPU, precision: Float32}, {device: GPU, precision: Float32}, {device: GPU, precision: TF32}} {
+		e.call = &call{multiple: 1}
+		seen[e.Identity()] = true
+	}
+	if len(seen) != 3 {
+		t.Errorf("identities %v, want three", seen)
+	}
+}
+
+// A library is opened where TensorFlow looks, and one that is missing or no library
+// is named with the reason.
+func TestOpenLibraries(t *testing.T) {
+	dir := t.TempDir()
+	cc := exec.Command("cc", "-shared", "-fPIC", "-o", filepath.Join(dir, "libcudart.so.12"), "-x", "c", "-")
+	cc.Stdin = strings.NewReader("int cudaRuntimeGetVersion(int *v) { *v = 12050; return 0; }")
+	if b, err := cc.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, b)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "libcublas.so.12"), []byte("text"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	got := openLibraries([]CUDALibrary{{Name: "libcudart.so.12"}, {Name: "libcublas.so.12"}, {Name: "libcudnn.so.9999"}}, []string{t.TempDir(), dir})
+	if got[0].Missing != "" || !strings.Contains(got[1].Missing, dir) || !strings.Contains(got[2].Missing, "libcudnn.so.9999") {
+		t.Errorf("%+v", got)
+	}
+	for _, l := range got {
+		if strings.Contains(l.Missing, "\n") {
+			t.Errorf("%q is not one line", l.Missing)
+		}
+	}
+	if line := DriverFits("470.82.01", 11, 4); !strings.Contains(line, "470.82.01") || !strings.Contains(line, CUDADriver) || DriverFits("550.54.14", 12, 4) != "" || DriverFits("580.1", 13, 0) != "" {
+		t.Errorf("driver: %q", line)
+	}
+	if all, built := CUDALibraries(); built != (len(all) > 0) {
+		t.Errorf("%v libraries, a CUDA build: %v", all, built)
 	}
 }

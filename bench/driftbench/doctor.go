@@ -3,13 +3,14 @@ package main
 import (
 	"cmp"
 	"fmt"
-	"os"
 	"runtime"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"driftbench/bench"
+	"driftbench/internal/meter"
 	"driftbench/stats"
 	"driftbench/tfmodel"
 )
@@ -33,7 +34,7 @@ func (a *app) doctorCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			say("tensorflow", version+" from "+libraryPath("libtensorflow"), "")
+			say("tensorflow", version+" from "+cmp.Or(tfmodel.LibraryPath("libtensorflow"), "an unknown place"), "")
 
 			devices, err := tfmodel.Devices()
 			if err != nil {
@@ -45,6 +46,9 @@ func (a *app) doctorCommand() *cobra.Command {
 			}
 			say("devices", strings.Join(devices, ", "), "")
 			say("gpu", state, todo)
+			for _, l := range cudaState() {
+				say(l[0], l[1], l[2])
+			}
 
 			blas, todo := stats.UseBLAS(), ""
 			if blas == "gonum" {
@@ -60,6 +64,34 @@ func (a *app) doctorCommand() *cobra.Command {
 	}
 }
 
+// cudaState says what a CUDA build finds of the libraries that it opens by name and of
+// the driver: lines of part, state and what to do. Another build has none.
+func cudaState() [][3]string {
+	libraries, built := tfmodel.CUDALibraries()
+	if !built {
+		return nil
+	}
+	var lines [][3]string
+	opened := 0
+	for _, l := range libraries {
+		if l.Missing == "" {
+			opened++
+			continue
+		}
+		todo := "`make build GPU=1` fetches " + l.Package
+		if l.Name == "libcuda.so.1" {
+			todo = fmt.Sprintf("install the NVIDIA driver %s or newer; in a container, run it with --gpus all", tfmodel.CUDADriver)
+		}
+		lines = append(lines, [3]string{"", l.Name + ", of " + l.Package + ": " + l.Missing, todo})
+	}
+	lines = slices.Insert(lines, 0, [3]string{"cuda", fmt.Sprintf("%d of %d libraries that TensorFlow opens by name can be opened", opened, len(libraries)), ""})
+	driver, major, minor, missing := meter.Driver()
+	if missing != "" {
+		return append(lines, [3]string{"driver", missing, ""})
+	}
+	return append(lines, [3]string{"driver", fmt.Sprintf("%s, for CUDA %d.%d and older", driver, major, minor), tfmodel.DriverFits(driver, major, minor)})
+}
+
 // gpuState says in words why there is or is no GPU, and what to do.
 func gpuState() (state, todo string, err error) {
 	names := tfmodel.GPUNames()
@@ -72,18 +104,5 @@ func gpuState() (state, todo string, err error) {
 	case len(names) == 0:
 		return missing, "nothing, or run on a machine with an NVIDIA GPU and driver and `make build GPU=1`", nil
 	}
-	return missing, "`make build GPU=1` fetches the CUDA build; if that is what is in use, TF_CPP_MIN_LOG_LEVEL=0 driftbench doctor names the library it could not open", nil
-}
-
-// libraryPath returns the file that a linked library was loaded from.
-func libraryPath(name string) string {
-	b, err := os.ReadFile("/proc/self/maps")
-	if err == nil {
-		for line := range strings.Lines(string(b)) {
-			if i := strings.IndexByte(line, '/'); i >= 0 && strings.Contains(line[i:], name) {
-				return strings.TrimSpace(line[i:])
-			}
-		}
-	}
-	return "an unknown place"
+	return missing, "`make build GPU=1` fetches the CUDA build; if that is what is in use, the next lines name what is missing", nil
 }

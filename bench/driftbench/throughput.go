@@ -88,6 +88,7 @@ joules, is named.`,
 	completeEngines(cmd)
 	fl.IntVar(&o.Files, "pass", 0, "files a pass, `N` (default 64, with a GPU 4096); a number as --files is taken so too")
 	fl.DurationVar(&o.Least, "least", 0, "least `TIME` of a repetition (default 200ms, with a GPU 1s)")
+	fl.DurationVar(&o.Budget, "budget", 0, "begin no further round after this `TIME`; 0 is no bound")
 	fl.StringSliceVar(&prices, "price", nil, "what an hour on a device costs, `PRICES` such as cpu=0.10,gpu=2.50")
 	return cmd
 }

@@ -17,6 +17,7 @@ import (
 type Options struct {
 	Rounds int           // repetitions of every case; an interval needs 6, use 10 or more
 	Least  time.Duration // a repetition makes passes until this time is over
+	Budget time.Duration // no round begins after this time; 0 is no bound
 	Seed   uint64        // of the order of the cases within a round
 	Meter  *meter.Meter  // reads what a repetition spends; nil reads nothing
 	// Progress, when set, is told how many of all repetitions are done.
@@ -57,9 +58,12 @@ func Measure(ctx context.Context, cases []Case, opt Options) ([]Measurement, err
 		}
 	}
 	var done []Measurement
-	order := rand.New(rand.NewPCG(opt.Seed, 0))
+	order, start := rand.New(rand.NewPCG(opt.Seed, 0)), time.Now()
 	cases = slices.Clone(cases)
 	for range opt.Rounds {
+		if len(done) > 0 && opt.Budget > 0 && time.Since(start) >= opt.Budget {
+			break
+		}
 		for _, c := range cases {
 			m, err := c.repeat(ctx, opt)
 			if err != nil {

@@ -123,6 +123,19 @@ func TestRoundsHoldEveryCaseOnceInShuffledOrder(t *testing.T) {
 	}
 }
 
+// The budget ends the rounds, each whole.
+func TestBudgetEndsRounds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cases := []Case{sleeper("a", time.Second), sleeper("b", 2*time.Second)}
+		for budget, want := range map[time.Duration]int{0: 20, time.Second: 2, 7 * time.Second: 6, time.Hour: 20} {
+			ms, err := Measure(t.Context(), cases, Options{Rounds: 10, Budget: budget})
+			if err != nil || len(ms) != want {
+				t.Errorf("budget %v: %d repetitions, %v, want %d", budget, len(ms), err, want)
+			}
+		}
+	})
+}
+
 func TestFailingCaseIsNamed(t *testing.T) {
 	broken := errors.New("device lost")
 	runs := 0
