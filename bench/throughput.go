@@ -258,7 +258,9 @@ func (b *bencher) close() {
 }
 
 func (b *bencher) note(format string, args ...any) {
-	b.notes = append(b.notes, fmt.Sprintf(format, args...))
+	if text := fmt.Sprintf(format, args...); !slices.Contains(b.notes, text) {
+		b.notes = append(b.notes, text)
+	}
 }
 
 // present returns the targets whose device is there.
@@ -337,6 +339,9 @@ func (b *bencher) cases(ctx context.Context, t *target, least int) ([]throughput
 	batches := b.opt.Batches
 	if len(batches) > 0 {
 		for _, batch := range batches {
+			if batch > len(files) {
+				b.note("Batches of %d hold the %d files that there are: --files gives more", batch, len(files))
+			}
 			cases = append(cases, t.Case(files, batch).AtLeast(b.opt.Least, least))
 		}
 		t.best = batches[len(batches)-1]

@@ -143,6 +143,9 @@ func (c *comparison) read(col string, each func(result func(*benchfmt.Result), m
 		colKey, rowKey, hidden := byCol.Project(r), byRow.Project(r), rest.Project(r)
 		named = named || strings.TrimSpace(colKey.StringValues()) != ""
 		for i, unit := range byUnit.ProjectValues(r) {
+			if explains(unit.StringValues()) {
+				continue
+			}
 			k := cellKey{unit, rowKey, colKey}
 			if c.cells[k] == nil {
 				c.cells[k] = &cell{hidden: map[benchproc.Key]bool{}}
@@ -151,7 +154,7 @@ func (c *comparison) read(col string, each func(result func(*benchfmt.Result), m
 			c.cells[k].hidden[hidden] = true
 		}
 		for _, kv := range r.Config {
-			if kv.File {
+			if kv.File && kv.Key != "notes" && kv.Key != "not-read" {
 				if c.env[kv.Key] == nil {
 					c.env[kv.Key] = map[benchproc.Key]string{}
 				}
@@ -167,6 +170,16 @@ func (c *comparison) read(col string, each func(result func(*benchfmt.Result), m
 	}
 	c.summarise()
 	return nil
+}
+
+// explains reports whether a unit says why a case is as fast as it is, or is measured
+// once: [Answer] shows it, and a comparison does not.
+func explains(unit string) bool {
+	switch unit {
+	case unitBusy, unitFeed, unitCPUUse, unitGPUUse, unitGPUMemory, unitDifference, "first-result-sec":
+		return true
+	}
+	return false
 }
 
 func (c *comparison) summarise() {

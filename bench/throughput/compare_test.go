@@ -60,6 +60,22 @@ func TestCompareGolden(t *testing.T) {
 	}
 }
 
+// What explains the speeds, or is measured once, is not compared.
+func TestCompareLeavesOutWhatExplains(t *testing.T) {
+	var out, warnings bytes.Buffer
+	if err := Compare(&out, &warnings, []string{"testdata/two-devices.txt"}, "/device"); err != nil {
+		t.Fatal(err)
+	}
+	for _, unit := range []string{"busy", "feed", "-use", "gpu-bytes", "first-result", "max-difference", "not-read"} {
+		if strings.Contains(out.String()+warnings.String(), unit) {
+			t.Errorf("%q is in\n%s%s", unit, out.String(), warnings.String())
+		}
+	}
+	if !strings.Contains(out.String(), "29.6 times (p<0.001 n=8)") {
+		t.Errorf("no factor in\n%s", out.String())
+	}
+}
+
 func TestCompareErrors(t *testing.T) {
 	dir := t.TempDir()
 	file := func(name, content string) string {

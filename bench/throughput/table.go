@@ -85,7 +85,7 @@ func (c *comparison) units() (shown []benchproc.Key, repeated []string) {
 			}
 			values, ratios, products = append(values, v), append(ratios, v/base), append(products, v*base)
 		}
-		if len(shown) > 0 && (alike(ratios) || alike(products) || unit.StringValues() == unitRSS && alike(values)) {
+		if len(shown) > 0 && (alike(ratios, 0.05) || alike(products, 0.05) || unit.StringValues() == unitRSS && alike(values, 0.1)) {
 			repeated = append(repeated, unit.StringValues())
 			continue
 		}
@@ -94,10 +94,10 @@ func (c *comparison) units() (shown []benchproc.Key, repeated []string) {
 	return shown, repeated
 }
 
-// alike reports whether positive values lie within 5% of each other.
-func alike(x []float64) bool {
+// alike reports whether positive values lie within a share of each other.
+func alike(x []float64, share float64) bool {
 	least, most := slices.Min(x), slices.Max(x)
-	return least > 0 && most <= 1.05*least
+	return least > 0 && most <= (1+share)*least
 }
 
 // shortNames splits benchmark names, which are of the form a/k=v/k=v, into
