@@ -26,7 +26,7 @@ func (s *Splits) measure(name string, opt Options) report.Detector {
 		Gap:           interval(stats.AUROCOf(fit, in).Interval),
 	}
 	d.Neighbour, d.NeighbourRows = s.detectors.Neighbours(name)
-	edges := stats.Edges(histogramBins, shown...)
+	edges := stats.ReadableEdges(histogramBins, shown...)
 	d.Edges = nums(edges)
 	d.InHistogram = nums(stats.Histogram(edges, in.Scores))
 

@@ -36,6 +36,44 @@ func (d Detector) drawable() bool {
 	return true
 }
 
+// evenEdges reports whether the bins are equally wide but for rounding.
+func (d Detector) evenEdges() bool {
+	n := len(d.Edges) - 1
+	width := (d.Edges[n] - d.Edges[0]) / Num(n)
+	for i := range n {
+		if math.Abs(float64(d.Edges[i+1]-d.Edges[i]-width)) > float64(width)/100 {
+			return false
+		}
+	}
+	return true
+}
+
+// position returns where a score lies among the edges, in bins from the first.
+func (d Detector) position(score Num) float64 {
+	n := len(d.Edges) - 1
+	for i := range n {
+		if score <= d.Edges[i+1] {
+			return float64(i) + max(0, float64((score-d.Edges[i])/(d.Edges[i+1]-d.Edges[i])))
+		}
+	}
+	return float64(n)
+}
+
+// edgeTicks labels an axis of bins at some of their edges.
+type edgeTicks []Num
+
+// Ticks implements plot.Ticker.
+func (e edgeTicks) Ticks(_, _ float64) []plot.Tick {
+	const most = 3
+	n := len(e) - 1
+	var ticks []plot.Tick
+	for k := range most + 1 {
+		i := k * n / most
+		ticks = append(ticks, plot.Tick{Value: float64(i), Label: significant(e[i])})
+	}
+	return ticks
+}
+
 // allShares reports whether h has n bins that hold shares.
 func allShares(h []Num, n int) bool {
 	return len(h) == n && !slices.ContainsFunc(h, func(x Num) bool { return !isShare(x) })
@@ -55,6 +93,9 @@ func distributionFigure(v view) figure {
 	}
 	rows := len(v.outNames()) + 1
 	f.caption = "Each shape is the share of the split's files per score bin, on one scale within a panel. The dashed line is the score that keeps 95% of In."
+	if slices.ContainsFunc(ds, func(d Detector) bool { return !d.evenEdges() }) {
+		f.caption += " Where scores pile up at one value the scale is uneven, with narrow bins there."
+	}
 	f.alt = fmt.Sprintf("Histograms of the scores of %s, one row per split.", count(len(ds), "detector"))
 	f.cols, f.least = 3, 2.5*vg.Inch
 	f.height = tall(vg.Length(rows)*0.42 + 0.8)
@@ -68,6 +109,14 @@ func distributionFigure(v view) figure {
 // below it, each on its own baseline with the outline of In.
 func ridges(v view, d Detector) *plot.Plot {
 	p := newPanel(short(d.Name, 30), "score (higher is more typical)", "")
+	// Bins of unequal width, where scores pile up, are drawn equally wide.
+	even := d.evenEdges()
+	at := func(i int) float64 {
+		if even {
+			return float64(d.Edges[i])
+		}
+		return float64(i)
+	}
 	names := v.outNames()
 	var top Num
 	for _, s := range append([]DetectorSplit{{Histogram: d.InHistogram}}, d.Splits...) {
@@ -84,10 +133,10 @@ func ridges(v view, d Detector) *plot.Plot {
 		for i, x := range h {
 			y := base + 0.9*float64(x/top)
 			if n := len(out); n > 0 && out[n-1].Y == y {
-				out[n-1].X = float64(d.Edges[i+1]) // a flat tail is one segment
+				out[n-1].X = at(i + 1) // a flat tail is one segment
 				continue
 			}
-			out = append(out, plotter.XY{X: float64(d.Edges[i]), Y: y}, plotter.XY{X: float64(d.Edges[i+1]), Y: y})
+			out = append(out, plotter.XY{X: at(i), Y: y}, plotter.XY{X: at(i + 1), Y: y})
 		}
 		return out
 	}
@@ -95,7 +144,7 @@ func ridges(v view, d Detector) *plot.Plot {
 		addCurve(p, draw.LineStyle{Color: grey(0x88), Width: vg.Points(0.8)}, shape(h, base))
 	}
 	fill := func(h []Num, base float64, s style) {
-		first, last := float64(d.Edges[0]), float64(d.Edges[len(d.Edges)-1])
+		first, last := at(0), at(len(d.Edges)-1)
 		addArea(p, s.faint(0xB0), append(shape(h, base), plotter.XY{X: last, Y: base}, plotter.XY{X: first, Y: base}))
 	}
 	ticks := []plot.Tick{{Value: float64(len(names)), Label: short(v.inName(), 16)}}
@@ -113,9 +162,16 @@ func ridges(v view, d Detector) *plot.Plot {
 		ticks = append(ticks, plot.Tick{Value: base, Label: label})
 	}
 	if d.Threshold.OK() {
-		p.Add(reference{at: float64(d.Threshold), vertical: true, note: "keeps 95%"})
+		x := float64(d.Threshold)
+		if !even {
+			x = d.position(d.Threshold)
+		}
+		p.Add(reference{at: x, vertical: true, note: "keeps 95%"})
 	}
 	p.X.Tick.Marker = scoreTicks{}
+	if !even {
+		p.X.Tick.Marker = edgeTicks(d.Edges)
+	}
 	setRows(p, ticks, 0, float64(len(names))+1.15)
 	return p
 }

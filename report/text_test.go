@@ -544,3 +544,18 @@ func ExampleJUnit() {
 	//   <system-out>Drift since 2019. 2019 files are told from 2017 with AUROC 0.81.</system-out>
 	// </testsuite>
 }
+
+// Bins of unequal width are drawn equally wide, and the threshold among them.
+func TestUnevenBins(t *testing.T) {
+	d := Detector{Name: "msp", Edges: []Num{0, 0.9, 0.99, 1}, InHistogram: []Num{0.2, 0.3, 0.5}, Threshold: 0.945}
+	if d.evenEdges() || !inventedRun().Detectors[0].evenEdges() || !d.drawable() {
+		t.Error("uneven edges are not told from even ones")
+	}
+	if got := d.position(d.Threshold); math.Abs(got-1.5) > 1e-9 {
+		t.Errorf("the threshold is at %v", got)
+	}
+	f := distributionFigure(newView(Results{Detectors: []Detector{d}}))
+	if svg := string(f.svg(wideWidth)); !strings.Contains(svg, ">0.99<") || !strings.Contains(f.caption, "uneven") {
+		t.Errorf("%q: %s", f.caption, svg)
+	}
+}

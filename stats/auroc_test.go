@@ -526,3 +526,36 @@ func BenchmarkMetrics(b *testing.B) {
 		}
 	})
 }
+
+// Where scores pile up, bins are narrow there, and no bin but that of one value
+// holds more than its part.
+func TestReadableEdges(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 4))
+	normal, piled := make([]float64, 500), make([]float64, 500)
+	for i := range normal {
+		normal[i], piled[i] = r.NormFloat64(), 1-math.Exp(-12*r.Float64())
+	}
+	if got, want := ReadableEdges(40, normal), Edges(40, normal); !slices.Equal(got, want) {
+		t.Errorf("scores that do not pile up: %v, want %v", got, want)
+	}
+	edges := ReadableEdges(40, piled)
+	if h := Histogram(edges, piled); len(h) != 40 || slices.Max(h) > 0.05 || !slices.IsSorted(edges) {
+		t.Errorf("scores that pile up: %v, %v", edges, h)
+	}
+	for i := range piled[:400] {
+		piled[i] = 0
+	}
+	edges = ReadableEdges(40, piled, normal[:3])
+	h := Histogram(edges, piled)
+	sum := 0.0
+	for _, x := range h {
+		sum += x
+	}
+	zero, _ := slices.BinarySearch(edges, 0)
+	if math.Abs(sum-1) > 1e-12 || h[zero] < 0.8 || len(slices.Compact(slices.Clone(edges))) != len(edges) {
+		t.Errorf("400 of 500 scores are 0: %v, %v", edges, h)
+	}
+	if got := ReadableEdges(40, make([]float64, 10)); len(got) != 41 {
+		t.Errorf("a constant score: %v", got)
+	}
+}

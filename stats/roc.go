@@ -122,17 +122,61 @@ func Edges(bins int, scores ...[]float64) []float64 {
 	return edges
 }
 
-// Histogram returns the share of scores in each bin of edges, which are equally
-// spaced as from [Edges]. Scores outside count in the first or the last bin, so
+// ReadableEdges returns the edges of [Edges], unless more than half of the scores of
+// one sample are in one bin of these. The edges are then the distinct quantiles of
+// all scores together at equal steps, at most bins+1, so that bins are narrow where
+// scores pile up. With fewer than three such quantiles they are those of Edges.
+func ReadableEdges(bins int, scores ...[]float64) []float64 {
+	edges := Edges(bins, scores...)
+	piled := func(s []float64) bool { return slices.Max(Histogram(edges, s)) > 0.5 }
+	if edges == nil || !slices.ContainsFunc(scores, piled) {
+		return edges
+	}
+	all := sorted(slices.Concat(scores...))
+	var quantiles []float64
+	for i := range bins + 1 {
+		quantiles = append(quantiles, all[i*(len(all)-1)/bins])
+	}
+	if quantiles = slices.Compact(quantiles); len(quantiles) < 3 {
+		return edges
+	}
+	return quantiles
+}
+
+// Histogram returns the share of scores in each bin of edges, which are those of
+// [Edges] or [ReadableEdges]. Scores outside count in the first or the last bin, so
 // that the shares sum to 1; without scores all are 0. Histogram panics if there
 // are fewer than two edges or a score is NaN.
 func Histogram(edges, scores []float64) []float64 {
 	shares := make([]float64, len(edges)-1)
+	if !evenly(edges) {
+		check(scores)
+		for _, s := range scores {
+			after, found := slices.BinarySearch(edges, s)
+			if !found {
+				after--
+			}
+			shares[max(0, min(after, len(shares)-1))] += 1 / float64(len(scores))
+		}
+		return shares
+	}
 	for _, s := range scores {
 		at := float64(len(shares)) * (s - edges[0]) / (edges[len(edges)-1] - edges[0])
 		shares[int(max(0, min(at, float64(len(shares)-1))))] += 1 / float64(len(scores))
 	}
 	return shares
+}
+
+// evenly reports whether edges are equally spaced but for rounding.
+func evenly(edges []float64) bool {
+	n := len(edges) - 1
+	width := (edges[n] - edges[0]) / float64(n)
+	for i := range n {
+		if math.Abs(edges[i+1]-edges[i]-width) > width/100 {
+			return false
+		}
+	}
+	return true
 }
 
 // sortBoth returns sorted copies of in and out. It panics if a score is NaN.
