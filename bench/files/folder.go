@@ -190,6 +190,9 @@ func (f *folder) find(ctx context.Context, s *search) error {
 	for hash, pair := range l.differing {
 		s.differs(hash, pair)
 	}
+	if l.unlisted > 0 {
+		s.warnings = append(s.warnings, fmt.Sprintf("%d folders in %s cannot be listed; the first: %s", l.unlisted, f.dir, l.first))
+	}
 	err = s.each(ctx, func(i int) error {
 		c := l.candidates[Hash(s.files[i].Name)]
 		if c.file != "" {
@@ -242,6 +245,8 @@ type listing struct {
 	archives   []string // that no hash names
 	seen       map[[2]uint64]bool
 	differing  map[string]string // the paths of two files of a hash with different lengths
+	unlisted   int               // folders that cannot be listed
+	first      string            // one of them, and why
 }
 
 // candidate is where the file of a hash lies: the first in the order of depth,
@@ -333,7 +338,7 @@ func (l *listing) list(ctx context.Context, level []branch, all bool) (next, asi
 				}
 			}
 			if err != io.EOF {
-				if err := refuse(err, l.folder.path(b.path)); !isRefusal(err) {
+				if err := l.refuse(err, b.path); err != nil {
 					return err
 				}
 			}
@@ -377,10 +382,7 @@ func (l *listing) open(name string) (dir *os.File, err error) {
 		})
 	}
 	if err != nil {
-		if err = refuse(err, f.path(name)); isRefusal(err) {
-			return nil, nil
-		}
-		return nil, err
+		return nil, l.refuse(err, name)
 	}
 	info, err := dir.Stat()
 	if err != nil || !info.IsDir() {
@@ -400,6 +402,22 @@ func (l *listing) open(name string) (dir *os.File, err error) {
 	return dir, nil
 }
 
+// refuse notes a folder that cannot be listed. An error that is not the folder's is
+// returned.
+func (l *listing) refuse(err error, name string) error {
+	why := refuse(err, l.folder.path(name))
+	if why == failed || !isRefusal(why) {
+		return fmt.Errorf("files: listing %s: %w", text.Quote(l.folder.path(name)), err)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if said := text.Quote(name) + " " + why.Error(); l.unlisted == 0 || said < l.first {
+		l.first = said
+	}
+	l.unlisted++
+	return nil
+}
+
 func (l *listing) isFolder(at string, e os.DirEntry) bool {
 	if e.Type()&fs.ModeSymlink == 0 {
 		return e.IsDir()
@@ -408,6 +426,9 @@ func (l *listing) isFolder(at string, e os.DirEntry) bool {
 		return false
 	}
 	info, err := l.folder.stat(at)
+	if escapes(err) {
+		l.refuse(err, at)
+	}
 	return err == nil && info.IsDir()
 }
 

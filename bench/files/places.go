@@ -64,6 +64,7 @@ type Places struct {
 	pool       pool
 	scratch    sync.Pool           // of *[]byte
 	containers atomic.Int64        // archives that were opened so far
+	failures   atomic.Int64        // files that could not be read for an I/O error
 	memory     *semaphore.Weighted // of members and objects that are read whole
 }
 
@@ -359,7 +360,7 @@ func (s *search) take(ctx context.Context, i int, in *folder, path string) error
 		return nil
 	}
 	var why refusal
-	if !errors.As(err, &why) {
+	if err = in.places.tolerate(err, &s.files[i]); !errors.As(err, &why) {
 		return err
 	}
 	s.explain(i, why)

@@ -131,6 +131,8 @@ func TestFindFollowsLinks(t *testing.T) {
 	h := strings.Repeat("5a", 32)
 	write(t, filepath.Join(dir, "store", "file"), []byte("inside"))
 	write(t, filepath.Join(outside, "file"), []byte("outside"))
+	behind := strings.Repeat("77", 20)
+	write(t, filepath.Join(outside, "in", behind), []byte("behind"))
 	for name, target := range map[string]string{
 		"relative": "store/file", "absolute": filepath.Join(dir, "store", "file"), "folder": filepath.Join(dir, "store"),
 		h: "folder/file", "out": filepath.Join(outside, "file"), "elsewhere": outside, "gone": "nothing", "loop": "loop/..",
@@ -151,6 +153,19 @@ func TestFindFollowsLinks(t *testing.T) {
 		}
 		if !reflect.DeepEqual(got, want) {
 			t.Errorf("outside %v: %q, want %q", allow, got, want)
+		}
+		// Behind a folder that is a link, a hash is found, or the link is named.
+		p, err := Open(t.Context(), []string{dir}, Options{AllowOutside: allow})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer p.Close()
+		files, warnings, err := p.Find(t.Context(), []string{behind})
+		if err != nil || (files[0].Reason == "") != allow {
+			t.Errorf("outside %v: %q, %v", allow, files[0].Reason, err)
+		}
+		if said := strings.Contains(fmt.Sprint(warnings), `"elsewhere" leads out of the root by a symbolic link: --allow-outside`); said == allow {
+			t.Errorf("outside %v: warnings %q", allow, warnings)
 		}
 	}
 }

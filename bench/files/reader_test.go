@@ -305,10 +305,24 @@ func TestReadUnchanged(t *testing.T) {
 }
 
 func TestRefuseKeepsFailures(t *testing.T) {
-	for _, errno := range []syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.EIO, syscall.ESTALE, syscall.ETIMEDOUT} {
+	for _, errno := range []syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.ENOTCONN, syscall.ESTALE, syscall.ETIMEDOUT} {
 		err := refuse(&fs.PathError{Op: "open", Path: "x", Err: errno}, "x")
 		if isRefusal(err) || !errors.Is(err, errno) {
 			t.Errorf("%v became %v", errno, err)
+		}
+	}
+}
+
+// A disk may fail to give back some files, but not many.
+func TestTolerate(t *testing.T) {
+	p := new(Places)
+	for i := range mostFailures + 2 {
+		err := p.tolerate(refuse(&fs.PathError{Op: "read", Path: "x", Err: syscall.EIO}, "x"), &File{Name: "x"})
+		if isRefusal(err) != (i < mostFailures) {
+			t.Fatalf("failure %d: %v", i+1, err)
+		}
+		if err := p.tolerate(missing, &File{Name: "y"}); err != missing {
+			t.Error(err)
 		}
 	}
 }

@@ -22,14 +22,28 @@ const (
 	empty    = refusal("is empty")
 	leads    = refusal("leads out of the root by a symbolic link: --allow-outside reads such files")
 	changed  = refusal("changed while it was read")
+	failed   = refusal("cannot be read: input/output error")
 )
+
+// mostFailures is how many files a disk may fail to give back. A bad sector costs
+// one file; where more fail, the disk or the server is at fault.
+const mostFailures = 16
+
+// tolerate counts the files that a disk fails to give back, and makes the failure
+// an error of the run when they are too many.
+func (p *Places) tolerate(err error, f *File) error {
+	if err == failed && p.failures.Add(1) > mostFailures {
+		return fmt.Errorf("files: reading %s: input/output error, and of %d other files as well: the disk or the server fails, which says nothing about the files: give the same command again when it works", text.Quote(f.Name), mostFailures)
+	}
+	return err
+}
 
 // short are errors of the process: it has no descriptors or no memory left.
 var short = []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM}
 
-// unreachable are errors of a disk or a server.
+// unreachable are errors of a server or of a device that is gone.
 var unreachable = []error{
-	syscall.EIO, syscall.ESTALE, syscall.ENODEV, syscall.ENXIO, syscall.EREMOTEIO, syscall.ENOLINK,
+	syscall.ESTALE, syscall.ENODEV, syscall.ENXIO, syscall.EREMOTEIO, syscall.ENOLINK,
 	syscall.ETIMEDOUT, syscall.EHOSTDOWN, syscall.EHOSTUNREACH, syscall.ENETDOWN, syscall.ENETUNREACH, syscall.ENETRESET,
 	syscall.ENOTCONN, syscall.ECONNREFUSED, syscall.ECONNRESET, syscall.ECONNABORTED, syscall.ESHUTDOWN,
 }
@@ -45,13 +59,15 @@ func refuse(err error, path string) error {
 	}
 	for _, theirs := range unreachable {
 		if errors.Is(err, theirs) {
-			return fmt.Errorf("files: reading %q: %w: the disk or the server fails, which says nothing about the file: give the same command again when it answers", path, theirs)
+			return fmt.Errorf("files: reading %q: %w: the server or the device fails, which says nothing about the file: give the same command again when it answers", path, theirs)
 		}
 	}
 	if other, ok := errors.AsType[*regular.NotRegularError](err); ok {
 		return refusal(regular.Kind(other.Mode))
 	}
 	switch {
+	case errors.Is(err, syscall.EIO):
+		return failed
 	case errors.Is(err, fs.ErrNotExist):
 		return missing
 	case escapes(err):

@@ -23,6 +23,11 @@ const mostUnpacked = 1 << 30
 
 // read reads the first bytes of a file, and unpacks them if they are packed.
 func (p *Places) read(ctx context.Context, f *File, buf []byte) (content, error) {
+	c, err := p.readHead(ctx, f, buf)
+	return c, p.tolerate(err, f)
+}
+
+func (p *Places) readHead(ctx context.Context, f *File, buf []byte) (content, error) {
 	if f.in == nil {
 		return content{}, refusal(f.Reason)
 	}
