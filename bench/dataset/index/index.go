@@ -14,10 +14,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"math"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"driftbench/bench/dataset/date"
@@ -183,10 +185,10 @@ func (o *Options) listed(label string) bool {
 // read reads the records of a source, the lines of which begin behind offset. path
 // names it in messages. form is that of the reports of VirusTotal, or nil.
 func (r *reader) read(src source, path string, offset int, only *form) error {
-	at := func(err error) error { return &csvfile.SyntaxError{File: path, Line: src.place(), Err: err} }
+	at := func(line int, err error) error { return &csvfile.SyntaxError{File: path, Line: line, Err: err} }
 	l := &layout{opt: &r.opt, present: src.columns()}
 	if err := l.find(only); err != nil {
-		return at(err)
+		return at(src.place(), err)
 	}
 	if r.summary.Form == "" {
 		r.summary.Form, r.summary.Columns = l.form, l.columns
@@ -201,20 +203,22 @@ func (r *reader) read(src source, path string, offset int, only *form) error {
 		r.summary.Notes = append(r.summary.Notes, said)
 	}
 	src.choose(l.chosen)
-	for {
-		fields, err := src.next()
-		if err == io.EOF {
+	records, stop := ahead(src)
+	defer stop()
+	for rec := range records {
+		if rec.err == io.EOF {
 			break
 		}
 		var row Row
-		bad, isFault := errors.AsType[*fault](err)
+		bad, isFault := errors.AsType[*fault](rec.err)
+		err := rec.err
 		switch {
 		case isFault:
 			err = bad.error
 		case err != nil:
 			return r.bad.before(err)
 		default:
-			row, err = r.row(l, fields, src.place())
+			row, err = r.row(l, rec.fields, rec.line)
 		}
 		r.records++
 		if err == errLeftOut {
@@ -222,11 +226,11 @@ func (r *reader) read(src source, path string, offset int, only *form) error {
 			continue
 		}
 		if err == nil {
-			row.Line = src.place() + offset
-			err = r.take(row, src.place())
+			row.Line = rec.line + offset
+			err = r.take(row, rec.line)
 		}
 		if err != nil {
-			r.bad.add(at(err), src.place(), err)
+			r.bad.add(at(rec.line, err), rec.line, err)
 			if _, ok := errors.AsType[*date.Error](err); !ok && r.opt.SkipBad == 0 {
 				return r.bad.before(r.bad.last)
 			}
@@ -236,6 +240,79 @@ func (r *reader) read(src source, path string, offset int, only *form) error {
 		r.ties += *l.ties
 	}
 	return nil
+}
+
+// record is what next of a source returned. The fields are valid until the next
+// record.
+type record struct {
+	fields [][]byte
+	line   int
+	err    error
+}
+
+// ahead reads the records of a source while those before them are used. The last has
+// an error that is no fault; stop ends earlier, and waits until the source is left.
+func ahead(src source) (records iter.Seq[record], stop func()) {
+	type batch struct {
+		records []record
+		bytes   []byte
+	}
+	const size, most = 256, 1 << 20 // records and bytes of a batch
+	full, empty := make(chan *batch), make(chan *batch, 2)
+	empty <- new(batch)
+	empty <- new(batch)
+	quit, left := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(left)
+		defer close(full)
+		for ended := false; !ended; {
+			var b *batch
+			select {
+			case b = <-empty:
+			case <-quit:
+				return
+			}
+			b.bytes = b.bytes[:0]
+			n := 0
+			for ; n < size && len(b.bytes) < most && !ended; n++ {
+				fields, err := src.next()
+				if n == len(b.records) {
+					b.records = append(b.records, record{})
+				}
+				rec := &b.records[n]
+				rec.fields, rec.line, rec.err = rec.fields[:0], src.place(), err
+				if err != nil {
+					_, isFault := errors.AsType[*fault](err)
+					ended = !isFault
+					continue
+				}
+				for _, f := range fields {
+					from := len(b.bytes)
+					b.bytes = append(b.bytes, f...) // what lay in a smaller array stays there
+					rec.fields = append(rec.fields, b.bytes[from:len(b.bytes):len(b.bytes)])
+				}
+			}
+			b.records = b.records[:n]
+			select {
+			case full <- b:
+			case <-quit:
+				return
+			}
+		}
+	}()
+	return func(yield func(record) bool) {
+			for b := range full {
+				for _, rec := range b.records {
+					if !yield(rec) {
+						return
+					}
+				}
+				empty <- b
+			}
+		}, sync.OnceFunc(func() {
+			close(quit)
+			<-left
+		})
 }
 
 // errLeftOut is a record that Options.Map leaves out.
