@@ -88,8 +88,7 @@ type engine struct {
 // the first serves every model.
 var engines = []engine{
 	{"tensorflow", map[Device]string{CPU: "it serves every model", GPU: "it runs on the GPU"}, tensorFlowBatch, nil, tensorFlowOnCPU, openTensorFlow},
-	{"table", map[Device]string{CPU: "no GPU is used, and on a CPU lookups are faster than products"}, nativeBatch, refuseNative, nativeIdentity(malconv.Revision), openNative(malconv.Revision, 1e-5, openMalconv(malconv.Float32))},
-	{"table16", map[Device]string{CPU: ""}, nativeBatch, refuseNative, nativeIdentity(malconv.Revision), openNative(malconv.Revision, 1e-3, openMalconv(malconv.Int16))},
+	{"table", map[Device]string{CPU: "no GPU is used, and on a CPU lookups are faster than products"}, nativeBatch, refuseNative, nativeIdentity(malconv.Revision), openNative(malconv.Revision, 1e-5, openMalconv)},
 }
 
 const autoEngine = "auto"

@@ -21,10 +21,11 @@ func TestCheck(t *testing.T) {
 		{tfmodel.Options{Engine: "auto", Device: tfmodel.Auto}, "", ""},
 		{tfmodel.Options{Engine: "auto", Device: tfmodel.GPU}, "", ""},
 		{tfmodel.Options{Engine: "tensorflow", Device: tfmodel.GPU, Threads: 2}, "", ""},
-		{tfmodel.Options{Engine: "table16", Device: tfmodel.CPU}, "", ""},
+		{tfmodel.Options{Engine: "table", Device: tfmodel.CPU}, "", ""},
+		{tfmodel.Options{Engine: "table16"}, "engine", `--engine "table16": want ` + wantNames},
 		{tfmodel.Options{Engine: "fast"}, "engine", `--engine "fast": want ` + wantNames},
 		{tfmodel.Options{Device: "tpu"}, "device", `--device "tpu": want auto, cpu or gpu`},
-		{tfmodel.Options{Engine: "table16", Device: tfmodel.GPU}, "engine", `--engine table16 computes on the CPU: leave out --device gpu, or use --engine tensorflow`},
+		{tfmodel.Options{Engine: "table", Device: tfmodel.GPU}, "engine", `--engine table computes on the CPU: leave out --device gpu, or use --engine tensorflow`},
 		{tfmodel.Options{Threads: -2}, "threads", `--threads -2: want 0 or more`},
 	} {
 		err := c.opt.Check()

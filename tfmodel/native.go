@@ -89,10 +89,8 @@ func openNative(revision int, tolerance float64, open func(w malconv.Weights, th
 	}
 }
 
-func openMalconv(p malconv.Precision) func(malconv.Weights, int) (nativeEngine, error) {
-	return func(w malconv.Weights, threads int) (nativeEngine, error) {
-		return malconv.New(w, malconv.Options{Threads: threads, Precision: p})
-	}
+func openMalconv(w malconv.Weights, threads int) (nativeEngine, error) {
+	return malconv.New(w, malconv.Options{Threads: threads})
 }
 
 // TableKernel returns the name of the instruction set that the table engine uses

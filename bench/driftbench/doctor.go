@@ -57,7 +57,7 @@ func (a *app) doctorCommand() *cobra.Command {
 				blas += ", one thread a product; rows are shared out over the cores"
 			}
 			say("blas", blas, todo)
-			say("engines", strings.Join(tfmodel.EngineNames(), ", ")+"; table and table16 compute on the CPU, kernel "+tfmodel.TableKernel(), "")
+			say("engines", strings.Join(tfmodel.EngineNames(), ", ")+"; table computes on the CPU, kernel "+tfmodel.TableKernel(), "")
 			say("cache", defaultCache(), "")
 			return nil
 		},

@@ -102,7 +102,7 @@ func addExtract(cmd *cobra.Command, o *bench.Options) {
 	fl := cmd.Flags()
 	addCorpus(cmd, o)
 	addModel(cmd, o, "CPU threads of the engine, `N`; 0 is all cores")
-	fl.StringVar(&o.Engine.Engine, "engine", "auto", "`ENGINE`: auto, "+strings.Join(tfmodel.EngineNames(), ", ")+"; table16 is faster and off by about 1e-4 of the scale")
+	fl.StringVar(&o.Engine.Engine, "engine", "auto", "`ENGINE`: auto, "+strings.Join(tfmodel.EngineNames(), ", "))
 	fl.StringVar((*string)(&o.Engine.Device), "device", string(tfmodel.Auto), "`DEVICE`: auto, cpu or gpu; auto is the faster by OUT/bench.txt, or else by a second of each")
 	fl.StringVar((*string)(&o.Engine.Precision), "precision", string(tfmodel.Float32), "`PRECISION` of a GPU: float32 or, faster and less exact, tf32")
 	fl.BoolVar(&o.Engine.ReserveGPUMemory, "reserve-gpu-memory", false, "take all GPU memory at once instead of as needed")

@@ -17,21 +17,19 @@ import (
 // A batch of one is the latency of a file.
 func BenchmarkRun(b *testing.B) {
 	for _, kernel := range Kernels() {
-		for _, precision := range []Precision{Float32, Int16} {
-			benchmarkRun(b, kernel, precision, "random", random(64))
-		}
+		benchmarkRun(b, kernel, "random", random(64))
 	}
 	fastest := Kernels()[0]
-	benchmarkRun(b, fastest, Float32, "random", random(1))
-	benchmarkRun(b, fastest, Float32, "zeros", zeros(64))
-	benchmarkRun(b, fastest, Float32, "mixed", mixed(64))
+	benchmarkRun(b, fastest, "random", random(1))
+	benchmarkRun(b, fastest, "zeros", zeros(64))
+	benchmarkRun(b, fastest, "mixed", mixed(64))
 }
 
-func benchmarkRun(b *testing.B, kernel string, precision Precision, content string, files [][]byte) {
-	name := fmt.Sprintf("kernel=%s/bits=%d/content=%s/batch=%d", kernel, map[Precision]int{Float32: 32, Int16: 16}[precision], content, len(files))
+func benchmarkRun(b *testing.B, kernel, content string, files [][]byte) {
+	name := fmt.Sprintf("kernel=%s/content=%s/batch=%d", kernel, content, len(files))
 	b.Run(name, func(b *testing.B) {
 		w := keras.withWeights(1, 64, 4)
-		e := newEngine(b, w, Options{Kernel: kernel, Precision: precision, CacheBytes: -1})
+		e := newEngine(b, w, Options{Kernel: kernel, CacheBytes: -1})
 		out := run(b, e, files)
 		for b.Loop() {
 			if err := e.Run(&out, files); err != nil {

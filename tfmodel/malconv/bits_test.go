@@ -31,30 +31,33 @@ func bitEqual(t *testing.T, what string, got, want Outputs) {
 }
 
 // TestSameBits has the same outputs, to the bit, from every kernel, for any
-// number of threads, size of a pass, size of the cache, batching and order.
+// number of threads, size of a pass, size of the cache, batching and order, with the
+// filter and without.
 func TestSameBits(t *testing.T) {
 	for i, s := range shapes {
 		w := s.w.withWeights(uint64(i), 6, 3)
 		batch := files(uint64(i), w, 60)
-		for _, precision := range []Precision{Float32, Int16} {
-			sameBits(t, s.name, w, precision, batch)
-		}
+		sameBits(t, s.name, w, batch)
 	}
 }
 
-func sameBits(t *testing.T, name string, w Weights, precision Precision, batch [][]byte) {
+func sameBits(t *testing.T, name string, w Weights, batch [][]byte) {
 	t.Helper()
-	want := run(t, newEngine(t, w, Options{Threads: 1, Kernel: "portable", Precision: precision, CacheBytes: -1}), batch)
+	want := run(t, newEngine(t, w, Options{Threads: 1, Kernel: "portable", CacheBytes: -1, leastFiltered: never}), batch)
 	for _, kernel := range Kernels() {
 		for _, o := range []Options{
-			{Threads: 1, CacheBytes: -1},
-			{Threads: 2, CacheBytes: 1 << 20},
-			{Threads: 3, passWindows: 7, CacheBytes: -1},
-			{Threads: 7, passWindows: 1, CacheBytes: 1},
-			{Threads: 2, passWindows: 3, CacheBytes: 2 * 40 * slotBytes(64, 32)},
+			{Threads: 1, CacheBytes: -1, leastFiltered: 1},
+			{Threads: 2, CacheBytes: 1 << 20, leastFiltered: never},
+			{Threads: 2, CacheBytes: 1 << 20, leastFiltered: 3}, // some windows are kept as bounds, others exact
+			{Threads: 3, passWindows: 7, CacheBytes: -1, leastFiltered: 1},
+			{Threads: 7, passWindows: 1, CacheBytes: 1, leastFiltered: 1},
+			{Threads: 2, passWindows: 3, CacheBytes: 2 * 40 * slotBytes(64, 4), leastFiltered: 2},
 		} {
-			o.Kernel, o.Precision = kernel, precision
+			o.Kernel = kernel
 			e := newEngine(t, w, o)
+			if filtered := e.kernel.coarse != nil; filtered != (w.Filters > 16) {
+				t.Fatalf("%s: it is %v that a model of %d filters has a filter", name, filtered, w.Filters)
+			}
 			for _, size := range []int{1, 7, len(batch)} {
 				var got Outputs
 				for part := range slices.Chunk(batch, size) {

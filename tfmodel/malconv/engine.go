@@ -22,8 +22,10 @@
 // is recognised by its bytes and costs no sum, and all padding of a short file is
 // one window. layer8 = dense(layer7), logits = layer8·L + l.
 //
-// The table holds float32, or 16-bit numbers ([Int16]), which are half as many
-// bytes to read and less exact.
+// Only the maximum counts, so most activations need not be known. A second table of
+// 16 bits for a filter, a quarter of the size, bounds the activations of each window
+// from above, and the windows that may hold the maximum are summed in float32: see
+// docs/engine.md. The outputs are those of summing all of them, to the bit.
 //
 // The rows of a window are always added in the order of its positions, so that
 // outputs do not depend, to the last bit, on the batch, on the number of threads,
@@ -49,7 +51,7 @@ const Revision = 1
 // row lists each. It is a multiple of unitWindows, so that units are of like size.
 const passWindows = 3 * unitWindows
 
-// defaultCacheBytes is enough for some 125,000 windows of the usual shape, those of
+// defaultCacheBytes is enough for some 120,000 windows of the usual shape, those of
 // about a thousand programs. Twice as much found no more windows again.
 const defaultCacheBytes = 128 << 20
 
@@ -57,15 +59,14 @@ const defaultCacheBytes = 128 << 20
 type Options struct {
 	Threads int    // number of threads; 0 is runtime.GOMAXPROCS
 	Kernel  string // one of Kernels; "" is the first
-	// Precision is Float32 or, faster and less exact, Int16.
-	Precision Precision
 	// CacheBytes bounds the memory of the windows that are kept between passes.
 	// 0 is 128 MB; below zero none are kept. The windows of two passes, 52 MB for
 	// the usual shape, take their memory in any case. All memory is allocated at
 	// once: page by page it would slow the first files down.
 	CacheBytes int
 
-	passWindows int // for tests; 0: passWindows
+	// For tests; where they are 0, the constants of these names.
+	passWindows, leastFiltered int
 }
 
 // Outputs are the outputs of n files, row-major.
@@ -91,11 +92,12 @@ type Engine struct {
 	pending int // windows that are still to be computed
 	slots   []int32
 	rows    []span
-	layer7  []float32 // n×filters, filters rounded up
+	maxima  []float32 // [n][octets][lanes]
 }
 
-// span is the slots of a file: from the end of the span before to below end.
-type span struct{ file, end int }
+// span is the slots of a file: from the end of the span before to below end. It is
+// struct table_span.
+type span struct{ file, end int64 }
 
 // New builds the table from the weights, which it does not keep. Weights whose
 // sizes do not agree or that are not finite, an option out of range, and too
@@ -116,6 +118,9 @@ func New(w Weights, o Options) (*Engine, error) {
 	if o.passWindows == 0 {
 		o.passWindows = passWindows
 	}
+	if o.leastFiltered == 0 {
+		o.leastFiltered = leastFiltered
+	}
 	e := &Engine{
 		w:       w,
 		dense:   activation(w.DenseActivation),
@@ -133,15 +138,15 @@ func New(w Weights, o Options) (*Engine, error) {
 }
 
 func (e *Engine) build(w *Weights) (err error) {
-	if e.kernel, err = newKernel(e.arena, e.options.Kernel, e.options.Precision, w, e.options.Threads, e.options.passWindows); err != nil {
+	if e.kernel, err = newKernel(e.arena, w, e.options); err != nil {
 		return err
 	}
-	stride, filters := e.cutter.Stride(), int(e.kernel.shape.filters)
-	capacity := max(e.options.CacheBytes/2/slotBytes(stride, filters), e.options.passWindows)
+	stride, octets := e.cutter.Stride(), e.kernel.octets
+	capacity := max(e.options.CacheBytes/2/slotBytes(stride, octets), e.options.passWindows)
 	e.store = store{
 		seed:  maphash.MakeSeed(),
-		young: newGeneration(e.arena, stride, filters, capacity),
-		old:   newGeneration(e.arena, stride, filters, capacity),
+		young: newGeneration(e.arena, stride, octets, capacity),
+		old:   newGeneration(e.arena, stride, octets, capacity),
 	}
 	if e.arena.err != nil {
 		return e.arena.err
@@ -158,6 +163,7 @@ func (e *Engine) Forget() {
 	defer e.mu.Unlock()
 	if e.arena != nil {
 		e.store.forget()
+		e.kernel.skip = 0
 	}
 }
 
@@ -187,23 +193,22 @@ func (e *Engine) Run(dst *Outputs, files [][]byte) error {
 			return fmt.Errorf("malconv: running: file %d has %d bytes, at most %d are taken", i, len(f), e.w.MaxLen)
 		}
 	}
-	e.maxima(files)
+	e.maximize(files)
 	e.finish(dst, len(files))
 	return nil
 }
 
-// maxima sets e.layer7 to the maxima over the windows of each file.
-func (e *Engine) maxima(files [][]byte) {
-	filters := int(e.kernel.shape.filters)
-	e.layer7 = resize(e.layer7, len(files)*filters)
-	for i := range e.layer7 {
-		e.layer7[i] = float32(math.Inf(-1))
+// maximize sets e.maxima to the maxima over the windows of each file.
+func (e *Engine) maximize(files [][]byte) {
+	e.maxima = resize(e.maxima, len(files)*e.kernel.octets*lanes)
+	for i := range e.maxima {
+		e.maxima[i] = e.kernel.floor
 	}
 	pass := e.passSize(files)
 	for i, file := range files {
 		for w := 0; w < e.w.Windows; w = e.cutter.Next(file, w) {
 			if e.pending == pass || e.store.young.free() == 0 {
-				e.rows = append(e.rows, span{i, len(e.slots)})
+				e.rows = append(e.rows, span{int64(i), int64(len(e.slots))})
 				e.flush()
 			}
 			e.cutter.Cut(e.store.candidate(), file, w)
@@ -214,7 +219,7 @@ func (e *Engine) maxima(files [][]byte) {
 			}
 			e.slots = append(e.slots, int32(slot))
 		}
-		e.rows = append(e.rows, span{i, len(e.slots)})
+		e.rows = append(e.rows, span{int64(i), int64(len(e.slots))})
 	}
 	e.flush()
 }
@@ -230,19 +235,11 @@ func (e *Engine) passSize(files [][]byte) int {
 	return (most + passes - 1) / passes
 }
 
-// flush computes the pending windows, sets e.layer7 to its maximum with the windows
-// of the pass, and frees slots for the next one.
+// flush sets e.maxima to its maximum with the windows of the pass, and frees slots
+// for the next one.
 func (e *Engine) flush() {
 	young := &e.store.young
-	e.kernel.run(young.keys, young.stride, young.activations, e.pending)
-	parallel(e.options.Threads, len(e.rows), func(_, i int) {
-		from := 0
-		if i > 0 {
-			from = e.rows[i-1].end
-		}
-		r := e.rows[i]
-		e.kernel.fold(e.layer7[r.file*young.filters:][:young.filters], young.activations, e.slots[from:r.end])
-	})
+	e.kernel.maximize(e.maxima, young, e.slots, e.rows, e.pending)
 	e.pending, e.slots, e.rows = 0, e.slots[:0], e.rows[:0]
 	if e.options.CacheBytes < 0 {
 		young.clear()
@@ -251,7 +248,7 @@ func (e *Engine) flush() {
 	}
 }
 
-// finish sets dst to e.layer7 and to the dense layers of it.
+// finish sets dst to e.maxima and to the dense layers of it.
 func (e *Engine) finish(dst *Outputs, n int) {
 	filters, hidden, classes := e.w.Filters, len(e.w.DenseBias), len(e.w.LogitsBias)
 	dst.Layer7 = resize(dst.Layer7, n*filters)
@@ -261,16 +258,16 @@ func (e *Engine) finish(dst *Outputs, n int) {
 	parallel(e.options.Threads, n, func(_, i int) {
 		row7 := dst.Layer7[i*filters : (i+1)*filters]
 		row8 := dst.Layer8[i*hidden : (i+1)*hidden]
-		copy(row7, e.layer7[i*int(e.kernel.shape.filters):])
+		copy(row7, e.maxima[i*e.kernel.octets*lanes:])
 		dense(row8, row7, e.w.DenseKernel, e.w.DenseBias, e.dense)
 		dense(dst.Logits[i*classes:(i+1)*classes], row8, e.w.LogitsKernel, e.w.LogitsBias, linear)
 	})
 }
 
 // resize returns a slice of n values, s itself where it is large enough.
-func resize(s []float32, n int) []float32 {
+func resize[T any](s []T, n int) []T {
 	if cap(s) < n {
-		return make([]float32, n)
+		return make([]T, n)
 	}
 	return s[:n]
 }

@@ -17,10 +17,13 @@ var shapes = []struct {
 		MaxLen: 400, Vocabulary: 256, Pad: 0, Embedding: 8, Filters: 32, Window: 20, Windows: 20,
 		ConvActivation: "linear", MergeActivation: "relu", DenseActivation: "linear"}},
 	{"ember", Weights{ // its last positions fill no window and are dropped
-		MaxLen: 410, Vocabulary: 257, Pad: 256, Embedding: 8, Filters: 16, Window: 20, Windows: 20,
+		MaxLen: 410, Vocabulary: 257, Pad: 256, Embedding: 8, Filters: 40, Window: 20, Windows: 20,
 		ConvActivation: "relu", MergeActivation: "linear", DenseActivation: "relu"}},
 	{"same", Weights{ // 'same' padding: void before the first byte and after the last
 		MaxLen: 410, Vocabulary: 257, Pad: 256, Embedding: 3, Filters: 5, Window: 35, Windows: 12, Lead: 5,
+		ConvActivation: "relu", MergeActivation: "relu", DenseActivation: "sigmoid"}},
+	{"same, filtered", Weights{
+		MaxLen: 410, Vocabulary: 257, Pad: 256, Embedding: 3, Filters: 21, Window: 35, Windows: 12, Lead: 5,
 		ConvActivation: "relu", MergeActivation: "relu", DenseActivation: "sigmoid"}},
 	{"same, pad is a byte", Weights{
 		MaxLen: 410, Vocabulary: 256, Pad: 7, Embedding: 3, Filters: 17, Window: 35, Windows: 12, Lead: 5,
@@ -29,7 +32,7 @@ var shapes = []struct {
 		MaxLen: 33, Vocabulary: 300, Pad: 299, Embedding: 1, Filters: 48, Window: 33, Windows: 1,
 		ConvActivation: "linear", MergeActivation: "linear", DenseActivation: "linear"}},
 	{"one position", Weights{
-		MaxLen: 50, Vocabulary: 256, Pad: 0, Embedding: 2, Filters: 4, Window: 1, Windows: 50,
+		MaxLen: 50, Vocabulary: 256, Pad: 0, Embedding: 2, Filters: 20, Window: 1, Windows: 50,
 		ConvActivation: "linear", MergeActivation: "relu", DenseActivation: "linear"}},
 }
 
@@ -88,7 +91,11 @@ func run(t testing.TB, e *Engine, files [][]byte) Outputs {
 	return out
 }
 
-// paths are the ways to a MalConv's outputs: the reference and every kernel.
+// never is more fresh windows than any pass has, so that none is filtered.
+const never = math.MaxInt
+
+// paths are the ways to a MalConv's outputs: the reference and every kernel with
+// plain sums and with the filter.
 func paths(t *testing.T) map[string]func(t *testing.T, w Weights, files [][]byte) Outputs {
 	narrow := func(x []float64) []float32 {
 		out := make([]float32, len(x))
@@ -105,7 +112,10 @@ func paths(t *testing.T) map[string]func(t *testing.T, w Weights, files [][]byte
 	}
 	for _, kernel := range Kernels() {
 		all[kernel] = func(t *testing.T, w Weights, files [][]byte) Outputs {
-			return run(t, newEngine(t, w, Options{Kernel: kernel, CacheBytes: -1}), files)
+			return run(t, newEngine(t, w, Options{Kernel: kernel, CacheBytes: -1, leastFiltered: never}), files)
+		}
+		all[kernel+", filtered"] = func(t *testing.T, w Weights, files [][]byte) Outputs {
+			return run(t, newEngine(t, w, Options{Kernel: kernel, CacheBytes: -1, leastFiltered: 1}), files)
 		}
 	}
 	return all

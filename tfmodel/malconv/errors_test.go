@@ -42,7 +42,6 @@ func TestNewErrors(t *testing.T) {
 		{`MergeActivation ""`, func(w *Weights, _ *Options) { w.MergeActivation = "" }},
 		{`DenseActivation "softmax"`, func(w *Weights, _ *Options) { w.DenseActivation = "softmax" }},
 		{`kernel "sse9"`, func(_ *Weights, o *Options) { o.Kernel = "sse9" }},
-		{"precision 2", func(_ *Weights, o *Options) { o.Precision = 2 }},
 	} {
 		w, o := shapes[0].w.withWeights(1, 6, 3), Options{}
 		tt.change(&w, &o)

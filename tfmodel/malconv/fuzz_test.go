@@ -27,8 +27,9 @@ func FuzzCloseToReference(f *testing.F) {
 		batch := append(files(seed, w, 5), file)
 		layer7, layer8, logits := reference(w, batch)
 		for _, kernel := range Kernels() {
-			e := newEngine(t, w, Options{Kernel: kernel, Threads: 1 + rng.IntN(3), passWindows: 1 + rng.IntN(20), CacheBytes: 1 + rng.IntN(20000)})
+			e := newEngine(t, w, Options{Kernel: kernel, Threads: 1 + rng.IntN(3), passWindows: 1 + rng.IntN(20), CacheBytes: 1 + rng.IntN(20000), leastFiltered: 1 + rng.IntN(4)})
 			first := run(t, e, batch)
+			bitEqual(t, kernel+" with plain sums", run(t, newEngine(t, w, Options{Kernel: kernel, leastFiltered: never}), batch), first)
 			closeTo(t, kernel+" layer7", first.Layer7, layer7)
 			closeTo(t, kernel+" layer8", first.Layer8, layer8)
 			closeTo(t, kernel+" logits", first.Logits, logits)

@@ -1,7 +1,6 @@
 #define _GNU_SOURCE // madvise
 #include "kernel.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -30,48 +29,20 @@ void table_populate(void *p, size_t bytes) {
 #endif
 }
 
-void table_build(const struct table_shape *s, int32_t depth, const float *embedding, const float *kernel, float *group) {
-	for (int32_t t = 0; t < s->window; t++)
-		for (int32_t v = 0; v < s->symbols; v++) {
-			double sum[ROW] = {0};
-			for (int32_t c = 0; c < depth; c++) {
-				const double e = embedding[(size_t)v * depth + c];
-				const float *k = kernel + ((size_t)t * depth + c) * ROW;
-				for (int j = 0; j < ROW; j++)
-					sum[j] += e * k[j];
-			}
-			for (int j = 0; j < ROW; j++)
-				*group++ = (float)sum[j];
-		}
-}
-
-void table_quantize(size_t rows, const float *in, uint32_t *out, float *scale) {
-	float largest[ROW] = {0};
-	for (size_t i = 0; i < rows; i++)
-		for (int j = 0; j < ROW; j++)
-			largest[j] = fmaxf(largest[j], fabsf(in[i * ROW + j]));
-	for (int j = 0; j < ROW; j++)
-		scale[j] = largest[j] > 0 ? largest[j] / INT16_MAX : 1; // any will do for a channel of zeros
-	for (size_t i = 0; i < rows; i++)
-		for (int j = 0; j < LANES; j++) {
-			const float *row = in + i * ROW;
-			const int32_t linear = (int32_t)lrintf(row[j] / scale[j]);
-			const int32_t gate = (int32_t)lrintf(row[LANES + j] / scale[LANES + j]);
-			out[i * LANES + j] = ((uint32_t)gate << 16) + (uint32_t)linear;
-		}
-}
-
-void table_fold(int32_t filters, const float *activations, const int32_t *slots, int32_t n, float *row) {
+double table_steps(const float *values, int32_t n, float unit) {
+	const float shift = 12582912; // 1.5·2^23: adding it rounds to an integer
+	double sum = 0;
 	for (int32_t i = 0; i < n; i++) {
-		const float *a = activations + (size_t)slots[i] * filters;
-		for (int32_t j = 0; j < filters; j++)
-			row[j] = a[j] > row[j] ? a[j] : row[j];
+		const float scaled = values[(size_t)i * ROW] * (1 / unit);
+		const float shifted = scaled + shift;
+		sum += shifted - shift;
 	}
+	return sum;
 }
 
 const struct table_kernel *table_kernel(const char *name) {
 #ifdef __x86_64__
-	if (!strcmp(name, "avx512") && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("bmi2"))
+	if (!strcmp(name, "avx512") && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("bmi2"))
 		return &table_kernel_avx512;
 	if (!strcmp(name, "avx2") && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2"))
 		return &table_kernel_avx2;

@@ -5,18 +5,54 @@ package malconv
 // #include <stdlib.h>
 // #include "kernel.h"
 //
-// static void expand(const struct table_kernel *k, const struct table_shape *s, const struct table_pass *p, int32_t from, int32_t to) {
-//	k->expand(s, p, from, to);
+// static void build(const struct table_kernel *k, const struct table_shape *s, int32_t depth, const float *embedding,
+//                   const float *kernel, float *octet, float *low, float *high) {
+//	k->build(s, depth, embedding, kernel, octet, low, high);
 // }
 //
-// static void sum(table_sum *f, const struct table_shape *s, const struct table_pass *p, int32_t group, int32_t from, int32_t to,
-//                 const void *table, const float *scale, const float *bias, void *sums) {
-//	f(s, p, group, from, to, table, scale, bias, sums);
+// static void quantize(const struct table_kernel *k, const struct table_shape *s, int32_t block, int32_t n, const float *octets,
+//                      const float *low, const struct table_limits *limits, uint8_t *band) {
+//	k->quantize(s, block, n, octets, low, limits, band);
+// }
+//
+// static void expand(const struct table_kernel *k, const struct table_shape *s, const struct table_store *store,
+//                    const struct table_lists *l, int32_t from, int32_t to, int32_t zeros) {
+//	k->expand(s, store, l, from, to, zeros);
+// }
+//
+// static void sum(const struct table_kernel *k, const struct table_shape *s, const struct table_store *store,
+//                 const struct table_lists *l, int32_t octet, int32_t from, int32_t to, const float *table, const float *bias, float *sums) {
+//	k->sum(s, store, l, octet, from, to, table, bias, sums);
+// }
+//
+// static void columns(const struct table_kernel *k, const struct table_shape *s, const struct table_store *store,
+//                     const struct table_columns *c, int32_t from, int32_t to) {
+//	k->columns(s, store, c, from, to);
+// }
+//
+// static void bound(const struct table_kernel *k, const struct table_shape *s, const struct table_store *store,
+//                   const struct table_columns *c, int32_t band, int32_t from, int32_t to, const uint8_t *table,
+//                   const struct table_limits *limits, void *sums) {
+//	k->bound(s, store, c, band, from, to, table, limits, sums);
+// }
+//
+// static int64_t choose(const struct table_kernel *k, const struct table_shape *s, const struct table_store *store,
+//                       const struct table_search *q, int32_t octet, int64_t from, int64_t to, int32_t *list) {
+//	return k->choose(s, store, q, octet, from, to, list);
+// }
+//
+// static int64_t prove(const struct table_kernel *k, const struct table_shape *s, const struct table_store *store,
+//                      const struct table_search *q, int32_t octet, int32_t *todo, int64_t *n, int32_t *list) {
+//	return k->prove(s, store, q, octet, todo, n, list);
 // }
 import "C"
 
 import (
 	"fmt"
+	"iter"
+	"math"
+	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"unsafe"
@@ -26,7 +62,12 @@ const (
 	lanes          = C.LANES
 	rowEntries     = C.ROW
 	blockPositions = C.POSITIONS
-	listRows       = C.LIST
+	limitValues    = C.sizeof_struct_table_limits / C.sizeof_float
+	sections       = C.SECTIONS
+	linearBits     = C.LINEAR_BITS
+	octetsOfBand   = C.OCTETS
+	bandRow        = C.BAND_ROW
+	stateExact     = C.EXACT
 )
 
 // Kernels returns the names of the kernels that this processor can run, the
@@ -99,150 +140,423 @@ func (a *arena) free() {
 	a.blocks = nil
 }
 
-// Precision is the type of the table's entries.
-type Precision int
-
-const (
-	Float32 Precision = C.TABLE_FLOAT32
-	// Int16 stores each entry as a multiple of a step, the largest entry of its
-	// channel over 32767, rounded to the nearest, and adds these integers without
-	// error. A sum is off by at most W/2 steps, and by about sqrt(W/12) of them, 6.5
-	// for W = 500, as the errors are independent. That is some 5e-5 of the scale of
-	// the outputs. With AVX-512 it is 1.5 times as fast as Float32, else less.
-	Int16 Precision = C.TABLE_INT16
-)
-
-// kernel is the model as the C code has it. A group is 16 filters, linear and gate.
+// kernel is the model as the C code has it.
 type kernel struct {
 	functions *C.struct_table_kernel
 	shape     C.struct_table_shape
-	groups    int
-	precision Precision
-	table     []byte      // [groups][window][symbols][rowEntries], of float32 or int16
-	scale     []float32   // [groups][rowEntries], where the table is of int16
-	bias      []float32   // [groups][rowEntries]
-	entries   []uint16    // see struct table_pass
-	counts    []uint8     // see struct table_pass
-	slots     []int32     // windows of the pass
-	sums      [][]float32 // for each thread, of float32 or uint32
+	threads   int
+	octets    int
+	table     []float32 // [octets][window][symbols][rowEntries]
+	bias      []float32 // [octets][rowEntries]
+
+	// The filter; nil where it cannot serve.
+	coarse []uint8   // [bands][blocks][positions][256][64]
+	limits []float32 // [octets] struct table_limits
+
+	least int // fresh windows of a pass that is filtered
+	skip  int // passes to sum plainly, as the filter decided too little
+	// floor is the least activation, of a model with ReLU and finite sums: 0.
+	floor float32
+
+	slots   []int32     // fresh windows of the pass
+	scratch []uint8     // lists, or columns, of unitWindows
+	sums    [][]float32 // for each thread
+
+	// The search of a pass.
+	thresholds []float32
+	lists      [][]int32 // for each octet
+	todo       [][]int32 // for each thread
 }
 
-// unitWindows is about the number of windows that a thread sums at a time, at most
-// half as many more. Their sums, 128 bytes each, are to stay in the second-level
-// cache beside two blocks of the table: with twice as many it takes a tenth longer.
-// Each unit reads the table of its group, so with half as many it takes longer too.
-const unitWindows = 8192
+const (
+	// unitWindows is the largest number of windows that a thread sums at a time. Their
+	// sums, 64 or 128 bytes each, are to stay near beside two blocks of the table. Each
+	// unit reads the table of its octet or band, so with fewer it takes longer too.
+	unitWindows = 8192
+	// boundWindows is the same for bounds, whose sums have 256 bytes.
+	boundWindows = 4096
+	// leastFiltered is the number of fresh windows from which on the filter is faster
+	// than plain sums.
+	leastFiltered = 64
+	// A pass in which more than half of the fresh activations have to be summed after
+	// the filter is summed plainly, and so are the next ones before the filter is tried again.
+	skipPasses = 7
+)
 
-// newKernel builds the table. windows is the largest number of windows of a pass.
-func newKernel(a *arena, name string, precision Precision, w *Weights, threads, windows int) (*kernel, error) {
-	groups := (w.Filters + lanes - 1) / lanes
+// newKernel builds the tables.
+func newKernel(a *arena, w *Weights, opt Options) (*kernel, error) {
+	threads, windows := opt.Threads, opt.passWindows
+	octets := (w.Filters + lanes - 1) / lanes
 	k := &kernel{
-		functions: kernelNamed(name),
+		functions: kernelNamed(opt.Kernel),
 		shape: C.struct_table_shape{
-			window:     C.int32_t(w.Window),
-			symbols:    C.int32_t(w.Vocabulary + 1),
-			pad:        C.int32_t(w.Pad),
-			filters:    C.int32_t(groups * lanes),
-			conv_relu:  truth(w.ConvActivation == "relu"),
-			merge_relu: truth(w.MergeActivation == "relu"),
+			window:  C.int32_t(w.Window),
+			symbols: C.int32_t(w.Vocabulary + 1),
+			pad:     C.int32_t(w.Pad),
+			octets:  C.int32_t(octets),
 		},
-		groups:    groups,
-		precision: precision,
+		threads: threads,
+		octets:  octets,
+		least:   opt.leastFiltered,
+		floor:   float32(math.Inf(-1)),
+		lists:   make([][]int32, octets),
+		todo:    make([][]int32, threads),
 	}
+	k.setReLU(truth(w.ConvActivation == "relu"), truth(w.MergeActivation == "relu"))
 	if k.functions == nil {
-		return nil, fmt.Errorf("kernel %q is not one of this processor's %q", name, Kernels())
+		return nil, fmt.Errorf("kernel %q is not one of this processor's %q", opt.Kernel, Kernels())
 	}
-	if precision != Float32 && precision != Int16 {
-		return nil, fmt.Errorf("precision %d is neither Float32 nor Int16", precision)
-	}
-	blocks := int(C.table_blocks(&k.shape))
-	k.entries = alloc[uint16](a, blocks*windows*listRows)
-	k.counts = alloc[uint8](a, blocks*windows)
+	unit := min(windows, unitWindows)
 	k.slots = alloc[int32](a, windows)
+	k.scratch = alloc[uint8](a, max(unit, 64*threads)*max(k.listBytes(), k.columnBytes()))
 	for range threads {
-		k.sums = append(k.sums, alloc[float32](a, min(windows, 3*unitWindows/2)*rowEntries))
+		k.sums = append(k.sums, alloc[float32](a, max(unit*rowEntries, min(unit, boundWindows)*sections*2*bandRow/C.sizeof_float)))
 	}
-	k.bias = alloc[float32](a, groups*rowEntries)
-	k.scale = alloc[float32](a, groups*rowEntries)
-	k.table = alloc[uint8](a, groups*k.groupBytes())
+	k.bias = alloc[float32](a, octets*rowEntries)
+	k.table = alloc[float32](a, octets*k.octetEntries())
 	if a.err != nil {
 		return nil, a.err
 	}
 	embedding := differences(w)
-	parallel(threads, groups, func(_, g int) { k.fill(g, w, embedding) })
+	low, high := make([]float32, octets*w.Window*rowEntries), make([]float32, octets*w.Window*rowEntries)
+	parallel(threads, octets, func(_, o int) {
+		conv := octetKernel(w, o)
+		octetBias(k.bias[o*rowEntries:(o+1)*rowEntries], w, o, conv)
+		at := o * w.Window * rowEntries
+		C.build(k.functions, &k.shape, C.int32_t(w.Embedding), cfloats(embedding), cfloats(conv), cfloats(k.table[o*k.octetEntries():]),
+			cfloats(low[at:]), cfloats(high[at:]))
+	})
+	if err := k.addFilter(a, low, high); err != nil {
+		return nil, err
+	}
 	return k, nil
 }
 
-// fill computes one group of the table. embedding is that of differences.
-func (k *kernel) fill(g int, w *Weights, embedding []float32) {
-	conv := groupKernel(w, g)
-	groupBias(k.bias[g*rowEntries:(g+1)*rowEntries], w, g, conv)
-	build := func(out unsafe.Pointer) {
-		C.table_build(&k.shape, C.int32_t(w.Embedding), cfloats(embedding), cfloats(conv), (*C.float)(out))
+// addFilter builds the coarse table where it can serve: where there are more than two
+// octets, so that a row of it stands for several of the float32 table, and all
+// entries are of moderate size. low and high are the ranges of the entries, [octets][window][rowEntries].
+func (k *kernel) addFilter(a *arena, low, high []float32) error {
+	window := int(k.shape.window)
+	if k.octets < 3 || window > maxFiltered {
+		return nil
 	}
-	if k.precision == Float32 {
-		build(k.group(g))
-		return
+	k.limits = alloc[float32](a, k.octets*limitValues)
+	if a.err != nil {
+		return a.err
 	}
-	rows := int(k.shape.window * k.shape.symbols)
-	exact := make([]float32, rows*rowEntries)
-	build(unsafe.Pointer(unsafe.SliceData(exact)))
-	C.table_quantize(C.size_t(rows), cfloats(exact), (*C.uint32_t)(k.group(g)), cfloats(k.scale[g*rowEntries:]))
-}
-
-func (k *kernel) groupBytes() int {
-	entry := C.sizeof_float
-	if k.precision == Int16 {
-		entry = C.sizeof_int16_t
+	for o := range k.octets {
+		at := o * window * rowEntries
+		if !limits(k.limits[o*limitValues:(o+1)*limitValues], low[at:at+window*rowEntries], high[at:at+window*rowEntries], k.bias[o*rowEntries:], k.sectionPositions()) {
+			return nil
+		}
 	}
-	return int(k.shape.window*k.shape.symbols) * rowEntries * entry
-}
-
-func (k *kernel) group(g int) unsafe.Pointer {
-	return unsafe.Pointer(unsafe.SliceData(k.table[g*k.groupBytes():]))
-}
-
-// run computes the activations of the windows in slots, [slots][filters].
-func (k *kernel) run(keys []byte, stride int, activations []float32, windows int) {
-	if windows == 0 {
-		return
+	bands := (k.octets + octetsOfBand - 1) / octetsOfBand
+	coarse := alloc[uint8](a, bands*k.bandBytes())
+	if a.err != nil {
+		return a.err
 	}
-	threads := len(k.sums)
-	p := C.struct_table_pass{
-		windows:     C.int32_t(windows),
-		keys:        (*C.uint8_t)(unsafe.SliceData(keys)),
-		key_stride:  C.size_t(stride),
-		slots:       (*C.int32_t)(unsafe.SliceData(k.slots)),
-		entries:     (*C.uint16_t)(unsafe.SliceData(k.entries)),
-		counts:      (*C.uint8_t)(unsafe.SliceData(k.counts)),
-		activations: cfloats(activations),
-	}
-	const chunk = 256
-	parallel(threads, (windows+chunk-1)/chunk, func(_, i int) {
-		C.expand(k.functions, &k.shape, &p, C.int32_t(i*chunk), C.int32_t(min((i+1)*chunk, windows)))
+	blocks := int(C.table_blocks(&k.shape))
+	parallel(k.threads, bands*blocks, func(_, i int) {
+		band, block := i/blocks, i%blocks
+		first := band * octetsOfBand
+		C.quantize(k.functions, &k.shape, C.int32_t(block), C.int32_t(min(octetsOfBand, k.octets-first)), cfloats(k.table[first*k.octetEntries():]),
+			cfloats(low[first*window*rowEntries:]), k.limit(first), cbytes(coarse[band*k.bandBytes():]))
 	})
+	k.coarse = coarse
+	if k.shape.conv_relu+k.shape.merge_relu > 0 {
+		k.floor = 0
+	}
+	return nil
+}
 
-	// A unit is one group over a part of the windows. There are enough of them to
-	// keep all threads busy.
-	parts := max(1, (windows+unitWindows/2)/unitWindows)
-	for parts < windows && k.groups*parts%threads != 0 && k.groups*parts < 4*threads {
+// maxFiltered is the largest window for which sums of 16 bits do not make the unit
+// much larger.
+const maxFiltered = 1 << 14
+
+// setReLU sets which activations are ReLU, 1, or linear, 0.
+func (k *kernel) setReLU(conv, merge int) {
+	k.shape.conv_relu, k.shape.merge_relu = C.int32_t(conv), C.int32_t(merge)
+}
+
+// limits sets dst, a struct table_limits, for an octet of which low and high are the
+// ranges of the entries of each position, b is the bias and a section has that many
+// positions. It returns false where the numbers are too large or too small for the
+// filter. docs/engine.md derives them, unit and error for each section:
+//
+//	unit  = max(max_t range/(2^bits − 2), Σ_t range/(65500 − section))
+//	error = unit·(1/2 + 2^-12)
+//	base  = b + Σ_sections unit·Σ_t round(low/unit)
+//	delta = (1.02·(W + 2) + 16)·2^-24·(|b| + Σ_t max|T| + Σ_sections unit·(2·|Σ_t round(low/unit)| + 65535))
+func limits(dst, low, high, b []float32, section int) bool {
+	window := len(low) / rowEntries
+	at := func(i int) []float32 { return dst[i*rowEntries : (i+1)*rowEntries] }
+	base, delta := at(2*sections), at(2*sections+1)
+	for j := range rowEntries {
+		bias := float64(b[j])
+		total, least := math.Abs(bias), 0.0
+		steps := 1 << linearBits
+		if j >= lanes {
+			steps = 1 << (16 - linearBits)
+		}
+		for h := range sections {
+			first, end := min(h*section, window)*rowEntries+j, min((h+1)*section, window)*rowEntries
+			var largest, ranges float64
+			for i := first; i < end; i += rowEntries {
+				l, h := float64(low[i]), float64(high[i])
+				largest = max(largest, h-l)
+				ranges += h - l
+				total += max(h, -l)
+			}
+			unit := float32(max(largest/float64(steps-2), ranges/float64(65500-section)))
+			u := float64(unit)
+			if u > 0 && u < 1e-30 || !(u < 1e30) {
+				return false
+			}
+			sum := 0.0
+			if u > 0 && first < end {
+				sum = float64(C.table_steps(cfloats(low[first:]), C.int32_t((end-first+rowEntries-1)/rowEntries), C.float(unit)))
+			}
+			least += u * sum
+			total += 2*math.Abs(u*sum) + 65535*u
+			at(h)[j] = unit
+			at(sections + h)[j] = float32(u * (0.5 + 0x1p-12) * roundUp)
+		}
+		if !(total < 1e30) {
+			return false
+		}
+		base[j] = float32(bias + least)
+		delta[j] = float32((1.02*float64(window+2) + 16) * 0x1p-24 * total * roundUp)
+	}
+	return true
+}
+
+// roundUp is more than what rounding to float32 takes away.
+const roundUp = 1 + 1e-6
+
+func (k *kernel) octetEntries() int { return int(k.shape.window*k.shape.symbols) * rowEntries }
+
+func (k *kernel) sectionPositions() int { return int(C.table_section(&k.shape)) }
+
+func (k *kernel) bandBytes() int {
+	return int(C.table_blocks(&k.shape)) * blockPositions * C.BYTES * bandRow
+}
+
+// listBytes and columnBytes are the memory of a window in struct table_lists and table_columns.
+func (k *kernel) listBytes() int {
+	return int(C.table_blocks(&k.shape)) * (blockPositions*C.sizeof_uint16_t + 1)
+}
+
+func (k *kernel) columnBytes() int {
+	return int(C.table_blocks(&k.shape))*blockPositions*C.sizeof_uint16_t + sections*C.sizeof_float
+}
+
+func (k *kernel) limit(octet int) *C.struct_table_limits {
+	return (*C.struct_table_limits)(unsafe.Pointer(&k.limits[octet*limitValues]))
+}
+
+func (g *generation) c() C.struct_table_store {
+	return C.struct_table_store{
+		keys:        cbytes(g.keys),
+		key_stride:  C.size_t(g.stride),
+		capacity:    C.size_t(g.capacity),
+		activations: cfloats(g.activations),
+		states:      cbytes(g.states),
+	}
+}
+
+// maximize sets maxima, [files][octets][lanes], to its maximum with the activations
+// of the windows of each span, of which the first n of k.slots are fresh, in the
+// order of the spans.
+func (k *kernel) maximize(maxima []float32, g *generation, slots []int32, spans []span, n int) {
+	if len(slots) == 0 {
+		return
+	}
+	fresh := k.slots[:n]
+	k.thresholds = resize(k.thresholds, len(spans)*k.octets*lanes)
+	store := g.c()
+	q := C.struct_table_search{
+		slots:      cints(slots),
+		spans:      (*C.struct_table_span)(unsafe.Pointer(unsafe.SliceData(spans))),
+		n:          C.int64_t(len(spans)),
+		maxima:     cfloats(maxima),
+		thresholds: cfloats(k.thresholds),
+	}
+	var pins runtime.Pinner
+	defer pins.Unpin()
+	pins.Pin(q.slots)
+	pins.Pin(q.spans)
+	pins.Pin(q.maxima)
+	pins.Pin(q.thresholds)
+	most := min(len(slots), g.n)
+	for o := range k.lists {
+		k.lists[o] = resize(k.lists[o], most)[:0]
+		pins.Pin(unsafe.SliceData(k.lists[o]))
+	}
+	// choose adds what is to be summed for some spans to k.lists, and returns how much.
+	choose := func(from, to int) int {
+		var chosen atomic.Int64
+		parallel(k.threads, k.octets, func(_, o int) {
+			list := k.lists[o]
+			found := C.choose(k.functions, &k.shape, &store, &q, C.int32_t(o), C.int64_t(from), C.int64_t(to), cints(list[len(list):most]))
+			k.lists[o] = list[:len(list)+int(found)]
+			chosen.Add(int64(found))
+		})
+		return int(chosen.Load())
+	}
+
+	if k.coarse == nil || n < k.least {
+		k.sum(g, fresh)
+		choose(0, len(spans))
+	} else if k.skip > 0 {
+		k.skip--
+		k.sum(g, fresh)
+		choose(0, len(spans))
+	} else {
+		// A part of the windows shows whether the filter serves the others.
+		part := min(n, boundWindows)
+		k.bound(g, fresh[:part])
+		ready := len(spans)
+		if part < n {
+			ready = spansBefore(spans, slots, fresh[part])
+		}
+		if choose(0, ready) > part*k.octets/2 {
+			k.skip = skipPasses
+			k.sum(g, fresh)
+			for o, list := range k.lists {
+				k.lists[o] = slices.DeleteFunc(list, func(slot int32) bool { return g.states[o*g.capacity+int(slot)] == stateExact })
+			}
+		} else {
+			k.bound(g, fresh[part:])
+		}
+		choose(ready, len(spans))
+	}
+
+	parallel(k.threads, k.octets, func(thread, o int) {
+		todo := resize(k.todo[thread], len(spans))
+		k.todo[thread] = todo
+		for r := range todo {
+			todo[r] = int32(r)
+		}
+		open := C.int64_t(len(spans))
+		for {
+			k.refine(thread, &store, o, k.lists[o])
+			list := k.lists[o][:most]
+			found := C.prove(k.functions, &k.shape, &store, &q, C.int32_t(o), cints(todo), &open, cints(list))
+			if k.lists[o] = list[:found]; found == 0 {
+				return
+			}
+		}
+	})
+}
+
+// spansBefore returns the number of the first spans that have no fresh slot from this
+// one on. Fresh slots ascend.
+func spansBefore(spans []span, slots []int32, first int32) int {
+	for r, s := range spans {
+		from := int64(0)
+		if r > 0 {
+			from = spans[r-1].end
+		}
+		if slices.ContainsFunc(slots[from:s.end], func(slot int32) bool { return slot >= first }) {
+			return r
+		}
+	}
+	return len(spans)
+}
+
+// bound sets the activations of the windows in slots to bounds.
+func (k *kernel) bound(g *generation, slots []int32) {
+	store := g.c()
+	bands := (k.octets + octetsOfBand - 1) / octetsOfBand
+	for slots := range evenly(slots, boundWindows) {
+		windows := len(slots)
+		c := C.struct_table_columns{
+			windows: C.int32_t(windows),
+			slots:   cints(slots),
+			nonzero: (*C.float)(unsafe.Pointer(&k.scratch[0])),
+			keys:    (*C.uint16_t)(unsafe.Pointer(&k.scratch[sections*C.sizeof_float*windows])),
+		}
+		k.chunks(windows, func(from, to C.int32_t) { C.columns(k.functions, &k.shape, &store, &c, from, to) })
+		k.units(bands, windows, func(thread, band int, from, to C.int32_t) {
+			C.bound(k.functions, &k.shape, &store, &c, C.int32_t(band), from, to, cbytes(k.coarse[band*k.bandBytes():]),
+				k.limit(band*octetsOfBand), unsafe.Pointer(&k.sums[thread][0]))
+		})
+	}
+}
+
+// sum sets the activations of the windows in slots.
+func (k *kernel) sum(g *generation, slots []int32) {
+	store := g.c()
+	for slots := range evenly(slots, unitWindows) {
+		l := k.newLists(k.scratch, slots)
+		k.chunks(len(slots), func(from, to C.int32_t) { C.expand(k.functions, &k.shape, &store, &l, from, to, 0) })
+		k.units(k.octets, len(slots), func(thread, o int, from, to C.int32_t) { k.sumOctet(thread, &store, &l, o, from, to) })
+	}
+}
+
+// refine sets the activations of the windows in slots in one octet.
+func (k *kernel) refine(thread int, store *C.struct_table_store, octet int, slots []int32) {
+	share := len(k.scratch) / k.threads &^ 1
+	scratch := k.scratch[thread*share:][:share]
+	for slots := range evenly(slots, min(share/k.listBytes(), unitWindows)) {
+		l := k.newLists(scratch, slots)
+		C.expand(k.functions, &k.shape, store, &l, 0, l.windows, 1)
+		k.sumOctet(thread, store, &l, octet, 0, l.windows)
+	}
+}
+
+func (k *kernel) newLists(scratch []uint8, slots []int32) C.struct_table_lists {
+	blocks := int(C.table_blocks(&k.shape))
+	return C.struct_table_lists{
+		windows: C.int32_t(len(slots)),
+		slots:   cints(slots),
+		entries: (*C.uint16_t)(unsafe.Pointer(&scratch[0])),
+		counts:  cbytes(scratch[blocks*len(slots)*blockPositions*C.sizeof_uint16_t:]),
+	}
+}
+
+func (k *kernel) sumOctet(thread int, store *C.struct_table_store, l *C.struct_table_lists, o int, from, to C.int32_t) {
+	C.sum(k.functions, &k.shape, store, l, C.int32_t(o), from, to, cfloats(k.table[o*k.octetEntries():]), cfloats(k.bias[o*rowEntries:]), cfloats(k.sums[thread]))
+}
+
+// chunks calls f for ranges of few windows, from all threads.
+func (k *kernel) chunks(windows int, f func(from, to C.int32_t)) {
+	const chunk = 256
+	parallel(k.threads, (windows+chunk-1)/chunk, func(_, i int) { f(C.int32_t(i*chunk), C.int32_t(min((i+1)*chunk, windows))) })
+}
+
+// units calls f for every group over ranges of windows, of which there are enough to
+// keep all threads busy.
+func (k *kernel) units(groups, windows int, f func(thread, group int, from, to C.int32_t)) {
+	parts := 1
+	for parts < windows && groups*parts%k.threads != 0 && groups*parts < 4*k.threads {
 		parts++
 	}
-	parallel(threads, k.groups*parts, func(thread, i int) {
+	parallel(k.threads, groups*parts, func(thread, i int) {
 		g, part := i/parts, i%parts
-		C.sum(k.functions.sum[k.precision], &k.shape, &p, C.int32_t(g), C.int32_t(part*windows/parts), C.int32_t((part+1)*windows/parts),
-			k.group(g), cfloats(k.scale[g*rowEntries:]), cfloats(k.bias[g*rowEntries:]), unsafe.Pointer(unsafe.SliceData(k.sums[thread])))
+		f(thread, g, C.int32_t(part*windows/parts), C.int32_t((part+1)*windows/parts))
 	})
 }
 
-// fold sets row to its maximum with the activations of the slots.
-func (k *kernel) fold(row, activations []float32, slots []int32) {
-	C.table_fold(k.shape.filters, cfloats(activations), (*C.int32_t)(unsafe.SliceData(slots)), C.int32_t(len(slots)), cfloats(row))
+// evenly yields the fewest parts of s, of like sizes, that have at most n values.
+func evenly(s []int32, n int) iter.Seq[[]int32] {
+	return func(yield func([]int32) bool) {
+		parts := (len(s) + n - 1) / n
+		for i := range parts {
+			if !yield(s[i*len(s)/parts : (i+1)*len(s)/parts]) {
+				return
+			}
+		}
+	}
 }
 
 func cfloats(s []float32) *C.float { return (*C.float)(unsafe.SliceData(s)) }
 
-func truth(b bool) C.int32_t {
+func cbytes(s []uint8) *C.uint8_t { return (*C.uint8_t)(unsafe.SliceData(s)) }
+
+func cints(s []int32) *C.int32_t { return (*C.int32_t)(unsafe.SliceData(s)) }
+
+func truth(b bool) int {
 	if b {
 		return 1
 	}

@@ -1,8 +1,10 @@
 #include <immintrin.h>
 
 #define KERNEL table_kernel_avx512
-#define TARGET __attribute__((target("avx512f,bmi2,popcnt")))
+#define TARGET __attribute__((target("avx512f,avx512bw,bmi2,popcnt")))
 #define VECTOR 64
 #define SPREAD _pdep_u64
 #define COMPRESS _pext_u64
+#define MOVEMASK(x) _mm256_movemask_ps((__m256)(x))
+#define KEEP(x) __asm__("" : "+v"(x))
 #include "kernel_body.h"

@@ -1,8 +1,8 @@
-// Lists and sums, written once for every instruction set: a file that includes
-// this defines KERNEL, the kernel's name, TARGET, its functions' attribute, VECTOR,
-// the bytes of a vector register, and, where there are such instructions,
-// COMPRESS(x, mask), which moves the bits of x under mask to the lowest places, and
-// SPREAD(x, mask), its inverse.
+// The table, its lists and sums, written once for every instruction set: a file
+// that includes this defines KERNEL, the kernel's name, TARGET, its functions'
+// attribute, VECTOR, the bytes of a vector register, and, where there are such
+// instructions, COMPRESS(x, mask), which moves the bits of x under mask to the
+// lowest places, SPREAD(x, mask), its inverse, and MOVEMASK(x), the signs of 8 lanes.
 //
 // Lanes are channels and no product is contracted into a fused multiply-add, so
 // every instruction set rounds every channel alike.
@@ -16,38 +16,74 @@
 
 #define HELPER static inline __attribute__((always_inline)) TARGET
 
-enum { WIDTH = VECTOR / 4, HALF = LANES / WIDTH, FULL = ROW / WIDTH, LINE = 64 };
+// Rows are added in whole registers, vec. What is done for 8 channels alike is
+// done in parts of at most 8 lanes, part.
+enum { FULL = ROW * 4 / VECTOR, PART = VECTOR < 32 ? VECTOR : 32, WIDTH = PART / 4, PARTS = LANES / WIDTH, LINE = 64 };
 
 typedef float vec __attribute__((vector_size(VECTOR), may_alias));
-typedef int32_t ivec __attribute__((vector_size(VECTOR)));
-typedef uint32_t uvec __attribute__((vector_size(VECTOR), may_alias));
+typedef float part __attribute__((vector_size(PART), may_alias));
+typedef int32_t ints __attribute__((vector_size(PART), may_alias));
+typedef uint32_t words __attribute__((vector_size(PART), may_alias));
+
+// The symbols and the rows of a block.
+typedef uint8_t eight_bytes __attribute__((vector_size(POSITIONS)));
+typedef uint16_t eight_rows __attribute__((vector_size(2 * POSITIONS)));
 
 // All of C's memory here is aligned to a cache line, and so is every row in it.
-HELPER vec load(const float *p) { return *(const vec *)p; }
+HELPER part load(const float *p) { return *(const part *)p; }
 
-HELPER void store(float *p, vec v) { *(vec *)p = v; }
+HELPER void save(float *p, part v) { *(part *)p = v; }
 
-HELPER vec choose(ivec mask, vec yes, vec no) { return (vec)(((ivec)yes & mask) | ((ivec)no & ~mask)); }
+HELPER part choose(ints mask, part yes, part no) { return (part)(((ints)yes & mask) | ((ints)no & ~mask)); }
 
-HELPER vec all(float x) { return x - (vec){0}; }
+HELPER part all(float x) { return x - (part){0}; }
 
-HELPER vec relu(vec x) { return choose(x > 0, x, all(0)); }
+HELPER part relu(part x) { return choose(x > 0, x, all(0)); }
+
+HELPER part larger(part x, part y) { return choose(x > y, x, y); }
 
 // sigmoid is 1/(1+e^y) with y = -x. e^y = 2^n·e^r, n = round(y/ln 2) and |r| <= ln(2)/2,
 // with e^r by its Taylor polynomial of degree 7 (relative error below 1e-8). y is
 // held where 2^n is a normal number: e^80 is 5e34 and 1+e^-80 is 1.
-HELPER vec sigmoid(vec x) {
-	const vec shift = all(12582912); // 1.5·2^23: adding it rounds to an integer
-	vec y = -x;
+HELPER part sigmoid(part x) {
+	const part shift = all(12582912); // 1.5·2^23: adding it rounds to an integer
+	part y = -x;
 	y = choose(y < -80, all(-80), y);
 	y = choose(y > 80, all(80), y);
-	vec shifted = y * 1.44269504f + shift;
-	ivec n = (ivec)shifted - (ivec)shift;
-	vec k = shifted - shift;
-	vec r = y - k * 0.693359375f + k * 2.12194440e-4f; // ln 2 in two parts, k times the first is exact
-	vec e = 1 + r * (1 + r * (1.f / 2 + r * (1.f / 6 + r * (1.f / 24 + r * (1.f / 120 + r * (1.f / 720 + r * (1.f / 5040)))))));
-	e *= (vec)((n + 127) << 23);
+	part shifted = y * 1.44269504f + shift;
+	ints n = (ints)shifted - (ints)shift;
+	part k = shifted - shift;
+	part r = y - k * 0.693359375f + k * 2.12194440e-4f; // ln 2 in two parts, k times the first is exact
+	part e = 1 + r * (1 + r * (1.f / 2 + r * (1.f / 6 + r * (1.f / 24 + r * (1.f / 120 + r * (1.f / 720 + r * (1.f / 5040)))))));
+	e *= (part)((n + 127) << 23);
 	return 1 / (1 + e);
+}
+
+TARGET static void build(const struct table_shape *s, int32_t depth, const float *embedding, const float *kernel, float *octet,
+                         float *low, float *high) {
+	for (int32_t t = 0; t < s->window; t++) {
+		float least[ROW] = {0}, largest[ROW] = {0}; // symbol 0 is zero
+		for (int32_t v = 0; v < s->symbols; v++) {
+			double sum[ROW] = {0};
+			for (int32_t c = 0; c < depth; c++) {
+				const double e = embedding[(size_t)v * depth + c];
+				const float *k = kernel + ((size_t)t * depth + c) * ROW;
+				for (int j = 0; j < ROW; j++)
+					sum[j] += e * k[j];
+			}
+			for (int j = 0; j < ROW; j++) {
+				const float entry = (float)sum[j];
+				octet[j] = entry;
+				if (v < BYTES) {
+					least[j] = entry < least[j] ? entry : least[j];
+					largest[j] = entry > largest[j] ? entry : largest[j];
+				}
+			}
+			octet += ROW;
+		}
+		memcpy(low + (size_t)t * ROW, least, sizeof least);
+		memcpy(high + (size_t)t * ROW, largest, sizeof largest);
+	}
 }
 
 // symbol_at returns the symbol of position t of a window. bounds are the key's:
@@ -58,11 +94,13 @@ HELPER int32_t symbol_at(const struct table_shape *s, const uint8_t *key, const 
 	return t < bounds[1] ? key[t] : s->pad;
 }
 
-// list writes the rows of positions first..first+n, except those of symbol 0, and
-// returns how many. No branch depends on the symbols: zeros cannot be foretold.
-HELPER int32_t list(const struct table_shape *s, const uint8_t *key, const uint16_t bounds[3], int32_t first, int32_t n,
-                    uint16_t *entry) {
+// list_nonzero writes the rows of positions first..first+n, except those of symbol
+// 0, and returns how many. No branch depends on the symbols: zeros cannot be
+// foretold. What is left of the list is a row of symbol 0, which is zero.
+HELPER int32_t list_nonzero(const struct table_shape *s, const uint8_t *key, const uint16_t bounds[3], int32_t first, int32_t n,
+                            uint16_t *entry) {
 	int32_t count = 0, i = 0;
+	memset(entry, 0, POSITIONS * sizeof *entry);
 #ifdef COMPRESS
 	// Four bytes at once, each in 16 bits of a word. Bit 8 of a byte + 255 says whether it is zero.
 	const uint64_t ones = 0x0001000100010001u;
@@ -85,18 +123,29 @@ HELPER int32_t list(const struct table_shape *s, const uint8_t *key, const uint1
 		entry[count] = (uint16_t)(i * s->symbols + symbol);
 		count += symbol != 0;
 	}
-	memset(entry + count, 0, UNROLL * sizeof *entry); // the row of symbol 0, which is zero
 	return (count + UNROLL - 1) / UNROLL * UNROLL;
 }
 
-TARGET static void expand(const struct table_shape *s, const struct table_pass *p, int32_t from, int32_t to) {
+TARGET static void expand(const struct table_shape *s, const struct table_store *store, const struct table_lists *l, int32_t from,
+                          int32_t to, int32_t zeros) {
+	const eight_rows steps = (eight_rows){0, 1, 2, 3, 4, 5, 6, 7} * (uint16_t)s->symbols; // first rows of the positions
 	for (int32_t w = from; w < to; w++) {
-		const uint8_t *key = p->keys + (size_t)p->slots[w] * p->key_stride;
+		const uint8_t *key = store->keys + (size_t)l->slots[w] * store->key_stride;
 		uint16_t bounds[3];
 		memcpy(bounds, key + s->window, sizeof bounds);
 		for (int32_t b = 0; b < table_blocks(s); b++) {
-			const size_t at = (size_t)b * p->windows + w;
-			p->counts[at] = (uint8_t)list(s, key, bounds, b * POSITIONS, table_positions(s, b), p->entries + at * LIST);
+			const size_t at = (size_t)b * l->windows + w;
+			uint16_t *entry = l->entries + at * POSITIONS;
+			const int32_t first = b * POSITIONS, n = table_positions(s, b);
+			if (zeros && n == POSITIONS && bounds[0] == 0 && bounds[1] == s->window) {
+				eight_bytes bytes;
+				memcpy(&bytes, key + first, sizeof bytes);
+				const eight_rows rows = __builtin_convertvector(bytes, eight_rows) + steps;
+				memcpy(entry, &rows, sizeof rows);
+				l->counts[at] = POSITIONS;
+				continue;
+			}
+			l->counts[at] = (uint8_t)list_nonzero(s, key, bounds, first, n, entry);
 		}
 	}
 }
@@ -109,50 +158,70 @@ HELPER void fetch(const void *p, size_t bytes) {
 		(void)*((const volatile char *)p + i);
 }
 
-HELPER void add_float32(vec sums[FULL], const float *row) {
-	for (int v = 0; v < FULL; v++)
-		sums[v] += load(row + v * WIDTH);
+// A stream is a block that windows bring into the cache, a share each, while they
+// use the one before.
+struct stream {
+	const char *next;
+	size_t left, share;
+};
+
+HELPER void advance(struct stream *s) {
+	const size_t now = s->share < s->left ? s->share : s->left;
+	for (size_t i = 0; i < now; i += LINE)
+		__builtin_prefetch(s->next + i, 0, 2);
+	s->next += now;
+	s->left -= now;
 }
 
-HELPER void total_float32(vec out[FULL], const vec sums[FULL], const float *scale) {
-	(void)scale;
-	for (int v = 0; v < FULL; v++)
-		out[v] = sums[v];
-}
+TARGET static void sum(const struct table_shape *s, const struct table_store *into, const struct table_lists *l, int32_t octet,
+                       int32_t from, int32_t to, const float *table, const float *bias, float *sums) {
+	memset(sums, 0, (size_t)(to - from) * ROW * sizeof *sums);
+	const size_t position = (size_t)s->symbols * ROW; // entries of one
+	const int whole = to - from > s->symbols / 4;     // fewer windows do not need all of a block
+	if (whole)
+		fetch(table, (size_t)table_positions(s, 0) * position * sizeof *table);
+	struct stream next = {.share = (POSITIONS * position * sizeof *table / (size_t)(to - from) + LINE - 1) / LINE * LINE};
+	for (int32_t b = 0; b < table_blocks(s); b++) {
+		const float *block = table + (size_t)b * POSITIONS * position;
+		const int more = whole && b + 1 < table_blocks(s);
+		next.next = (const char *)(block + (more ? POSITIONS * position : 0));
+		next.left = more ? (size_t)table_positions(s, b + 1) * position * sizeof *table : 0;
+		for (int32_t w = from; w < to; w++) {
+			advance(&next);
+			const size_t at = (size_t)b * l->windows + w;
+			const uint16_t *entry = l->entries + at * POSITIONS, *end = entry + l->counts[at];
+			vec *total = (vec *)(sums + (size_t)(w - from) * ROW);
+			vec a[FULL];
+			for (int v = 0; v < FULL; v++)
+				a[v] = total[v];
+			for (; entry < end; entry += UNROLL)
+				for (int i = 0; i < UNROLL; i++) {
+					const vec *row = (const vec *)(block + (size_t)entry[i] * ROW);
+					for (int v = 0; v < FULL; v++)
+						a[v] += row[v];
+				}
+			for (int v = 0; v < FULL; v++)
+				total[v] = a[v];
+		}
+	}
 
-#define SUM sum_float32
-#define ENTRY float
-#define ROW_ENTRIES ROW
-#define ACC vec
-#define ADD add_float32
-#define TOTAL total_float32
-#include "kernel_sum.h"
-
-// A 16-bit entry is gate·2^16 + linear, both between -32767 and 32767. The whole
-// entries are summed modulo 2^32, and so are the gates: half of 2^16 added, the
-// shift rounds to them. What is left of the whole without the gates is linear.
-HELPER void add_int16(uvec sums[FULL], const uint32_t *row) {
-	for (int v = 0; v < HALF; v++) {
-		const uvec both = *(const uvec *)(row + v * WIDTH);
-		sums[v] += both;
-		sums[HALF + v] += (uvec)((ivec)(both + 32768) >> 16);
+	for (int32_t w = from; w < to; w++) {
+		const size_t at = (size_t)octet * into->capacity + (size_t)l->slots[w];
+		const float *total = sums + (size_t)(w - from) * ROW;
+		for (int v = 0; v < LANES; v += WIDTH) {
+			part linear = load(total + v) + load(bias + v);
+			const part gate = load(total + LANES + v) + load(bias + LANES + v);
+			if (s->conv_relu)
+				linear = relu(linear);
+			part merged = linear * sigmoid(gate);
+			if (s->merge_relu)
+				merged = relu(merged);
+			save(into->activations + at * LANES + v, merged + 0); // +0 makes -0 a +0, so that a maximum has one sign of zero
+		}
+		into->states[at] = EXACT;
 	}
 }
 
-HELPER void total_int16(vec out[FULL], const uvec sums[FULL], const float *scale) {
-	for (int v = 0; v < HALF; v++) {
-		const ivec linear = (ivec)(sums[v] - (sums[HALF + v] << 16)), gate = (ivec)sums[HALF + v];
-		out[v] = __builtin_convertvector(linear, vec) * load(scale + v * WIDTH);
-		out[HALF + v] = __builtin_convertvector(gate, vec) * load(scale + LANES + v * WIDTH);
-	}
-}
+#include "kernel_filter.h"
 
-#define SUM sum_int16
-#define ENTRY uint32_t
-#define ROW_ENTRIES LANES
-#define ACC uvec
-#define ADD add_int16
-#define TOTAL total_int16
-#include "kernel_sum.h"
-
-const struct table_kernel KERNEL = {expand, {sum_float32, sum_int16}};
+const struct table_kernel KERNEL = {build, quantize, expand, sum, columns, bound, select_slots, prove};

@@ -17,22 +17,26 @@ type store struct {
 
 // generation is a hash table with open addressing over windows in slots.
 type generation struct {
-	stride, filters int
-	n               int       // slots in use
-	keys            []byte    // [capacity][stride]
-	activations     []float32 // [capacity][filters]
-	index           []uint64  // upper half of the hash, and slot+1; 0 is free
+	stride, octets, capacity int
+
+	n           int       // slots in use
+	keys        []byte    // [capacity][stride]
+	activations []float32 // [octets][capacity][lanes], see struct table_store
+	states      []uint8   // [octets][capacity]
+	index       []uint64  // upper half of the hash, and slot+1; 0 is free
 }
 
 // slotBytes returns an upper bound of the memory of a slot and its index.
-func slotBytes(stride, filters int) int { return stride + 4*filters + 4*8 }
+func slotBytes(stride, octets int) int { return stride + octets*(4*lanes+1) + 4*8 }
 
-func newGeneration(a *arena, stride, filters, capacity int) generation {
+func newGeneration(a *arena, stride, octets, capacity int) generation {
 	return generation{
 		stride:      stride,
-		filters:     filters,
+		octets:      octets,
+		capacity:    capacity,
 		keys:        alloc[byte](a, capacity*stride),
-		activations: alloc[float32](a, capacity*filters),
+		activations: alloc[float32](a, octets*capacity*lanes),
+		states:      alloc[uint8](a, octets*capacity),
 		// At most half full, and less than 4 entries a slot.
 		index: alloc[uint64](a, 2<<bits.Len(uint(capacity-1))),
 	}
@@ -40,12 +44,21 @@ func newGeneration(a *arena, stride, filters, capacity int) generation {
 
 func (g *generation) key(slot int) []byte { return g.keys[slot*g.stride : (slot+1)*g.stride] }
 
-func (g *generation) activation(slot int) []float32 {
-	return g.activations[slot*g.filters : (slot+1)*g.filters]
+// activation returns the activations of a slot in an octet.
+func (g *generation) activation(octet, slot int) []float32 {
+	return g.activations[(octet*g.capacity+slot)*lanes:][:lanes]
+}
+
+// take sets what is known of the activations of a slot to that of another generation.
+func (g *generation) take(slot int, from *generation, kept int) {
+	for o := range g.octets {
+		copy(g.activation(o, slot), from.activation(o, kept))
+		g.states[o*g.capacity+slot] = from.states[o*from.capacity+kept]
+	}
 }
 
 // free returns the number of free slots.
-func (g *generation) free() int { return len(g.keys)/g.stride - g.n }
+func (g *generation) free() int { return g.capacity - g.n }
 
 func (g *generation) clear() {
 	clear(g.index)
@@ -84,7 +97,7 @@ func (s *store) intern() (slot int, fresh bool) {
 	s.young.index[at] = hash>>32<<32 | uint64(slot+1)
 	if s.old.n > 0 {
 		if kept, found := s.old.find(hash, key); found {
-			copy(s.young.activation(slot), s.old.activation(kept))
+			s.young.take(slot, &s.old, kept)
 			return slot, false
 		}
 	}

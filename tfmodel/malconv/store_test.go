@@ -8,7 +8,7 @@ import (
 func newStore(t *testing.T, capacity int) *store {
 	a := &arena{}
 	t.Cleanup(a.free)
-	s := &store{seed: maphash.MakeSeed(), young: newGeneration(a, 8, 16, capacity), old: newGeneration(a, 8, 16, capacity)}
+	s := &store{seed: maphash.MakeSeed(), young: newGeneration(a, 8, 2, capacity), old: newGeneration(a, 8, 2, capacity)}
 	if a.err != nil {
 		t.Fatal(a.err)
 	}
@@ -53,9 +53,9 @@ func TestStoreForgets(t *testing.T) {
 		key[0] = window
 		slot, fresh := s.intern()
 		if fresh {
-			s.young.activation(slot)[3] = float32(window)
+			s.young.activation(1, slot)[3] = float32(window)
 		}
-		if got := s.young.activation(slot)[3]; got != float32(window) {
+		if got := s.young.activation(1, slot)[3]; got != float32(window) {
 			t.Fatalf("window %d has the activation of %v", window, got)
 		}
 		return slot, fresh
@@ -85,7 +85,7 @@ func TestCacheBound(t *testing.T) {
 		e := newEngine(t, w, Options{CacheBytes: bytes, passWindows: 16})
 		total := 0
 		for _, g := range []generation{e.store.young, e.store.old} {
-			total += len(g.keys) + 4*len(g.activations) + 8*len(g.index)
+			total += len(g.keys) + 4*len(g.activations) + len(g.states) + 8*len(g.index)
 		}
 		if total > bytes || total < bytes/2 {
 			t.Errorf("a cache of %d bytes takes %d", bytes, total)

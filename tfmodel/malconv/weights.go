@@ -111,10 +111,10 @@ func differences(w *Weights) []float32 {
 	return out
 }
 
-// groupKernel returns the convolution kernels of a group of filters, W×d×32: 16
-// linear channels and their 16 gates, zero beyond the last filter.
-func groupKernel(w *Weights, group int) []float32 {
-	first, last := group*lanes, min((group+1)*lanes, w.Filters)
+// octetKernel returns the convolution kernels of an octet of filters, W×d×16: 8
+// linear channels and their 8 gates, zero beyond the last filter.
+func octetKernel(w *Weights, octet int) []float32 {
+	first, last := octet*lanes, min((octet+1)*lanes, w.Filters)
 	out := make([]float32, w.Window*w.Embedding*rowEntries)
 	for i := range w.Window * w.Embedding {
 		in, to := w.ConvKernel[i*2*w.Filters:], out[i*rowEntries:]
@@ -124,13 +124,13 @@ func groupKernel(w *Weights, group int) []float32 {
 	return out
 }
 
-// groupBias sets dst to the bias of a group plus the output for a window of symbol
+// octetBias sets dst to the bias of an octet plus the output for a window of symbol
 // 0 alone: b + Σ_t Σ_c E[0][c]·K[t][c].
-func groupBias(dst []float32, w *Weights, group int, kernel []float32) {
+func octetBias(dst []float32, w *Weights, octet int, kernel []float32) {
 	var sum [rowEntries]float64
-	for i := range min(lanes, w.Filters-group*lanes) {
-		sum[i] = float64(w.ConvBias[group*lanes+i])
-		sum[lanes+i] = float64(w.ConvBias[w.Filters+group*lanes+i])
+	for i := range min(lanes, w.Filters-octet*lanes) {
+		sum[i] = float64(w.ConvBias[octet*lanes+i])
+		sum[lanes+i] = float64(w.ConvBias[w.Filters+octet*lanes+i])
 	}
 	for i := range w.Window * w.Embedding {
 		e := float64(w.EmbeddingTable[i%w.Embedding])
