@@ -22,7 +22,7 @@ func TestCheck(t *testing.T) {
 		{tfmodel.Options{Engine: "auto", Device: tfmodel.GPU}, "", ""},
 		{tfmodel.Options{Engine: "tensorflow", Device: tfmodel.GPU, Threads: 2}, "", ""},
 		{tfmodel.Options{Engine: "table", Device: tfmodel.CPU}, "", ""},
-		{tfmodel.Options{Engine: "table16"}, "engine", `--engine "table16": want ` + wantNames},
+		{tfmodel.Options{Engine: "table16"}, "engine", `--engine "table16": want ` + wantNames + "; did you mean table?"},
 		{tfmodel.Options{Engine: "fast"}, "engine", `--engine "fast": want ` + wantNames},
 		{tfmodel.Options{Device: "tpu"}, "device", `--device "tpu": want auto, cpu or gpu`},
 		{tfmodel.Options{Engine: "table", Device: tfmodel.GPU}, "engine", `--engine table computes on the CPU: leave out --device gpu, or use --engine tensorflow`},
