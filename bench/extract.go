@@ -131,12 +131,12 @@ func checkCorpus(ctx context.Context, opt Options, c *dataset.Corpus) (places *f
 		return nil, nil, err
 	}
 	status, warnings, err := c.Check(ctx, places)
+	c.Warnings = append(c.Warnings, warnings...)
+	opt.Monitor.warn(warnings)
 	if err != nil {
 		places.Close()
 		return nil, nil, err
 	}
-	c.Warnings = append(c.Warnings, warnings...)
-	opt.Monitor.warn(warnings)
 	for i, s := range c.Splits.All() {
 		if d := status[i].Dropped; len(d) > 0 {
 			opt.Monitor.log().Warn(fmt.Sprintf("split %s: %d of %d files cannot be read; the first: %v", s.Name, len(d), len(s.Rows), d[0]))

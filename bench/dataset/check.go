@@ -51,7 +51,15 @@ func (c *Config) OpenFiles(ctx context.Context, log func(string)) (*files.Places
 	if err != nil {
 		return nil, err
 	}
-	return files.Open(ctx, places, files.Options{AllowOutside: c.AllowOutside, Loose: c.Names == LooseNames, Raw: c.Raw, Password: c.Password, Log: log})
+	p, err := files.Open(ctx, places, files.Options{AllowOutside: c.AllowOutside, Loose: c.Names == LooseNames, Raw: c.Raw, Password: c.Password, Log: log})
+	if err != nil {
+		remedy := "set root in corpus.yaml"
+		if len(c.Files) > 0 {
+			remedy = "give another place by --files, or by root in corpus.yaml"
+		}
+		return nil, fmt.Errorf("dataset: opening the root of the files: %w: %s", err, remedy)
+	}
+	return p, nil
 }
 
 // Status is the state of the files of a split before any of them is read.
@@ -88,7 +96,7 @@ func (c *Corpus) Find(ctx context.Context, places *files.Places) (all []Status, 
 }
 
 // Check is Find, and fails when what is left of a split cannot be measured, see
-// [Corpus.Measurable].
+// [Corpus.Measurable]; the warnings may say why.
 func (c *Corpus) Check(ctx context.Context, places *files.Places) (all []Status, warnings []string, err error) {
 	all, warnings, err = c.Find(ctx, places)
 	if err != nil {
@@ -96,7 +104,7 @@ func (c *Corpus) Check(ctx context.Context, places *files.Places) (all []Status,
 	}
 	for i, s := range c.Splits.All() {
 		if err := c.Measurable(s, all[i].Dropped); err != nil {
-			return nil, nil, err
+			return nil, warnings, err
 		}
 	}
 	return all, warnings, nil

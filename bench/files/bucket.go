@@ -26,7 +26,7 @@ type bucket struct {
 func openBucket(ctx context.Context, p *Places, url string) (*bucket, error) {
 	store, err := objects.Open(ctx, url, objects.Options{})
 	if err != nil {
-		return nil, fmt.Errorf("files: opening the place of the files: %w", err)
+		return nil, err
 	}
 	return &bucket{p, store}, nil
 }

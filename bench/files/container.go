@@ -383,7 +383,7 @@ var errUnsure = errors.New("the archive may be the sample")
 func openContainer(ctx context.Context, p *Places, name string) (*container, error) {
 	real, err := filepath.EvalSymlinks(name)
 	if err != nil {
-		return nil, fmt.Errorf("files: opening the place of the files: %w", err)
+		return nil, err
 	}
 	f, err := openFolder(p, filepath.Dir(real))
 	if err != nil {
@@ -393,7 +393,7 @@ func openContainer(ctx context.Context, p *Places, name string) (*container, err
 	if err := c.use(ctx, func(*opened) error { return nil }); err != nil {
 		f.close()
 		if isRefusal(err) {
-			return nil, fmt.Errorf("files: the place %s %w", text.Quote(name), err)
+			return nil, fmt.Errorf("%s %w", text.Quote(name), err)
 		}
 		return nil, err
 	}

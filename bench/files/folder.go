@@ -35,13 +35,13 @@ func openFolder(p *Places, dir string) (*folder, error) {
 	f := &folder{places: p, dir: dir, fileSystem: regular.FileSystemOf(dir)}
 	var err error
 	if f.real, err = filepath.EvalSymlinks(dir); err != nil {
-		return nil, fmt.Errorf("files: opening the folder of the files: %w", err)
+		return nil, err
 	}
 	if p.opt.AllowOutside {
 		return f, nil
 	}
 	if f.inner, err = os.OpenRoot(dir); err != nil {
-		return nil, fmt.Errorf("files: opening the folder of the files: %w", err)
+		return nil, err
 	}
 	return f, nil
 }
@@ -191,7 +191,11 @@ func (f *folder) find(ctx context.Context, s *search) error {
 		s.differs(hash, pair)
 	}
 	if l.unlisted > 0 {
-		s.warnings = append(s.warnings, fmt.Sprintf("%d folders in %s cannot be listed; the first: %s", l.unlisted, f.dir, l.first))
+		hint := ""
+		if strings.HasSuffix(l.first, string(leads)) {
+			hint = ": --allow-outside follows it"
+		}
+		s.warnings = append(s.warnings, fmt.Sprintf("%d folders in %s cannot be listed; the first: %s%s", l.unlisted, f.dir, l.first, hint))
 	}
 	err = s.each(ctx, func(i int) error {
 		c := l.candidates[Hash(s.files[i].Name)]

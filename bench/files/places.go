@@ -130,7 +130,8 @@ func (f *File) Path() string {
 	return ""
 }
 
-// Open opens the places of samples. The caller closes them.
+// Open opens the places of samples. The caller closes them. An error says what is
+// wrong with one of them.
 func Open(ctx context.Context, places []string, opt Options) (*Places, error) {
 	opt.Password = cmp.Or(opt.Password, DefaultPassword)
 	if opt.Log == nil {
@@ -151,13 +152,13 @@ func Open(ctx context.Context, places []string, opt Options) (*Places, error) {
 func (p *Places) open(ctx context.Context, name string) (place, error) {
 	if scheme, _, ok := strings.Cut(name, "://"); ok {
 		if scheme != "s3" {
-			return nil, fmt.Errorf("files: the place %s is of another protocol than s3: give a folder, an archive or s3://bucket/prefix", text.Quote(name))
+			return nil, fmt.Errorf("%s is of another protocol than s3: give a folder, an archive or s3://bucket/prefix", text.Quote(name))
 		}
 		return openBucket(ctx, p, name)
 	}
 	info, err := os.Stat(name)
 	if err != nil {
-		return nil, fmt.Errorf("files: opening the place of the files: %w: set root in corpus.yaml", err)
+		return nil, err
 	}
 	switch {
 	case info.IsDir():
@@ -165,7 +166,7 @@ func (p *Places) open(ctx context.Context, name string) (place, error) {
 	case info.Mode().IsRegular():
 		return openContainer(ctx, p, name)
 	}
-	return nil, fmt.Errorf("files: the place %s %s, neither a folder nor an archive: set root in corpus.yaml", text.Quote(name), regular.Kind(info.Mode()))
+	return nil, fmt.Errorf("%s %s, neither a folder nor an archive", text.Quote(name), regular.Kind(info.Mode()))
 }
 
 // Close closes the places.
@@ -240,6 +241,15 @@ func (p *Places) Find(ctx context.Context, names []string) (found []File, warnin
 	}
 	if err := p.compare(ctx, s); err != nil {
 		return nil, nil, err
+	}
+	outside := 0
+	for i := range s.files {
+		if s.files[i].Reason == string(leads) {
+			outside++
+		}
+	}
+	if outside > 0 {
+		s.warnings = append(s.warnings, fmt.Sprintf("%d of %d names lead out of their place by a symbolic link: --allow-outside reads such files", outside, len(names)))
 	}
 	if n := len(s.differing); n > 0 {
 		example := s.differing[slices.Min(slices.Collect(maps.Keys(s.differing)))]

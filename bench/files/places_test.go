@@ -164,7 +164,7 @@ func TestFindFollowsLinks(t *testing.T) {
 		if err != nil || (files[0].Reason == "") != allow {
 			t.Errorf("outside %v: %q, %v", allow, files[0].Reason, err)
 		}
-		if said := strings.Contains(fmt.Sprint(warnings), `"elsewhere" leads out of the root by a symbolic link: --allow-outside`); said == allow {
+		if said := strings.Contains(fmt.Sprint(warnings), `"elsewhere" leads out of the root by a symbolic link: --allow-outside follows it`); said == allow {
 			t.Errorf("outside %v: warnings %q", allow, warnings)
 		}
 	}

@@ -402,7 +402,7 @@ func TestOpenRefuses(t *testing.T) {
 	if err := syscall.Mkfifo(filepath.Join(dir, "pipe"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	for root, want := range map[string]string{"none": "set root", "pipe": "is a named pipe"} {
+	for root, want := range map[string]string{"none": "no such file", "pipe": "is a named pipe"} {
 		if _, err := Open(t.Context(), []string{dir, filepath.Join(dir, root)}, Options{}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("root %s: %v", root, err)
 		}

@@ -20,7 +20,7 @@ const (
 	missing  = refusal("is missing")
 	dangling = refusal("is a symbolic link whose target is missing")
 	empty    = refusal("is empty")
-	leads    = refusal("leads out of the root by a symbolic link: --allow-outside reads such files")
+	leads    = refusal("leads out of the root by a symbolic link")
 	changed  = refusal("changed while it was read")
 	failed   = refusal("cannot be read: input/output error")
 )
