@@ -102,7 +102,7 @@ func TestConfigErrors(t *testing.T) {
 		{span("2017-VAL", "2018-01", "2018-01"), `"2017-VAL" is there twice`},
 		{span(strings.Repeat("x", 65), "2018-01", "2018-01"), "cannot name a file"},
 		{"root: ''", "must not be empty"},
-		{"files: ['']", "files: a place is empty"},
+		{"root: ['', a]", "root: a place is empty"},
 		{"dates: ymd", `dates is "ymd", want dmy`},
 		{"skip_bad: 1", "skip_bad is 1, want a share"},
 		{"skip_bad: .nan", "skip_bad is NaN"},
@@ -212,7 +212,7 @@ func FuzzConfig(f *testing.F) {
 	for _, seed := range []string{
 		defaultYAML, "", "seed: 1\nlables: [a]", "a: &a [*a]", "tests: null", "train: ~", "? [", "labels: !!binary aGk=", "columns: {group: x}\nsplit: splits/roles.csv",
 		"x: &x [1,1]\ny: &y [*x,*x]\nz: [*y,*y]", "train: {<<: {name: a}}", "seed: 0x10", "\ufeffseed: 3",
-		"files: [a, s3://b/c]\nmap: {a: b, '*': ~, c: ''}\nskip_bad: 0.1\ndates: dmy\nquery: SELECT 1\nlabels_from: x\nmap: {}", "map: {}\nfiles: []", "map: {a: ~}",
+		"root: [a, s3://b/c]\nmap: {a: b, '*': ~, c: ''}\nskip_bad: 0.1\ndates: dmy\nquery: SELECT 1\nlabels_from: x\nmap: {}", "map: {}\nroot: []", "map: {a: ~}",
 	} {
 		f.Add([]byte(seed))
 	}
