@@ -39,10 +39,21 @@ MODEL := $(if $(filter wheels,$(CORPUS)),$(WHEELS_MODEL)/saved_model.pb,$(SYNTH_
 bench: build $(CORPORA)/$(CORPUS)/dataset.csv $(MODEL) $(OUT)/bench.txt ## corpus, features, scores, drift report, throughput
 	$(BIN) run --model $(dir $(MODEL)) --corpus $(CORPORA)/$(CORPUS) --out $(OUT)
 
-test: env python s3server ## every check: format, vet, staticcheck, Go, Python, clean tree
+test: env python s3server axe ## every check: format, vet, staticcheck, Go, Python, clean tree
 	@scripts/test.sh $(PY)
 
 ## Other checks
+
+AXE := axe-core@4.10.3
+AXE_SHA256 := 880970c081707360e64f34cea25ff91892f5bc95675b0776925b9709dd8a68bb
+
+$(DEPS)/axe/axe.min.js:
+	@mkdir -p $(@D)
+	@cd $(@D) && npm pack --silent $(AXE) >/dev/null && tar xzf axe-core-*.tgz --strip-components=1 package/axe.min.js && rm axe-core-*.tgz
+	@echo "$(AXE_SHA256)  $@" | sha256sum --check --quiet
+
+axe: ## axe-core, which checks that the page is accessible; needs npm
+	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory $(DEPS)/axe/axe.min.js; else echo "npm is missing: axe-core does not check the page" >&2; fi
 
 check: env ## the quick loop: format, vet, staticcheck, short Go tests
 	@scripts/check.sh -short

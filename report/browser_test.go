@@ -130,6 +130,7 @@ func TestPageInBrowser(t *testing.T) {
 			t.Run(fmt.Sprintf("%d %s", width, scheme), func(t *testing.T) { checkLayout(t, ctx, width, scheme) })
 		}
 	}
+	t.Run("axe", func(t *testing.T) { checkAxe(t, ctx) })
 	t.Run("wide tables", func(t *testing.T) { checkCut(t, ctx) })
 	t.Run("open", func(t *testing.T) { checkOpen(t, ctx) })
 	t.Run("sort", func(t *testing.T) { checkSorting(t, ctx) })
@@ -196,6 +197,34 @@ func checkLayout(t *testing.T, ctx context.Context, width int64, scheme string) 
 	}
 	for _, p := range got.Problems {
 		t.Errorf("%s, %d pixels: %s", scheme, width, p)
+	}
+}
+
+// axe-core finds nothing, in either colour scheme, closed or with every part open.
+func checkAxe(t *testing.T, ctx context.Context) {
+	axe, err := os.ReadFile(filepath.Join("..", ".deps", "axe", "axe.min.js"))
+	if err != nil {
+		t.Skip("no axe-core: `make axe` fetches it")
+	}
+	if err := chromedp.Run(ctx, chromedp.Evaluate(string(axe), nil)); err != nil {
+		t.Fatal(err)
+	}
+	for _, look := range []struct {
+		width        int64
+		scheme, open string
+	}{{1280, "light", "false"}, {1280, "dark", "true"}, {390, "light", "true"}} {
+		var found []string
+		err := chromedp.Run(ctx, show(look.width, look.scheme), chromedp.EvaluateAsDevTools(`(async () => {
+			for (const d of document.querySelectorAll("details")) d.open = `+look.open+`;
+			const { violations } = await axe.run();
+			return violations.map((v) => v.id + ": " + v.nodes.map((n) => n.html.slice(0, 120)).join(" | "));
+		})()`, &found, func(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithAwaitPromise(true) }))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range found {
+			t.Errorf("%+v: %s", look, f)
+		}
 	}
 }
 

@@ -33,22 +33,22 @@ func mainTable(v view) table {
 		}
 		return t
 	}
-	grouped := v.grouped()
-	if grouped {
-		t.columns = append(t.columns, numColumn("Groups", "groups"), numColumn("Effective files", "effective_files"))
-	}
 	t.caption = short(d.Name, 40) + " by split, and the accuracy of the model"
 	t.columns = append(t.columns, intervalColumn("AUROC (95% interval)", "auroc"), numColumn("p (Holm)", "p_holm"), intervalColumn("Accuracy (95% interval)", "accuracy"))
+	grouped := v.grouped()
+	if grouped { // at the end, which a phone shows last
+		t.columns = append(t.columns, numColumn("Groups", "groups"), numColumn("Effective files", "effective_files"))
+	}
 	for _, s := range v.mainNumbers() {
 		auroc := intervalCell(s.AUROC, auroc3)
 		if s.Role == RoleIn {
 			auroc.text = "held out"
 		}
-		row := []cell{textCell(s.Split), countCell(s.Files)}
+		row := []cell{textCell(s.Split), countCell(s.Files), auroc, numCell(s.PHolm, pValue), intervalCell(s.Accuracy, percent)}
 		if grouped {
 			row = append(row, countCell(s.Groups), numCell(s.Effective, func(x Num) string { return fixed(x, 0) }))
 		}
-		t.rows = append(t.rows, append(row, auroc, numCell(s.PHolm, pValue), intervalCell(s.Accuracy, percent)))
+		t.rows = append(t.rows, row)
 	}
 	return t
 }

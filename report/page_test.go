@@ -575,7 +575,7 @@ func TestCorruptedResultsDraw(t *testing.T) {
 			}
 		})
 	}
-	if decoded < corruptions/4 {
+	if decoded < corruptions/6 {
 		t.Errorf("only %d of %d corruptions decode", decoded, corruptions)
 	}
 }
