@@ -91,7 +91,8 @@ func (o *ThroughputOptions) setDefaults() error {
 		}
 	}
 	if o.open == nil {
-		o.open, o.missingGPU = tfmodel.Open, tfmodel.MissingGPU
+		o.open = tfmodel.Open
+		o.missingGPU = func() (string, error) { return tfmodel.MissingGPU(o.Engine) }
 	}
 	return nil
 }
@@ -627,7 +628,7 @@ func timing(out string) ([]report.ThroughputRow, report.ThroughputAnswer, error)
 // there is a GPU, it takes the faster of GPU and CPU: by bench.txt in opt.Out, if that
 // is of this model and machine, or else by a second of each.
 func openFaster(m *tfmodel.Model, opt Options) (tfmodel.Engine, string, error) {
-	return faster(m, opt, tfmodel.Open, tfmodel.MissingGPU)
+	return faster(m, opt, tfmodel.Open, func() (string, error) { return tfmodel.MissingGPU(opt.Engine) })
 }
 
 // faster is openFaster with tfmodel's functions but in tests.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/NVIDIA/go-nvml/pkg/dl"
 	tf "github.com/wamuir/graft/tensorflow"
+	"google.golang.org/protobuf/proto"
 
 	"driftbench/internal/libtensorflow"
 )
@@ -32,12 +33,19 @@ func Version() (string, error) {
 	return tf.Version(), nil
 }
 
-// Devices lists the devices that TensorFlow can compute on, such as "CPU:0" and "GPU:0".
-func Devices() ([]string, error) {
+// Devices lists the devices that TensorFlow can compute on, such as "CPU:0" and
+// "GPU:0". The first session of a process decides how all of them see the GPUs and
+// take their memory, so opt must be that of the engines, whatever its device.
+func Devices(opt Options) ([]string, error) {
 	if err := libtensorflow.Load(); err != nil {
 		return nil, fmt.Errorf("tfmodel: %w", err)
 	}
-	session, err := tf.NewSession(tf.NewGraph(), nil)
+	opt.Device = Auto
+	config, err := proto.Marshal(sessionConfig(opt))
+	if err != nil {
+		return nil, fmt.Errorf("tfmodel: writing session options: %w", err)
+	}
+	session, err := tf.NewSession(tf.NewGraph(), &tf.SessionOptions{Config: config})
 	if err != nil {
 		return nil, fmt.Errorf("tfmodel: opening a session: %w", firstLine(err))
 	}
@@ -56,13 +64,14 @@ func Devices() ([]string, error) {
 }
 
 // MissingGPU returns in one clause why TensorFlow has no GPU here, such as "no
-// NVIDIA driver on this machine", or "" where TensorFlow has one.
-func MissingGPU() (string, error) {
+// NVIDIA driver on this machine", or "" where TensorFlow has one. opt is as in
+// [Devices].
+func MissingGPU(opt Options) (string, error) {
 	const none = "no NVIDIA driver on this machine"
 	if noGPU() {
 		return none, nil
 	}
-	devices, err := Devices()
+	devices, err := Devices(opt)
 	if err != nil {
 		return "", err
 	}

@@ -180,7 +180,7 @@ func Open(m *Model, opt Options) (e Engine, why string, err error) {
 	}
 	device := opt.Device
 	if device == "" || device == Auto {
-		missing, err := MissingGPU()
+		missing, err := MissingGPU(opt)
 		if err != nil {
 			return nil, "", err
 		}

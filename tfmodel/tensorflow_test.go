@@ -13,7 +13,7 @@ import (
 )
 
 func TestDevices(t *testing.T) {
-	devices, err := tfmodel.Devices()
+	devices, err := tfmodel.Devices(tfmodel.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -23,7 +23,7 @@ func TestDevices(t *testing.T) {
 }
 
 func TestGPUWithoutOne(t *testing.T) {
-	devices, err := tfmodel.Devices()
+	devices, err := tfmodel.Devices(tfmodel.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

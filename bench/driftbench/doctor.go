@@ -36,7 +36,7 @@ func (a *app) doctorCommand() *cobra.Command {
 			}
 			say("tensorflow", version+" from "+cmp.Or(tfmodel.LibraryPath("libtensorflow"), "an unknown place"), "")
 
-			devices, err := tfmodel.Devices()
+			devices, err := tfmodel.Devices(tfmodel.Options{})
 			if err != nil {
 				return err
 			}
@@ -95,7 +95,7 @@ func cudaState() [][3]string {
 // gpuState says in words why there is or is no GPU, and what to do.
 func gpuState() (state, todo string, err error) {
 	names := tfmodel.GPUNames()
-	missing, err := tfmodel.MissingGPU()
+	missing, err := tfmodel.MissingGPU(tfmodel.Options{})
 	switch {
 	case err != nil:
 		return "", "", err
