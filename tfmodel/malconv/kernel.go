@@ -16,13 +16,18 @@ package malconv
 // }
 //
 // static void expand(const struct table_kernel *k, const struct table_shape *s, const struct table_store *store,
-//                    const struct table_lists *l, int32_t from, int32_t to, int32_t zeros) {
-//	k->expand(s, store, l, from, to, zeros);
+//                    const struct table_lists *l, int32_t from, int32_t to) {
+//	k->expand(s, store, l, from, to);
 // }
 //
 // static void sum(const struct table_kernel *k, const struct table_shape *s, const struct table_store *store,
 //                 const struct table_lists *l, int32_t octet, int32_t from, int32_t to, const float *table, const float *bias, float *sums) {
 //	k->sum(s, store, l, octet, from, to, table, bias, sums);
+// }
+//
+// static void refine(const struct table_kernel *k, const struct table_shape *s, const struct table_store *store,
+//                    const int32_t *slots, int32_t n, int32_t octet, const float *table, const float *bias, float *sums, uint8_t *keys) {
+//	k->refine(s, store, slots, n, octet, table, bias, sums, keys);
 // }
 //
 // static void columns(const struct table_kernel *k, const struct table_shape *s, const struct table_store *store,
@@ -208,7 +213,7 @@ func newKernel(a *arena, w *Weights, opt Options) (*kernel, error) {
 	}
 	unit := min(windows, unitWindows)
 	k.slots = alloc[int32](a, windows)
-	k.scratch = alloc[uint8](a, max(unit, 64*threads)*max(k.listBytes(), k.columnBytes()))
+	k.scratch = alloc[uint8](a, max(unit*k.listBytes(), min(unit, boundWindows)*k.columnBytes(), 64*threads*k.lineBytes()))
 	for range threads {
 		k.sums = append(k.sums, alloc[float32](a, max(unit*rowEntries, min(unit, boundWindows)*sections*2*bandRow/C.sizeof_float)))
 	}
@@ -223,7 +228,7 @@ func newKernel(a *arena, w *Weights, opt Options) (*kernel, error) {
 		conv := octetKernel(w, o)
 		octetBias(k.bias[o*rowEntries:(o+1)*rowEntries], w, o, conv)
 		at := o * w.Window * rowEntries
-		C.build(k.functions, &k.shape, C.int32_t(w.Embedding), cfloats(embedding), cfloats(conv), cfloats(k.table[o*k.octetEntries():]),
+		C.build(k.functions, &k.shape, C.int32_t(w.Embedding), cfloats(embedding), cfloats(conv), cfloats(k.octet(o)),
 			cfloats(low[at:]), cfloats(high[at:]))
 	})
 	if err := k.addFilter(a, low, high); err != nil {
@@ -341,7 +346,8 @@ func (k *kernel) bandBytes() int {
 	return int(C.table_blocks(&k.shape)) * blockPositions * C.BYTES * bandRow
 }
 
-// listBytes and columnBytes are the memory of a window in struct table_lists and table_columns.
+// listBytes, columnBytes and lineBytes are the memory of a window in struct
+// table_lists, struct table_columns and the keys of refine.
 func (k *kernel) listBytes() int {
 	return int(C.table_blocks(&k.shape)) * (blockPositions*C.sizeof_uint16_t + 1)
 }
@@ -349,6 +355,8 @@ func (k *kernel) listBytes() int {
 func (k *kernel) columnBytes() int {
 	return int(C.table_blocks(&k.shape))*blockPositions*C.sizeof_uint16_t + sections*C.sizeof_float
 }
+
+func (k *kernel) lineBytes() int { return (int(k.shape.window) + C.LINE - 1) / C.LINE * C.LINE }
 
 func (k *kernel) limit(octet int) *C.struct_table_limits {
 	return (*C.struct_table_limits)(unsafe.Pointer(&k.limits[octet*limitValues]))
@@ -487,37 +495,34 @@ func (k *kernel) bound(g *generation, slots []int32) {
 // sum sets the activations of the windows in slots.
 func (k *kernel) sum(g *generation, slots []int32) {
 	store := g.c()
+	blocks := int(C.table_blocks(&k.shape))
 	for slots := range evenly(slots, unitWindows) {
-		l := k.newLists(k.scratch, slots)
-		k.chunks(len(slots), func(from, to C.int32_t) { C.expand(k.functions, &k.shape, &store, &l, from, to, 0) })
-		k.units(k.octets, len(slots), func(thread, o int, from, to C.int32_t) { k.sumOctet(thread, &store, &l, o, from, to) })
+		l := C.struct_table_lists{
+			windows: C.int32_t(len(slots)),
+			slots:   cints(slots),
+			entries: (*C.uint16_t)(unsafe.Pointer(&k.scratch[0])),
+			counts:  cbytes(k.scratch[blocks*len(slots)*blockPositions*C.sizeof_uint16_t:]),
+		}
+		k.chunks(len(slots), func(from, to C.int32_t) { C.expand(k.functions, &k.shape, &store, &l, from, to) })
+		k.units(k.octets, len(slots), func(thread, o int, from, to C.int32_t) {
+			C.sum(k.functions, &k.shape, &store, &l, C.int32_t(o), from, to, cfloats(k.octet(o)), cfloats(k.bias[o*rowEntries:]), cfloats(k.sums[thread]))
+		})
 	}
 }
 
 // refine sets the activations of the windows in slots in one octet.
-func (k *kernel) refine(thread int, store *C.struct_table_store, octet int, slots []int32) {
-	share := len(k.scratch) / k.threads &^ 1
-	scratch := k.scratch[thread*share:][:share]
-	for slots := range evenly(slots, min(share/k.listBytes(), unitWindows)) {
-		l := k.newLists(scratch, slots)
-		C.expand(k.functions, &k.shape, store, &l, 0, l.windows, 1)
-		k.sumOctet(thread, store, &l, octet, 0, l.windows)
+func (k *kernel) refine(thread int, store *C.struct_table_store, o int, slots []int32) {
+	share := len(k.scratch) / k.threads
+	keys := k.scratch[thread*share:][:share]
+	most := min(share/k.lineBytes(), C.sizeof_float*len(k.sums[thread])/(C.sizeof_float*rowEntries+1))
+	for slots := range evenly(slots, most) {
+		C.refine(k.functions, &k.shape, store, cints(slots), C.int32_t(len(slots)), C.int32_t(o), cfloats(k.octet(o)), cfloats(k.bias[o*rowEntries:]),
+			cfloats(k.sums[thread]), cbytes(keys))
 	}
 }
 
-func (k *kernel) newLists(scratch []uint8, slots []int32) C.struct_table_lists {
-	blocks := int(C.table_blocks(&k.shape))
-	return C.struct_table_lists{
-		windows: C.int32_t(len(slots)),
-		slots:   cints(slots),
-		entries: (*C.uint16_t)(unsafe.Pointer(&scratch[0])),
-		counts:  cbytes(scratch[blocks*len(slots)*blockPositions*C.sizeof_uint16_t:]),
-	}
-}
-
-func (k *kernel) sumOctet(thread int, store *C.struct_table_store, l *C.struct_table_lists, o int, from, to C.int32_t) {
-	C.sum(k.functions, &k.shape, store, l, C.int32_t(o), from, to, cfloats(k.table[o*k.octetEntries():]), cfloats(k.bias[o*rowEntries:]), cfloats(k.sums[thread]))
-}
+// octet returns the float32 table of an octet.
+func (k *kernel) octet(o int) []float32 { return k.table[o*k.octetEntries():][:k.octetEntries()] }
 
 // chunks calls f for ranges of few windows, from all threads.
 func (k *kernel) chunks(windows int, f func(from, to C.int32_t)) {

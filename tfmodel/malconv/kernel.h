@@ -8,6 +8,7 @@
 enum {
 	// An octet is 8 filters that are summed together: their linear channels, then
 	// their gates. A row of the float32 table is one cache line of one octet.
+	LINE = 64, // bytes
 	LANES = 8,
 	ROW = 2 * LANES,
 	// Positions of a block, a multiple of UNROLL. A block of one octet, 8 positions by
@@ -130,14 +131,19 @@ struct table_kernel {
 	void (*quantize)(const struct table_shape *s, int32_t block, int32_t n, const float *octets, const float *low,
 	                 const struct table_limits *limits, uint8_t *band);
 
-	// expand turns the windows from..to into lists of rows. With zeros it may list those
-	// of symbol 0 too: the lists are longer and sooner made.
-	void (*expand)(const struct table_shape *s, const struct table_store *store, const struct table_lists *l, int32_t from, int32_t to, int32_t zeros);
+	// expand turns the windows from..to into lists of rows.
+	void (*expand)(const struct table_shape *s, const struct table_store *store, const struct table_lists *l, int32_t from, int32_t to);
 
 	// sum sets the activations of the windows from..to, one at least, in one octet:
 	// table and bias are the octet's. sums is scratch, [to-from][ROW].
 	void (*sum)(const struct table_shape *s, const struct table_store *store, const struct table_lists *l, int32_t octet,
 	            int32_t from, int32_t to, const float *table, const float *bias, float *sums);
+
+	// refine does the same for n windows, one at least, without lists: they are too few in
+	// one octet to be worth these. sums is scratch, [n][ROW] and n bytes, and so is keys,
+	// [window/LINE, rounded up][n][LINE].
+	void (*refine)(const struct table_shape *s, const struct table_store *store, const int32_t *slots, int32_t n, int32_t octet,
+	               const float *table, const float *bias, float *sums, uint8_t *keys);
 
 	// columns turns the windows from..to into columns of keys.
 	void (*columns)(const struct table_shape *s, const struct table_store *store, const struct table_columns *c, int32_t from, int32_t to);

@@ -18,21 +18,20 @@
 
 // Rows are added in whole registers, vec. What is done for 8 channels alike is
 // done in parts of at most 8 lanes, part.
-enum { FULL = ROW * 4 / VECTOR, PART = VECTOR < 32 ? VECTOR : 32, WIDTH = PART / 4, PARTS = LANES / WIDTH, LINE = 64 };
+enum { FULL = ROW * 4 / VECTOR, PART = VECTOR < 32 ? VECTOR : 32, WIDTH = PART / 4, PARTS = LANES / WIDTH };
 
 typedef float vec __attribute__((vector_size(VECTOR), may_alias));
 typedef float part __attribute__((vector_size(PART), may_alias));
 typedef int32_t ints __attribute__((vector_size(PART), may_alias));
 typedef uint32_t words __attribute__((vector_size(PART), may_alias));
 
-// The symbols and the rows of a block.
-typedef uint8_t eight_bytes __attribute__((vector_size(POSITIONS)));
-typedef uint16_t eight_rows __attribute__((vector_size(2 * POSITIONS)));
+// Rows of the tables and sums are aligned to a cache line. What load and save are for
+// may be Go's memory, which need not be.
+typedef float loose __attribute__((vector_size(PART), aligned(4), may_alias));
 
-// All of C's memory here is aligned to a cache line, and so is every row in it.
-HELPER part load(const float *p) { return *(const part *)p; }
+HELPER part load(const float *p) { return *(const loose *)p; }
 
-HELPER void save(float *p, part v) { *(part *)p = v; }
+HELPER void save(float *p, part v) { *(loose *)p = v; }
 
 HELPER part choose(ints mask, part yes, part no) { return (part)(((ints)yes & mask) | ((ints)no & ~mask)); }
 
@@ -94,10 +93,9 @@ HELPER int32_t symbol_at(const struct table_shape *s, const uint8_t *key, const 
 	return t < bounds[1] ? key[t] : s->pad;
 }
 
-// list_nonzero writes the rows of positions first..first+n, except those of symbol
-// 0, and returns how many. No branch depends on the symbols: zeros cannot be
-// foretold. What is left of the list is a row of symbol 0, which is zero.
-HELPER int32_t list_nonzero(const struct table_shape *s, const uint8_t *key, const uint16_t bounds[3], int32_t first, int32_t n,
+// list writes the rows of positions first..first+n, except those of symbol 0, and
+// returns how many. No branch depends on the symbols: zeros cannot be foretold. What is left of the list is a row of symbol 0, which is zero.
+HELPER int32_t list(const struct table_shape *s, const uint8_t *key, const uint16_t bounds[3], int32_t first, int32_t n,
                             uint16_t *entry) {
 	int32_t count = 0, i = 0;
 	memset(entry, 0, POSITIONS * sizeof *entry);
@@ -127,25 +125,14 @@ HELPER int32_t list_nonzero(const struct table_shape *s, const uint8_t *key, con
 }
 
 TARGET static void expand(const struct table_shape *s, const struct table_store *store, const struct table_lists *l, int32_t from,
-                          int32_t to, int32_t zeros) {
-	const eight_rows steps = (eight_rows){0, 1, 2, 3, 4, 5, 6, 7} * (uint16_t)s->symbols; // first rows of the positions
+                          int32_t to) {
 	for (int32_t w = from; w < to; w++) {
 		const uint8_t *key = store->keys + (size_t)l->slots[w] * store->key_stride;
 		uint16_t bounds[3];
 		memcpy(bounds, key + s->window, sizeof bounds);
 		for (int32_t b = 0; b < table_blocks(s); b++) {
 			const size_t at = (size_t)b * l->windows + w;
-			uint16_t *entry = l->entries + at * POSITIONS;
-			const int32_t first = b * POSITIONS, n = table_positions(s, b);
-			if (zeros && n == POSITIONS && bounds[0] == 0 && bounds[1] == s->window) {
-				eight_bytes bytes;
-				memcpy(&bytes, key + first, sizeof bytes);
-				const eight_rows rows = __builtin_convertvector(bytes, eight_rows) + steps;
-				memcpy(entry, &rows, sizeof rows);
-				l->counts[at] = POSITIONS;
-				continue;
-			}
-			l->counts[at] = (uint8_t)list_nonzero(s, key, bounds, first, n, entry);
+			l->counts[at] = (uint8_t)list(s, key, bounds, b * POSITIONS, table_positions(s, b), l->entries + at * POSITIONS);
 		}
 	}
 }
@@ -173,19 +160,53 @@ HELPER void advance(struct stream *s) {
 	s->left -= now;
 }
 
+HELPER void add_row(vec sums[FULL], const float *row) {
+	for (int v = 0; v < FULL; v++)
+		sums[v] += ((const vec *)row)[v];
+}
+
+// first_block fetches the first block of an octet for n windows, where these need
+// all of it, and returns the stream of the next ones.
+HELPER struct stream first_block(const struct table_shape *s, const float *table, int32_t n) {
+	if (n <= s->symbols / 4)
+		return (struct stream){0};
+	const size_t position = (size_t)s->symbols * ROW * sizeof *table;
+	fetch(table, (size_t)table_positions(s, 0) * position);
+	return (struct stream){.share = (POSITIONS * position / (size_t)n + LINE - 1) / LINE * LINE};
+}
+
+// next_block has the stream bring the block after b.
+HELPER void next_block(const struct table_shape *s, const float *table, int32_t b, struct stream *next) {
+	const size_t position = (size_t)s->symbols * ROW;
+	const int more = next->share > 0 && b + 1 < table_blocks(s);
+	next->next = (const char *)(table + (size_t)(b + more) * POSITIONS * position);
+	next->left = more ? (size_t)table_positions(s, b + 1) * position * sizeof *table : 0;
+}
+
+// finish sets the activations of a slot in an octet from its sums, [ROW].
+HELPER void finish(const struct table_shape *s, const struct table_store *into, int32_t octet, int32_t slot, const float *sums,
+                   const float *bias) {
+	const size_t at = (size_t)octet * into->capacity + (size_t)slot;
+	for (int v = 0; v < LANES; v += WIDTH) {
+		part linear = load(sums + v) + load(bias + v);
+		const part gate = load(sums + LANES + v) + load(bias + LANES + v);
+		if (s->conv_relu)
+			linear = relu(linear);
+		part merged = linear * sigmoid(gate);
+		if (s->merge_relu)
+			merged = relu(merged);
+		save(into->activations + at * LANES + v, merged + 0); // +0 makes -0 a +0, so that a maximum has one sign of zero
+	}
+	into->states[at] = EXACT;
+}
+
 TARGET static void sum(const struct table_shape *s, const struct table_store *into, const struct table_lists *l, int32_t octet,
                        int32_t from, int32_t to, const float *table, const float *bias, float *sums) {
 	memset(sums, 0, (size_t)(to - from) * ROW * sizeof *sums);
-	const size_t position = (size_t)s->symbols * ROW; // entries of one
-	const int whole = to - from > s->symbols / 4;     // fewer windows do not need all of a block
-	if (whole)
-		fetch(table, (size_t)table_positions(s, 0) * position * sizeof *table);
-	struct stream next = {.share = (POSITIONS * position * sizeof *table / (size_t)(to - from) + LINE - 1) / LINE * LINE};
+	struct stream next = first_block(s, table, to - from);
 	for (int32_t b = 0; b < table_blocks(s); b++) {
-		const float *block = table + (size_t)b * POSITIONS * position;
-		const int more = whole && b + 1 < table_blocks(s);
-		next.next = (const char *)(block + (more ? POSITIONS * position : 0));
-		next.left = more ? (size_t)table_positions(s, b + 1) * position * sizeof *table : 0;
+		const float *block = table + (size_t)b * POSITIONS * (size_t)s->symbols * ROW;
+		next_block(s, table, b, &next);
 		for (int32_t w = from; w < to; w++) {
 			advance(&next);
 			const size_t at = (size_t)b * l->windows + w;
@@ -195,33 +216,60 @@ TARGET static void sum(const struct table_shape *s, const struct table_store *in
 			for (int v = 0; v < FULL; v++)
 				a[v] = total[v];
 			for (; entry < end; entry += UNROLL)
-				for (int i = 0; i < UNROLL; i++) {
-					const vec *row = (const vec *)(block + (size_t)entry[i] * ROW);
-					for (int v = 0; v < FULL; v++)
-						a[v] += row[v];
-				}
+				for (int i = 0; i < UNROLL; i++)
+					add_row(a, block + (size_t)entry[i] * ROW);
 			for (int v = 0; v < FULL; v++)
 				total[v] = a[v];
 		}
 	}
 
-	for (int32_t w = from; w < to; w++) {
-		const size_t at = (size_t)octet * into->capacity + (size_t)l->slots[w];
-		const float *total = sums + (size_t)(w - from) * ROW;
-		for (int v = 0; v < LANES; v += WIDTH) {
-			part linear = load(total + v) + load(bias + v);
-			const part gate = load(total + LANES + v) + load(bias + LANES + v);
-			if (s->conv_relu)
-				linear = relu(linear);
-			part merged = linear * sigmoid(gate);
-			if (s->merge_relu)
-				merged = relu(merged);
-			save(into->activations + at * LANES + v, merged + 0); // +0 makes -0 a +0, so that a maximum has one sign of zero
-		}
-		into->states[at] = EXACT;
+	for (int32_t w = from; w < to; w++)
+		finish(s, into, octet, l->slots[w], sums + (size_t)(w - from) * ROW, bias);
+}
+
+TARGET static void refine(const struct table_shape *s, const struct table_store *into, const int32_t *slots, int32_t n, int32_t octet,
+                          const float *table, const float *bias, float *sums, uint8_t *keys) {
+	uint8_t *bytes = (uint8_t *)(sums + (size_t)n * ROW); // whether a window is of bytes alone
+	memset(sums, 0, (size_t)n * ROW * sizeof *sums);
+	for (int32_t w = 0; w < n; w++) {
+		const uint8_t *key = into->keys + (size_t)slots[w] * into->key_stride;
+		uint16_t bounds[3];
+		memcpy(bounds, key + s->window, sizeof bounds);
+		bytes[w] = bounds[0] == 0 && bounds[1] == s->window;
+		for (int32_t t = 0; t < s->window; t += LINE)
+			memcpy(keys + ((size_t)t * (size_t)n + (size_t)w * LINE), key + t, s->window - t < LINE ? (size_t)(s->window - t) : LINE);
 	}
+	const size_t position = (size_t)s->symbols * ROW;
+	struct stream next = first_block(s, table, n);
+	for (int32_t b = 0; b < table_blocks(s); b++) {
+		const float *block = table + (size_t)b * POSITIONS * position;
+		const int32_t first = b * POSITIONS, count = table_positions(s, b);
+		const uint8_t *key = keys + (size_t)(first / LINE * LINE) * (size_t)n + first % LINE;
+		next_block(s, table, b, &next);
+		for (int32_t w = 0; w < n; w++, key += LINE) {
+			advance(&next);
+			vec *total = (vec *)(sums + (size_t)w * ROW);
+			vec a[FULL];
+			for (int v = 0; v < FULL; v++)
+				a[v] = total[v];
+			if (bytes[w] && count == POSITIONS)
+				for (int i = 0; i < POSITIONS; i++)
+					add_row(a, block + (size_t)i * position + (size_t)key[i] * ROW);
+			else {
+				const uint8_t *whole = into->keys + (size_t)slots[w] * into->key_stride;
+				uint16_t bounds[3];
+				memcpy(bounds, whole + s->window, sizeof bounds);
+				for (int32_t i = 0; i < count; i++)
+					add_row(a, block + (size_t)i * position + (size_t)symbol_at(s, whole, bounds, first + i) * ROW);
+			}
+			for (int v = 0; v < FULL; v++)
+				total[v] = a[v];
+		}
+	}
+	for (int32_t w = 0; w < n; w++)
+		finish(s, into, octet, slots[w], sums + (size_t)w * ROW, bias);
 }
 
 #include "kernel_filter.h"
 
-const struct table_kernel KERNEL = {build, quantize, expand, sum, columns, bound, select_slots, prove};
+const struct table_kernel KERNEL = {build, quantize, expand, sum, refine, columns, bound, select_slots, prove};
