@@ -51,16 +51,16 @@ const Revision = 1
 // row lists each. It is a multiple of unitWindows, so that units are of like size.
 const passWindows = 3 * unitWindows
 
-// defaultCacheBytes is enough for some 120,000 windows of the usual shape, those of
+// defaultCacheBytes is enough for some 117,000 windows of the usual shape, those of
 // about a thousand programs. Twice as much found no more windows again.
-const defaultCacheBytes = 128 << 20
+const defaultCacheBytes = 120 << 20
 
 // Options are the settings of an engine. The zero value is useful.
 type Options struct {
 	Threads int    // number of threads; 0 is runtime.GOMAXPROCS
 	Kernel  string // one of Kernels; "" is the first
 	// CacheBytes bounds the memory of the windows that are kept between passes.
-	// 0 is 128 MB; below zero none are kept. The windows of two passes, 52 MB for
+	// 0 is 120 MB; below zero none are kept. The windows of two passes, 52 MB for
 	// the usual shape, take their memory in any case. All memory is allocated at
 	// once: page by page it would slow the first files down.
 	CacheBytes int
