@@ -405,7 +405,7 @@ func TestNotPermitted(t *testing.T) {
 		"a file":   {runs(filepath.Join(corpus, "dataset.csv")), "--out: mkdir " + corpus + "/dataset.csv: not a directory"},
 		"summary":  {runs(dir+"/out", "--summary", locked+"/s.md"), "--summary: nothing can be written into " + locked + ": "},
 		"save-fit": {runs(dir+"/out", "--save-fit", locked+"/fit"), "--save-fit: nothing can be written into " + locked + ": "},
-		"cache":    {runs(dir+"/out", "--cache", locked+"/cache"), "cache: mkdir " + locked + "/cache: permission denied; choose another folder"},
+		"cache":    {runs(dir+"/out", "--cache", locked+"/cache"), "mkdir " + locked + "/cache: permission denied; choose another folder"},
 	} {
 		complains(t, name, weak(tc.args...), tc.want)
 	}

@@ -82,39 +82,39 @@ func TestRunRefuses(t *testing.T) {
 		want  string
 	}{
 		"missing column": {index: line(1, func(string) string { return "name,label,seen" }),
-			want: `dataset: DIR/dataset.csv:1: no column "first_seen" in the header "name,label,seen": rename or add it, or set columns in corpus.yaml`},
+			want: `DIR/dataset.csv:1: no column "first_seen" in the header "name,label,seen": rename or add it, or set columns in corpus.yaml`},
 		"unknown label": {index: line(5, field(1, "wurm")),
-			want: `dataset: DIR/dataset.csv: 1 row of the training span has a label that corpus.yaml does not list: "wurm" (1 row): add them to labels in corpus.yaml, or add "other" to put all of them into one class`},
+			want: `DIR/dataset.csv: 1 row of the training span has a label that corpus.yaml does not list: "wurm" (1 row): add them to labels in corpus.yaml, or add "other" to put all of them into one class`},
 		"bad date": {index: line(7, field(2, "2017-13-01")),
-			want: `dataset: DIR/dataset.csv:7: first_seen: "2017-13" is no month: months go from 01 to 12: correct the date`},
+			want: `DIR/dataset.csv:7: first_seen: "2017-13" is no month: months go from 01 to 12: correct the date; it looks like YYYY-DD-MM; --skip-bad 0.01 leaves them out`},
 		"no index": {index: same, more: func(dir string) { os.Remove(filepath.Join(dir, "dataset.csv")) },
-			want: `dataset: opening the index: open DIR/dataset.csv: no such file or directory`},
+			want: `opening the index: open DIR/dataset.csv: no such file or directory`},
 		"empty index": {index: func(string) string { return "" },
-			want: `dataset: DIR/dataset.csv: empty: want a header with the columns name,label,first_seen`},
+			want: `DIR/dataset.csv: empty: want a header with the columns name,label,first_seen`},
 		"directory as index": {index: same, more: func(dir string) {
 			os.Remove(filepath.Join(dir, "dataset.csv"))
 			os.Mkdir(filepath.Join(dir, "dataset.csv"), 0o777)
-		}, want: `dataset: opening the index: "DIR/dataset.csv" is a directory`},
+		}, want: `opening the index: "DIR/dataset.csv" is a directory`},
 		"empty split": {index: without(`,2018-0[123]`),
-			want: `dataset: DIR/dataset.csv: split "2018-Q1" is empty: sample 0.3 of the 0 rows from 2018-01 to 2018-03: set tests in corpus.yaml or add rows`},
+			want: `DIR/dataset.csv: split "2018-Q1" is empty: sample 0.3 of the 0 rows from 2018-01 to 2018-03: set tests in corpus.yaml or add rows`},
 		"class without fit rows": {index: without(`worm,2017`),
-			want: `dataset: DIR/dataset.csv: no fit row with label "worm": add rows, or remove the label from labels in corpus.yaml`},
+			want: `DIR/dataset.csv: no fit row with label "worm": add rows, or remove the label from labels in corpus.yaml`},
 		"no root": {index: same, more: func(dir string) { os.RemoveAll(filepath.Join(dir, "files")) },
-			want: `dataset: opening the root of the files: stat DIR/files: no such file or directory: set root in corpus.yaml`},
+			want: `opening the root of the files: stat DIR/files: no such file or directory: set root in corpus.yaml`},
 		"every file is missing": {index: same, more: func(dir string) {
 			os.RemoveAll(filepath.Join(dir, "files"))
 			os.Mkdir(filepath.Join(dir, "files"), 0o777)
 		},
-			want: `dataset: split "2017-fit": all 44 files are dropped; the first: name "FILE" (line N) is missing: is root ("DIR/files") or trim ("") in corpus.yaml right?`},
+			want: `split "2017-fit": all 44 files are dropped; the first: name "FILE" (line N) is missing: is root ("DIR/files") or trim ("") in corpus.yaml right?`},
 		"name that climbs out": {index: line(3, field(0, "../../etc/passwd")),
-			want: `dataset: DIR/dataset.csv:3: name "../../etc/passwd" leads out of the root: set root or trim in corpus.yaml, or allow it with --allow-outside`},
+			want: `DIR/dataset.csv:3: name "../../etc/passwd" leads out of the root: set root or trim in corpus.yaml, or allow it with --allow-outside`},
 		"unknown key": {index: same, more: func(dir string) {
 			os.WriteFile(filepath.Join(dir, "corpus.yaml"), []byte("index: dataset.csv\nlables: [a]\n"), 0o666)
-		}, want: `dataset: DIR/corpus.yaml:2: unknown key "lables"`},
+		}, want: `DIR/corpus.yaml:2: unknown key "lables"`},
 		"no corpus": {index: same, args: []string{"--corpus", "DIR/none"},
-			want: `dataset: corpus folder "DIR/none" does not exist`},
+			want: `corpus folder "DIR/none" does not exist`},
 		"no model": {index: same, args: []string{"--model", "DIR"},
-			want: `tfmodel: DIR is no SavedModel: it holds no saved_model.pb; convert a Keras file with scripts/convert_savedmodel.py`},
+			want: `DIR is no SavedModel: it holds no saved_model.pb; convert a Keras file with scripts/convert_savedmodel.py`},
 		"out is a file": {index: same, args: []string{"--out", "DIR/dataset.csv"},
 			want: `--out: mkdir DIR/dataset.csv: not a directory`},
 	} {
@@ -282,7 +282,7 @@ func TestUsage(t *testing.T) {
 		{append(synth, "--drift", "-1"), `drift -1: ask for 0 (none) or more`},
 		{append(run, "--threads", "-2"), `--threads -2: want 0 or more`},
 		{append(run, "--resamples", "0"), `--resamples 0: want 1 or more`},
-		{[]string{"throughput", "--model", "x", "--out", out, "--count", "0"}, `--batch, --count and --files want numbers of 1 or more, not 0`},
+		{[]string{"throughput", "--model", "x", "--out", out, "--count", "0"}, `--batch, --count and --pass want numbers of 1 or more, not 0`},
 		{[]string{"compare"}, `accepts between 1 and 2 arg(s), received 0`},
 		{[]string{"cache", "prune", "--max-size", "much"}, `--max-size "much": want a size such as 500MB`},
 	} {

@@ -105,7 +105,7 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 func message(s string) string {
 	for {
 		name, rest, ok := strings.Cut(s, ": ")
-		if !ok || !slices.Contains([]string{"bench", "cache", "corpus", "dataset", "features", "malconv", "report", "stats", "tfmodel", "throughput"}, name) {
+		if !ok || !slices.Contains([]string{"archive", "bench", "cache", "corpus", "dataset", "date", "features", "files", "index", "malconv", "objects", "packed", "report", "stats", "tfmodel", "throughput"}, name) {
 			return s
 		}
 		s = rest

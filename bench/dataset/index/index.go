@@ -200,7 +200,9 @@ func (r *reader) read(src source, path string, offset int, only *form) error {
 		if l.columns.Group != "" {
 			said += ", group from " + l.columns.Group
 		}
-		r.summary.Notes = append(r.summary.Notes, said)
+		if asNamed := DefaultColumns; l.said != "" || l.columns != asNamed && l.columns != (Columns{asNamed.Name, asNamed.Label, asNamed.FirstSeen, "group"}) {
+			r.summary.Notes = append(r.summary.Notes, said)
+		}
 	}
 	src.choose(l.chosen)
 	records, stop := ahead(src)
@@ -470,7 +472,8 @@ func (r *reader) finish(path string) (Summary, error) {
 	if r.labels != nil && r.labels.tags {
 		s.Notes = append(s.Notes, r.opt.LabelsFrom+": no line has a FAM tag: the first CLASS or BEH tag is the label")
 	}
-	said := fmt.Sprintf("%s: %s", path, count(s.Rows, "row"))
+	rows := fmt.Sprintf("%s: %s", path, count(s.Rows, "row"))
+	said := rows
 	if r.benign > 0 {
 		said += fmt.Sprintf(", %d with the label %s", r.benign, Benign)
 		if !slices.Contains(r.opt.Labels, Benign) {
@@ -480,7 +483,9 @@ func (r *reader) finish(path string) (Summary, error) {
 	if s.Unlabelled > 0 {
 		said += fmt.Sprintf(", %d without a label", s.Unlabelled)
 	}
-	s.Notes = append(s.Notes, said)
+	if len(s.Notes) > 0 || said != rows {
+		s.Notes = append(s.Notes, said)
+	}
 	return *s, nil
 }
 
