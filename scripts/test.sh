@@ -39,6 +39,6 @@ cat "$said"
 [ "$passed" ]
 
 say generated files
-"$python" scripts/golden_sample.py
+"$python" scripts/golden/sample.py
 go mod tidy -diff
 [ "$(tree)" = "$before" ] || { echo "generating changed the tree:" >&2; git status --short >&2; exit 1; }

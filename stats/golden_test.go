@@ -1,7 +1,7 @@
 package stats
 
 // These tests compare with the reference libraries, by numbers that
-// scripts/golden_stats.py made; their versions are in the files.
+// scripts/golden/stats.py made; their versions are in the files.
 
 import (
 	"encoding/json"

@@ -13,7 +13,7 @@ import (
 	"driftbench/tfmodel"
 )
 
-// golden is testdata/keras.json, which scripts/golden_models.py writes: files,
+// golden is testdata/keras.json, which scripts/golden/models.py writes: files,
 // and for each model of testdata what Keras predicts from them.
 type golden struct {
 	Block  []byte                            // the bytes of all files

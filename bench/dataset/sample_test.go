@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// The golden file holds what pandas returned; scripts/golden_sample.py makes it.
+// The golden file holds what pandas returned; scripts/golden/sample.py makes it.
 func TestSampleEqualsPandas(t *testing.T) {
 	b, err := os.ReadFile("testdata/sample.json")
 	if err != nil {

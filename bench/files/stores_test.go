@@ -15,7 +15,7 @@ import (
 	"testing"
 )
 
-// sample is the content of a sample of scripts/golden_stores.py.
+// sample is the content of a sample of scripts/golden/stores.py.
 func sample(i int) []byte {
 	b := fmt.Appendf(nil, "MZ sample %d\n", i)
 	for j := range 200 * (i % 4) {

@@ -28,9 +28,9 @@ beside=cpu.txt
 lock peers.txt onnx==1.23.2 onnxruntime==1.32.0 openvino==2026.4.1
 lock torch.txt torch==2.15.0
 beside=
-# What golden_stats.py compares with; only needed to make the numbers again.
+# What golden/stats.py compares with; only needed to make the numbers again.
 lock golden.txt numpy==2.4.6 scipy==1.17.1 scikit-learn==1.9.1 torch==2.15.0 torchvision==0.29.2 pytorch-ood==0.4.0
-# What golden_archives.py and golden_packed.py pack test files with.
+# What golden/archives.py and golden/packed.py pack test files with.
 lock archives.txt pyzipper==0.4.0 py7zr==1.1.4 backports.zstd==1.8.0 cart==1.2.3
 lock audit.txt pip-audit==2.10.1
 

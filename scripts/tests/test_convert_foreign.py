@@ -1,7 +1,7 @@
 """MalConvs as people hold them: saved by other tools, under any name, wrapped, and trained on other symbols than bytes.
 
 testdata holds files that PyTorch and Keras 2 wrote and, in golden.json, what
-they compute; golden_foreign.py makes it.
+they compute; golden/foreign.py makes it.
 """
 
 import json

@@ -100,7 +100,7 @@ func TestParseErrors(t *testing.T) {
 	}
 }
 
-// The values and their readings by pandas are made by scripts/golden_index.py.
+// The values and their readings by pandas are made by scripts/golden/index.py.
 func TestParseAsPandas(t *testing.T) {
 	b, err := os.ReadFile("testdata/pandas.json")
 	if err != nil {

@@ -37,7 +37,7 @@ func readString(text string, opt Options) (rows []Row, s Summary, err error) {
 func ptr(s string) *string { return &s }
 
 // Rows are those that the tools read that have written the files; see
-// scripts/golden_index.py.
+// scripts/golden/index.py.
 func TestReadAsTheTools(t *testing.T) {
 	b, err := os.ReadFile("testdata/golden.json")
 	if err != nil {

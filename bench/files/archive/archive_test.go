@@ -15,7 +15,7 @@ import (
 	"driftbench/internal/fuzzing"
 )
 
-// noise returns n bytes that do not compress, as scripts/golden_archives.py does.
+// noise returns n bytes that do not compress, as scripts/golden/archives.py does.
 func noise(seed, n int) []byte {
 	var b []byte
 	for i := 0; len(b) < n; i++ {
@@ -25,7 +25,7 @@ func noise(seed, n int) []byte {
 	return b[:n]
 }
 
-// golden are the members of the archives that scripts/golden_archives.py makes.
+// golden are the members of the archives that scripts/golden/archives.py makes.
 var golden = []struct {
 	name string
 	data []byte
@@ -55,7 +55,7 @@ func openPath(t testing.TB, path string, opt Options) (*Archive, error) {
 	return Open(t.Context(), filepath.Base(path), f, opt)
 }
 
-// testPath is where scripts/golden_archives.py puts an archive: a folder a format.
+// testPath is where scripts/golden/archives.py puts an archive: a folder a format.
 func testPath(name string) string {
 	format := "tar"
 	if ext := filepath.Ext(name); ext == ".zip" || ext == ".7z" {

@@ -14,7 +14,7 @@ import (
 	"driftbench/internal/fuzzing"
 )
 
-// content is what scripts/golden_packed.py packs.
+// content is what scripts/golden/packed.py packs.
 func content() []byte {
 	b := []byte("MZ")
 	for i := range 2_000 {

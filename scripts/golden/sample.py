@@ -1,6 +1,6 @@
 """Writes bench/dataset/testdata/sample.json: what pandas' sample returns.
 
-    pip install pandas && python scripts/golden_sample.py
+    pip install pandas && python scripts/golden/sample.py
 
 Row numbers of DataFrame.sample(frac, random_state) for the sizes and shares
 that the Go code is held to. Of more than 16 rows the file keeps the first and
@@ -14,7 +14,7 @@ import pathlib
 import numpy
 import pandas
 
-OUT = pathlib.Path(__file__).parent.parent / "bench/dataset/testdata/sample.json"
+OUT = pathlib.Path(__file__).parent.parent.parent / "bench/dataset/testdata/sample.json"
 
 
 def case(n: int, frac: float, seed: int) -> dict:

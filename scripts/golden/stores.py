@@ -1,6 +1,6 @@
 """Make stores of samples, as collections of malware have them, in bench/files/testdata by their own tools.
 
-    golden_stores.py OUT
+    golden/stores.py OUT
 
 Python 3.11.7 (zlib, gzip, zipfile), pyzipper 0.4.0, py7zr 1.1.4, cart 1.2.3, Info-ZIP 3.0, GNU tar 1.34.
 Sample i of all is sample(i); the test makes the same bytes.

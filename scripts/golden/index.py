@@ -2,7 +2,7 @@
 bench/dataset/date/testdata/pandas.json.
 
     pip install pandas==3.1.1 pyarrow==26.0.1 avclass-malicialab==2.8.10
-    python scripts/golden_index.py
+    python scripts/golden/index.py
 
 Each file is written by the tool that usually writes such files: pandas, pyarrow,
 sqlite3, json, gzip and zipfile of Python, AVClass. golden.json has the rows that
@@ -24,7 +24,7 @@ import pandas
 import pyarrow
 import pyarrow.parquet
 
-ROOT = pathlib.Path(__file__).parent.parent / "bench/dataset"
+ROOT = pathlib.Path(__file__).parent.parent.parent / "bench/dataset"
 OUT = ROOT / "index/testdata"
 UTC = datetime.timezone.utc
 golden = {}

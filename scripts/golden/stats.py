@@ -1,7 +1,7 @@
 """Makes the golden numbers that the tests of package stats compare with.
 
     pip install -r scripts/requirements/golden.txt
-    python scripts/golden_stats.py stats/testdata
+    python scripts/golden/stats.py stats/testdata
 
 Every number comes from a reference: scikit-learn's covariance, metrics and
 logistic regression, SciPy's pinvh, pytorch-ood's detectors and metrics. Where

@@ -1,6 +1,6 @@
 """Make the packed files in bench/files/packed/testdata by the tools that users have.
 
-    golden_packed.py OUT
+    golden/packed.py OUT
 
 Python 3.11.7 (zlib, gzip) and cart 1.2.3. The content of each is content() but for those that say so.
 """

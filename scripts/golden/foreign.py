@@ -1,7 +1,7 @@
 """Writes scripts/tests/testdata: small MalConvs that other tools saved, and what these tools compute with them.
 
-    python scripts/golden_foreign.py torch     PyTorch 2.15.0, NumPy
-    python scripts/golden_foreign.py keras2    tf_keras 2.21.0 (Keras 2) beside TensorFlow
+    python scripts/golden/foreign.py torch     PyTorch 2.15.0, NumPy
+    python scripts/golden/foreign.py keras2    tf_keras 2.21.0 (Keras 2) beside TensorFlow
 
 Weights are random. The classes have the parameter names of those projects whose
 files the converter reads, at a hundredth of their size. golden.json has, for
@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-OUT = Path(__file__).parent / "tests/testdata"
+OUT = Path(__file__).parent.parent / "tests/testdata"
 MAXLEN, WINDOW, FILTERS, EMBEDDING = 1010, 50, 6, 4
 
 

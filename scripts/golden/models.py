@@ -1,6 +1,6 @@
 """Writes tfmodel/testdata: small converted MalConvs, and what Keras computes with them.
 
-    python scripts/golden_models.py
+    python scripts/golden/models.py
 
 Each model is one member of the family with random weights, converted as a
 user's would be; "exported" is one that the converter has not seen. keras.json holds the files, as spans of one block of bytes, and
@@ -10,10 +10,12 @@ engines of tfmodel are held to.
 
 import base64
 import json
+import sys
 import tempfile
 from pathlib import Path
 
-import tensorflow_setup  # noqa: F401  (first)
+sys.path.insert(0, str(Path(__file__).parent.parent))
+import tensorflow_setup  # noqa: F401  (before TensorFlow)
 
 import keras
 import numpy as np
@@ -22,7 +24,7 @@ from keras import layers
 
 from convert_savedmodel import convert
 
-OUT = Path(__file__).parent.parent / "tfmodel/testdata"
+OUT = Path(__file__).parent.parent.parent / "tfmodel/testdata"
 OUTPUTS = ("layer7", "layer8", "logits")
 
 

@@ -1,6 +1,6 @@
 """Make the archives in bench/files/archive/testdata by the tools that users have.
 
-    golden_archives.py OUT
+    golden/archives.py OUT
 
 Python 3.11.7 (zipfile, tarfile), pyzipper 0.4.0, py7zr 1.1.4, backports.zstd 1.8.0,
 Info-ZIP 3.0, 7-Zip 26.02, GNU tar 1.34, bsdtar 3.6.2, zstd 1.5.4. The members are those of
