@@ -1,7 +1,14 @@
 package report
 
 import (
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"go/types"
 	"math"
+	"os"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -253,5 +260,94 @@ func TestMonthPosition(t *testing.T) {
 		if got := c.month.position(); got != c.want {
 			t.Errorf("%+v: position %d, want %d", c.month, got, c.want)
 		}
+	}
+}
+
+// docs/results.md names every key of results.json with what its Go field says of it.
+func TestReferenceOfResults(t *testing.T) {
+	got := resultsReference(t)
+	const path = "../docs/results.md"
+	if *update {
+		if err := os.WriteFile(path, []byte(got), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != string(want) {
+		t.Errorf("%s does not say what results.go says: go test ./report -run ReferenceOfResults -update", path)
+	}
+}
+
+// resultsReference writes a table for every struct of results.json, from the
+// declarations and comments of results.go.
+func resultsReference(t *testing.T) string {
+	file, err := parser.ParseFile(token.NewFileSet(), "results.go", nil, parser.ParseComments)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b strings.Builder
+	b.WriteString("# results.json\n\n" +
+		"Every number of a report. A number that could not be computed is null. Fields are only ever added within a\n" +
+		"`schema_version`. The main numbers are in `summary.json`, a few KB.\n")
+	comment := func(groups ...*ast.CommentGroup) string {
+		for _, g := range groups {
+			if text := strings.Join(strings.Fields(g.Text()), " "); text != "" {
+				return strings.NewReplacer("|", `\|`, "[", "", "]", "", " nil ", " null ", "; nil ", "; null ").Replace(text)
+			}
+		}
+		return ""
+	}
+	for _, d := range file.Decls {
+		g, ok := d.(*ast.GenDecl)
+		if !ok || g.Tok != token.TYPE {
+			continue
+		}
+		s := g.Specs[0].(*ast.TypeSpec)
+		fields, ok := s.Type.(*ast.StructType)
+		if !ok || !s.Name.IsExported() {
+			continue
+		}
+		fmt.Fprintf(&b, "\n## %s\n\n%s\n\n| key | type | |\n|---|---|---|\n", s.Name.Name, comment(g.Doc))
+		for _, f := range fields.Fields.List {
+			if f.Tag == nil { // embedded
+				fmt.Fprintf(&b, "| | | the keys of [%[1]s](#%[2]s) |\n", types.ExprString(f.Type), strings.ToLower(types.ExprString(f.Type)))
+				continue
+			}
+			key, _, _ := strings.Cut(reflect.StructTag(strings.Trim(f.Tag.Value, "`")).Get("json"), ",")
+			says := comment(f.Doc, f.Comment)
+			if rest, ok := strings.CutPrefix(says, f.Names[0].Name+" "); ok {
+				says = "`" + key + "` " + rest
+			}
+			fmt.Fprintf(&b, "| `%s` | %s | %s |\n", key, jsonType(f.Type), says)
+		}
+	}
+	return b.String()
+}
+
+// jsonType describes a Go type as JSON has it.
+func jsonType(e ast.Expr) string {
+	switch e := e.(type) {
+	case *ast.StarExpr:
+		return jsonType(e.X) + " or null"
+	case *ast.ArrayType:
+		if e.Len != nil {
+			return "pair of " + jsonType(e.Elt)
+		}
+		return "list of " + jsonType(e.Elt)
+	case *ast.MapType:
+		return "object of " + jsonType(e.Value)
+	}
+	switch name := types.ExprString(e); name {
+	case "string", "Status", "Role":
+		return "string"
+	case "int", "Num":
+		return "number"
+	case "bool":
+		return "true or false"
+	default:
+		return "[" + name + "](#" + strings.ToLower(name) + ")"
 	}
 }
