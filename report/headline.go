@@ -65,7 +65,7 @@ func (v view) answer(d Detector, last DetectorSplit, at position) string {
 	case at == within:
 		text = fmt.Sprintf("%s files cannot be told from %s: %s, where 0.5 is no drift", split, train, number)
 	case isShare(last.AUROCLo) && isShare(last.AUROCHi) && last.PHolm.OK():
-		text = fmt.Sprintf("%s files cannot be told from %s: %s; with so few files the interval reaches above %v, so that drift cannot be ruled out", split, train, number, largeEffect)
+		text = fmt.Sprintf("%s files cannot be told from %s: %s; with so few %s the interval reaches above %v, so that drift cannot be ruled out", split, train, number, last.counted(), largeEffect)
 	default:
 		text = fmt.Sprintf("%s files have %s against %s, too few of them for a test", split, number, train)
 		if isShare(last.NullLo) && isShare(last.NullHi) {

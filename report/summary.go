@@ -262,6 +262,11 @@ func (v view) doLine() string {
 		}
 	case actionCollect:
 		do = "collect more files; " + last + " has too few to decide"
+		if d := v.preferred(); d != nil {
+			if s := d.split(v.verdict.Split); s != nil && s.grouped() {
+				do = fmt.Sprintf("collect files of more groups; %s has %d and %s has %d", v.inName(), s.GroupsIn, last, s.GroupsOut)
+			}
+		}
 	default:
 		if blocked := v.blocked(); len(blocked) > 0 {
 			todo := "look at the data first"
