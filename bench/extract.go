@@ -88,7 +88,8 @@ func openExtraction(ctx context.Context, opt Options) (x *extraction, err error)
 	if x.corpus, err = loadCorpus(opt); err != nil {
 		return nil, err
 	}
-	engine := tfmodel.OpenLate(x.model, opt.Engine, func() (tfmodel.Engine, string, error) { return openFaster(x.model, opt) })
+	model := x.model // x is nil where an error is returned, and the engine may be opening
+	engine := tfmodel.OpenLate(model, opt.Engine, func() (tfmodel.Engine, string, error) { return openFaster(model, opt) })
 	release = func() {
 		engine.Close()
 		unlock()
