@@ -111,15 +111,22 @@ func epoch(s string) (seconds int64, ok bool, err error) {
 		return 0, false, nil // such as 2018-03-04
 	}
 	suspect := ""
-	switch n := len(s); {
-	case n == 4 && isDigits(s):
+	whole := s // without the fraction that a column of floats has
+	if before, after, ok := strings.Cut(s, "."); ok && strings.Trim(after, "0") == "" {
+		whole = before
+	}
+	month, year, _ := strings.Cut(s, ".")
+	switch n := len(whole); {
+	case n == 4 && isDigits(whole):
 		suspect = "a year without a month"
-	case n == 6 && isDigits(s) && plausible(s[:4], s[4:], "1"):
+	case n == 6 && isDigits(whole) && plausible(whole[:4], whole[4:], "1"):
 		suspect = "YYYYMM without a dash"
-	case (n == 8 || n == 14) && isDigits(s) && plausible(s[:4], s[4:6], s[6:8]):
+	case (n == 8 || n == 14) && isDigits(whole) && plausible(whole[:4], whole[4:6], whole[6:8]):
 		suspect = "YYYYMMDD without dashes"
 	case n == 7 && s[4] == '.' && plausible(s[:4], s[5:], "1"):
 		suspect = "YYYY.MM; write it with a dash"
+	case len(year) == 4 && len(month) <= 2 && plausible(year, month, "1"):
+		suspect = "MM.YYYY; write it as YYYY-MM"
 	case v < 1<<32:
 		return int64(v), true, nil
 	case v < 1e11:
