@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"driftbench/bench/corpus"
+	"driftbench/bench/dataset"
 	"driftbench/bench/throughput"
 	"driftbench/report"
 	"driftbench/tfmodel"
@@ -180,6 +181,20 @@ func (s *sleeper) Run(dst [][]float32, files [][]byte) error {
 		}
 	}
 	return nil
+}
+
+// An engine that opens in the background outlives the error about the files.
+func TestExtractOfAMissingPlace(t *testing.T) {
+	dir := t.TempDir()
+	if err := corpus.Synth(t.Context(), dir, corpus.Options{Files: 60, Seed: 1, Drift: 1, GroupSize: 1}); err != nil {
+		t.Fatal(err)
+	}
+	_, err := Extract(t.Context(), Options{
+		Corpus: dir, Model: "corpus/malconv", Out: t.TempDir(), Dataset: dataset.Options{Files: []string{filepath.Join(dir, "none")}},
+	})
+	if err == nil || !strings.Contains(err.Error(), "opening the root of the files") {
+		t.Fatalf("error %v", err)
+	}
 }
 
 // A GPU that sleeps and a CPU of five times its time, from the sweep to the report.
