@@ -251,6 +251,9 @@ func yamlError(path string, err error) error {
 	if m := yamlUnknown.FindStringSubmatch(msg); m != nil {
 		msg = "unknown key " + text.Quote(m[1])
 	}
+	if what, _, ok := strings.Cut(msg, " into map["); ok {
+		msg = what + " into keys and values, such as {A: trojan}"
+	}
 	return fmt.Errorf("dataset: %s%s: %s", path, line, oneLine(strings.TrimPrefix(msg, "yaml: ")))
 }
 

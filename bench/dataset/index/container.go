@@ -124,7 +124,7 @@ func (r *reader) file(f *os.File, size int64, path string, sum hash.Hash) error 
 func (r *reader) zip(f io.ReaderAt, size int64, file string) error {
 	z, err := zip.NewReader(f, size)
 	if err != nil {
-		return fmt.Errorf("%s: zip: %w", file, err)
+		return fmt.Errorf("%s: %w: copy it again", file, err)
 	}
 	var members []*zip.File
 	for _, m := range z.File {
@@ -174,7 +174,7 @@ func (r *reader) stream(in io.Reader, path string, size int64) error {
 	if err != nil {
 		return fmt.Errorf("%s: gzip: %w", path, err)
 	}
-	_, err = r.text(&bounded{in: unpacked, left: bound(size), path: path}, strings.TrimSuffix(path, ".gz"), 0)
+	_, err = r.text(&bounded{in: unpacked, left: bound(size), path: path}, path, 0)
 	return err
 }
 
@@ -212,6 +212,12 @@ func (r *reader) text(in io.Reader, path string, offset int) (lines int, err err
 func (r *reader) documents(d *documents, path string, offset int) error {
 	has := func(name string) bool { return slices.Contains(d.names, name) }
 	c := r.opt.Columns
+	if len(d.names) == 0 && !d.report {
+		return d.errorf("the record has no text and no number: remove it")
+	}
+	if !d.report && has("first_submission_date") && has("label") { // EMBER2024
+		d.also("family")
+	}
 	var only *form
 	if configured := has(c.Name) && has(c.FirstSeen); !configured && (d.report || has("first_submission_date") && !has("family")) {
 		only = &virusTotal

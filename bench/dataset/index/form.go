@@ -219,11 +219,11 @@ func (l *layout) familyOf(column string) (func([][]byte) (string, error), string
 	}
 	return func(f [][]byte) (string, error) {
 		switch string(f[kind]) {
-		case "0", "0.0", "false":
+		case "0", "0.0", "false", "False":
 			return Benign, nil
 		case "-1", "-1.0", "":
 			return "", nil
-		case "1", "1.0", "true":
+		case "1", "1.0", "true", "True":
 			if family < 0 {
 				return Malicious, nil
 			}
@@ -264,9 +264,9 @@ func (l *layout) tagOf() (func([][]byte) (string, error), string) {
 	l.ties = new(int)
 	return func(f [][]byte) (string, error) {
 		switch string(f[malware]) {
-		case "0", "0.0", "false":
+		case "0", "0.0", "false", "False":
 			return Benign, nil
-		case "1", "1.0", "true":
+		case "1", "1.0", "true", "True":
 		default:
 			return "", fmt.Errorf("is_malware %s: want 0 or 1", text.Quote(string(f[malware])))
 		}

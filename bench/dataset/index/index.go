@@ -458,7 +458,7 @@ func (r *reader) finish(path string) (Summary, error) {
 	}
 	warn(r.bad.n, "%d of %s cannot be read and %s left out, as --skip-bad allows; the first: %v", r.bad.n, count(r.records, "record"), agree(r.bad.n, "is", "are"), r.bad.first)
 	warn(s.Duplicates, "%s %s a file that an equal record has named: each file counts once", count(s.Duplicates, "record"), agree(s.Duplicates, "names", "name"))
-	warn(s.LeftOut, "%s left out, since map gives %s no label", count(s.LeftOut, "record")+agree(s.LeftOut, " is", " are"), agree(s.LeftOut, "its", "their"))
+	warn(s.LeftOut, "%s left out, since map gives null for %s", count(s.LeftOut, "record")+agree(s.LeftOut, " is", " are"), agree(s.LeftOut, "its label", "their labels"))
 	warn(r.moved.n, "%s in another month of UTC than of %s own zone, and UTC counts; the first: %s", count(r.moved.n, "date")+agree(r.moved.n, " is", " are"), agree(r.moved.n, "its", "their"), r.moved.where)
 	warn(r.unlikely.n, "%s before 1990 or after today; the first: %s", count(r.unlikely.n, "date")+agree(r.unlikely.n, " is", " are"), r.unlikely.where)
 	warn(r.ties, "%s two tags with the largest count: the first of %s counts", count(r.ties, "row")+agree(r.ties, " has", " have"), strings.Join(sorelTags, ", "))

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/parquet-go/parquet-go"
+
 	"driftbench/internal/fuzzing"
 )
 
@@ -147,6 +149,9 @@ func TestParseFamilies(t *testing.T) {
 		{key("a") + "\t2\t\n", "", ""},
 		{key("a") + "\tzbot\n" + key("a") + "\tsality\n", "", `x:2: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa is there twice, with "zbot" and "sality"`},
 		{"md5\tfamily\nnot a digest\n", "", `x:2: "not" is no MD5, SHA-1 or SHA-256`},
+		{key("a") + "," + key("b") + ",zbot\n", "", "x:1: two digests before the family"},
+		{key("a") + "\t34\tzbot\n", "", `x:1: the number 34 before "zbot"`},
+		{key("a") + "\t360\t0.9\n", "360", ""},
 		{"", "", "x: no line with a digest"},
 		{"a\x00b\x00", "", "x: no line with"},
 		{strings.Repeat("a", 2<<20), "", "x:1: more than 1048576 bytes in a line"},
@@ -295,6 +300,7 @@ func TestDatabase(t *testing.T) {
 		"DELETE FROM meta":                      "want a SELECT",
 		"SELECT absent FROM meta":               "no such column: absent",
 		"SELECT sha256 FROM meta":               `no column "name", "label", "first_seen" in the header "sha256"`,
+		"SELECT sha256 FROM meta -- all":        `no column "name", "label", "first_seen" in the header "sha256"`,
 		"WITH x AS (SELECT 1) DELETE FROM meta": "SQLite: ",
 	} {
 		if _, _, err := readFile("testdata/sorel.db", Options{Query: query}); err == nil || !strings.Contains(err.Error(), want) || !fuzzing.IsLine(err.Error()) {
@@ -335,7 +341,7 @@ func TestReadErrors(t *testing.T) {
 		`[{"name":"a","label":"w","first_seen":"2017-01"},` + "\n\n3]": "x.csv:3: a record is an object",
 		"[[[[[[[[[[":            "not a list of lists",
 		"[]":                    "x.csv: no record",
-		"{} {":                  `x.csv:1: no column "name"`,
+		"{} {":                  "x.csv:1: the record has no text and no number",
 		"n\x00a\x00m\x00e\x00":  "it is UTF-16 without a byte order mark",
 		"\x1f\x8bxxxxxxxxxxxxx": "x.csv: gzip: ",
 		`{"data": [` + strings.Repeat(`{"a":`, 20000): "x.csv:1: ",
@@ -441,5 +447,50 @@ func TestBombs(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), path[:len(path)-3]) || !strings.Contains(err.Error(), "it is no ") {
 			t.Errorf("%s: %+v, %v", name, s, err)
 		}
+	}
+}
+
+// A gzip file that ends early, and Parquet in LZ4, which its package reads wrongly.
+func TestPackedIndexes(t *testing.T) {
+	var packed bytes.Buffer
+	z := gzip.NewWriter(&packed)
+	fmt.Fprint(z, "name,label,first_seen\n")
+	for i := range 1000 {
+		fmt.Fprintf(z, "%d,worm,2018-01\n", i*i)
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "index.csv.gz")
+	if err := os.WriteFile(path, packed.Bytes()[:packed.Len()/2], 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := readFile(path, Options{}); err == nil || err.Error() != path+": the packed text ends too early: copy it again" {
+		t.Errorf("half a gzip file: %v", err)
+	}
+	type record struct {
+		Name      string `parquet:"name"`
+		Label     string `parquet:"label"`
+		FirstSeen string `parquet:"first_seen"`
+	}
+	path = filepath.Join(t.TempDir(), "index.parquet")
+	if err := parquet.WriteFile(path, []record{{"a", "worm", "2018-01"}}, parquet.Compression(&parquet.Lz4Raw)); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := readFile(path, Options{}); err == nil || !strings.Contains(err.Error(), "packed by LZ4, which is not read") {
+		t.Errorf("LZ4: %v", err)
+	}
+}
+
+// The first record need not have all members.
+func TestFamilyBehindTheFirstRecord(t *testing.T) {
+	rows, _, err := readString(`{"sha256":"a","first_submission_date":1520121600,"label":0}
+{"sha256":"b","first_submission_date":1520121600,"label":1,"family":"zbot"}`, Options{})
+	if err != nil || len(rows) != 2 || rows[0].Label != Benign || rows[1].Label != "zbot" {
+		t.Errorf("%+v, %v", rows, err)
+	}
+	rows, _, err = readString("sha256,is_malware,rl_fs_t\na,True,1520121600\nb,False,1520121600\n", Options{})
+	if err != nil || len(rows) != 2 || rows[0].Label != Malicious || rows[1].Label != Benign {
+		t.Errorf("True and False: %+v, %v", rows, err)
 	}
 }

@@ -71,6 +71,10 @@ func parseFamilies(r io.Reader, file string) (*families, error) {
 		case len(fields) > 2 && isNumber(fields[1]) && (fields[2] == "" || strings.Contains(fields[2], ":")):
 			family, class = tagsOf(fields[2])
 		case len(fields) == 2 && isNumber(fields[1]) && strings.Count(line, "\t") != 1: // no tags
+		case len(fields) > 1 && digestOf(fields[1]) != "":
+			return nil, errorf("two digests before the family: want lines of one digest and a family")
+		case len(fields) > 2 && isNumber(fields[1]) && strings.Trim(fields[2], "0123456789.") != "":
+			return nil, errorf("the number %s before %s: want lines of a digest and a family, or of a digest, a number and tags such as FAM:zbot|12", fields[1], text.Quote(fields[2]))
 		case len(fields) > 1:
 			family = groupOf(fields[1])
 		}

@@ -1,6 +1,7 @@
 package index
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"strconv"
@@ -45,6 +46,15 @@ func openColumnar(r io.ReaderAt, size int64, path string) (c *columnar, err erro
 	}
 	if most := 64 * size; c.file.NumRows() > most { // names take more
 		return nil, fmt.Errorf("%d rows are said to be in %d bytes", c.file.NumRows(), size)
+	}
+	// The decoder of LZ4 returns no values of pages that pack well, and takes memory
+	// without bounds for damaged ones.
+	for _, g := range c.file.Metadata().RowGroups {
+		for _, column := range g.Columns {
+			if codec := column.MetaData.Codec; codec == format.Lz4Raw || codec == format.Lz4 {
+				return nil, errors.New("it is packed by LZ4, which is not read: write it with another compression, such as zstd")
+			}
+		}
 	}
 	for _, column := range c.file.Root().Columns() {
 		if !column.Leaf() || column.Repeated() {

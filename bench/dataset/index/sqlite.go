@@ -58,7 +58,7 @@ func openDatabase(path, query string, want func(columns []string) bool) (_ *data
 		if word := strings.ToUpper(query); !strings.HasPrefix(word, "SELECT") && !strings.HasPrefix(word, "WITH") {
 			return nil, fmt.Errorf("%s: query %s: want a SELECT", path, text.Quote(query))
 		}
-		d.from = "(" + query + ")"
+		d.from = "(" + query + "\n)" // the query can end in a comment
 		d.names, err = d.columnsOf(d.from)
 		return d, err
 	}

@@ -133,7 +133,7 @@ func delimiter(text []byte, path string) byte {
 			best = c
 		}
 	}
-	if ext := strings.ToLower(filepath.Ext(path)); (ext == ".tsv" || ext == ".tab") && counts['\t'] > 0 {
+	if ext := strings.ToLower(filepath.Ext(strings.TrimSuffix(path, ".gz"))); (ext == ".tsv" || ext == ".tab") && counts['\t'] > 0 {
 		return '\t'
 	}
 	return best
@@ -289,6 +289,9 @@ func (t *table) readError(err error) error { return readError(t.path, err) }
 func readError(path string, err error) error {
 	if bad, ok := errors.AsType[*fs.PathError](err); ok {
 		err = bad.Err // the message has the path already
+	}
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		return fmt.Errorf("%s: the packed text ends too early: copy it again", path)
 	}
 	return fmt.Errorf("reading %s: %w", path, err)
 }
