@@ -117,11 +117,10 @@ func openExtraction(ctx context.Context, opt Options) (x *extraction, err error)
 // loadCorpus reads the index of the corpus.
 func loadCorpus(opt Options) (*dataset.Corpus, error) {
 	c, err := dataset.Load(opt.Corpus, opt.Dataset)
-	if err != nil {
-		return nil, err
+	if c != nil {
+		opt.Monitor.say(c)
 	}
-	opt.Monitor.say(c)
-	return c, nil
+	return c, err
 }
 
 // checkCorpus opens the files of the corpus and checks every one of its splits, so

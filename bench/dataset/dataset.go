@@ -64,7 +64,8 @@ type Corpus struct {
 
 // Load reads the configuration and the index of the corpus in dir and makes
 // its splits. It touches no other file. Without dir the folder of opt.ConfigFile
-// takes its place, or else that of opt.Index.
+// takes its place, or else that of opt.Index. Where the splits cannot be made it
+// returns beside the error what was said of the index.
 func Load(dir string, opt Options) (*Corpus, error) {
 	c := new(Corpus)
 	var err error
@@ -75,10 +76,7 @@ func Load(dir string, opt Options) (*Corpus, error) {
 		return nil, err
 	}
 	c.Notes, c.Warnings, c.IndexSHA256 = c.Index.Notes, c.Index.Warnings, c.Index.SHA256
-	if err := c.split(); err != nil {
-		return nil, err
-	}
-	return c, nil
+	return c, c.split()
 }
 
 // config returns the configuration of the corpus in dir with what opt sets.
@@ -123,6 +121,10 @@ func (opt Options) config(dir string) (c Config, err error) {
 		c.Files = nil
 	}
 	for _, place := range opt.Files {
+		if place == "" {
+			err = errors.New("a place of the files is empty")
+			break
+		}
 		var from string
 		if from, err = fromHere(place); err != nil {
 			break
