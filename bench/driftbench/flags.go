@@ -65,7 +65,7 @@ func addCorpus(cmd *cobra.Command, o *bench.Options) {
 	d := &o.Dataset
 	fl.StringVar(&o.Corpus, "corpus", "", "`DIR` with dataset.csv and, optionally, corpus.yaml")
 	fl.StringVar(&d.Index, "index", "", "`FILE` of the index: CSV, TSV, JSON Lines, SQLite or Parquet; its form is told by its columns")
-	fl.StringArrayVar(&d.Files, "files", nil, "`PLACE` of the files in place of root: a folder or an archive; may be repeated, the first that has a file serves it")
+	fl.StringArrayVar(&d.Files, "files", nil, "`PLACE` of the files in place of root: a folder, an archive or s3://BUCKET/PREFIX; may be repeated, the first that has a file serves it")
 	fl.StringVar(&d.ConfigFile, "config", "", "read this `FILE` as the corpus.yaml")
 	fl.StringVar(&d.ConfigFile, "corpus-config", "", "the older name of --config, `FILE`")
 	fl.MarkHidden("corpus-config")

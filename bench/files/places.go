@@ -413,7 +413,7 @@ func (s *search) inArchives(ctx context.Context, f *folder, archives []string) e
 	if left == 0 || len(archives) == 0 {
 		return nil
 	}
-	f.places.opt.Log(fmt.Sprintf("%d of %d names are no files in %s: looking into its %d archives", left, len(s.files), f.dir, len(archives)))
+	f.places.opt.Log(fmt.Sprintf("%d of %d names are no files in %s: looking into its archives, %d", left, len(s.files), f.dir, len(archives)))
 	unread, first := 0, error(nil)
 	for _, at := range archives {
 		if s.done() {
@@ -428,7 +428,7 @@ func (s *search) inArchives(ctx context.Context, f *folder, archives []string) e
 		}
 	}
 	if unread > 0 {
-		s.warnings = append(s.warnings, fmt.Sprintf("%d of the %d archives in %s could not be searched; the first %v", unread, len(archives), f.dir, first))
+		s.warnings = append(s.warnings, fmt.Sprintf("%d of %d archives in %s could not be searched; the first %v", unread, len(archives), f.dir, first))
 	}
 	return nil
 }
