@@ -235,6 +235,7 @@ func fancy(n *yaml.Node) *yaml.Node {
 
 var (
 	yamlLine    = regexp.MustCompile(`^(?:yaml: )?line (\d+): (?s)(.*)$`)
+	yamlKind    = regexp.MustCompile("^(?s)cannot unmarshal !!(\\w+)(?: `(.*)`)? into (.*)$")
 	yamlUnknown = regexp.MustCompile(`^(?s)field (.*) not found in type \w+\.\w+$`)
 )
 
@@ -251,10 +252,31 @@ func yamlError(path string, err error) error {
 	if m := yamlUnknown.FindStringSubmatch(msg); m != nil {
 		msg = "unknown key " + text.Quote(m[1])
 	}
-	if what, _, ok := strings.Cut(msg, " into map["); ok {
-		msg = what + " into keys and values, such as {A: trojan}"
+	if m := yamlKind.FindStringSubmatch(msg); m != nil {
+		msg = wrongKind(m[1], m[2], m[3])
 	}
 	return fmt.Errorf("dataset: %s%s: %s", path, line, oneLine(strings.TrimPrefix(msg, "yaml: ")))
+}
+
+// wrongKind says that a value of a YAML tag stands where a Go type is wanted.
+func wrongKind(tag, value, wanted string) string {
+	got := text.Quote(value)
+	switch tag {
+	case "seq":
+		got = "a list"
+	case "map":
+		got = "keys with values"
+	}
+	want := "keys with values, such as {a: b}"
+	switch {
+	case strings.HasPrefix(wanted, "[]"):
+		want = "a list, such as [a, b]"
+	case strings.HasPrefix(wanted, "float"), strings.HasPrefix(wanted, "int"), strings.HasPrefix(wanted, "uint"):
+		want = "a number"
+	case wanted == "string", strings.HasPrefix(wanted, "date."), strings.HasSuffix(wanted, "Names"), strings.HasSuffix(wanted, "Holdout"):
+		want = "a text"
+	}
+	return got + ": want " + want
 }
 
 // splitName is what can begin a file name on every system.

@@ -274,3 +274,16 @@ func TestConfigJSON(t *testing.T) {
 		}
 	}
 }
+
+func TestConfigOfOtherKinds(t *testing.T) {
+	for config, want := range map[string]string{
+		"map: [a]":             "c.yaml:1: a list: want keys with values",
+		"labels: trojan":       `c.yaml:1: "trojan": want a list`,
+		"seed: x":              `c.yaml:1: "x": want a number`,
+		"columns: {name: [a]}": "c.yaml:1: a list: want a text",
+	} {
+		if _, err := parseConfig([]byte(config), "c.yaml"); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", config, err, want)
+		}
+	}
+}

@@ -394,5 +394,7 @@ func broken(err error) error {
 	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
 		return damaged("its compressed data ends too early")
 	}
-	return damaged("%s", text.Line(err.Error(), '?'))
+	reason := err.Error() // behind the names of packages
+	reason = reason[strings.LastIndex(reason, ": ")+1:]
+	return damaged("%s", text.Line(strings.TrimSpace(reason), '?'))
 }

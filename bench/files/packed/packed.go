@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zlib"
@@ -159,7 +160,9 @@ func (r *reader) Read(p []byte) (n int, err error) {
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		e.Detail = fmt.Sprintf("the file ends too early, after %d bytes of its content", r.n)
 	} else {
-		e.Detail = "damaged: " + text.Line(err.Error(), '?')
+		reason := err.Error() // behind the names of packages
+		reason = reason[strings.LastIndex(reason, ": ")+1:]
+		e.Detail = "damaged: " + text.Line(strings.TrimSpace(reason), '?')
 	}
 	return n, e
 }
