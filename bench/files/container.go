@@ -265,6 +265,9 @@ func (c *container) find(ctx context.Context, s *search) error {
 		type match struct{ number, rank int }
 		taken := map[int]match{} // of each file
 		offer := func(i, number, rank int) {
+			if crc, ok := s.byPath[i]; ok && rank < byItsHash && (crc != members[number].CRC32 || s.files[i].size != members[number].Size) {
+				s.twice[i] = text.Quote(s.files[i].in.(*container).path) + " and " + text.Quote(c.path)
+			}
 			if first, ok := taken[i]; s.lacks(i) && (!ok || rank < first.rank || rank == first.rank && rank < byItsHash) {
 				taken[i] = match{number, rank}
 			} else if ok && rank == byItsHash && first.rank == rank {
@@ -301,6 +304,9 @@ func (c *container) find(ctx context.Context, s *search) error {
 				s.explain(i, empty)
 			default:
 				s.files[i] = c.member(s.files[i].Name, to.number, m)
+				if s.byPath != nil && Hash(s.files[i].Name) == "" {
+					s.byPath[i] = m.CRC32
+				}
 			}
 		}
 		return ctx.Err()

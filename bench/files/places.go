@@ -325,6 +325,9 @@ type search struct {
 
 	byName, byHash map[string][]int  // see index
 	differing      map[string]string // the paths of two files of a hash with different lengths
+
+	byPath map[int]uint32 // CRC-32 of the files that are members, by path, of archives of one folder
+	twice  map[int]string // the archives that hold different members of a name
 }
 
 // differs notes two files of a hash that have different lengths.
@@ -415,8 +418,9 @@ func (s *search) inArchives(ctx context.Context, f *folder, archives []string) e
 	}
 	f.places.opt.Log(fmt.Sprintf("%d of %d names are no files in %s: looking into its archives, %d", left, len(s.files), f.dir, len(archives)))
 	unread, first := 0, error(nil)
+	s.byPath, s.twice = map[int]uint32{}, map[int]string{}
 	for _, at := range archives {
-		if s.done() {
+		if s.done() && len(s.byPath) == 0 { // a hash names one content, a path can name several
 			break
 		}
 		err := (&container{folder: f, path: at}).find(ctx, s)
@@ -426,6 +430,10 @@ func (s *search) inArchives(ctx context.Context, f *folder, archives []string) e
 		if err != nil {
 			unread, first = unread+1, cmp.Or(first, err)
 		}
+	}
+	if n := len(s.twice); n > 0 {
+		i := slices.Min(slices.Collect(maps.Keys(s.twice)))
+		s.warnings = append(s.warnings, fmt.Sprintf("%d of %d names have different members in two archives, and the first is taken: such as %s in %s", n, len(s.files), text.Quote(s.files[i].Name), s.twice[i]))
 	}
 	if unread > 0 {
 		s.warnings = append(s.warnings, fmt.Sprintf("%d of %d archives in %s could not be searched; the first %v", unread, len(archives), f.dir, first))

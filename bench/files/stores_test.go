@@ -231,7 +231,7 @@ func TestFindInArchives(t *testing.T) {
 	if len(dropped) != len(want) {
 		t.Errorf("dropped %v", dropped)
 	}
-	if len(warnings) != 1 || !strings.Contains(warnings[0], "1 of 4 archives") {
+	if len(warnings) != 2 || !strings.Contains(warnings[0], `1 of 12 names have different members in two archives, and the first is taken: such as "x.exe" in `) || !strings.Contains(warnings[1], "1 of 4 archives") {
 		t.Errorf("warnings %q", warnings)
 	}
 }
