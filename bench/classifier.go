@@ -113,7 +113,7 @@ func (s *Splits) addMonths(c *report.Classifier) {
 	}
 	c.AUT = []report.Metric{{Name: "accuracy", Interval: none(stats.AUT(accuracies))}, {Name: "macro-F1", Interval: none(stats.AUT(f1s))}}
 	for i, m := range months {
-		for gap := m - 1; i > 0 && gap > months[i-1]; gap-- {
+		for gap := months[max(0, i-1)] + 1; gap < m; gap++ {
 			c.MissingMonths = append(c.MissingMonths, gap.String())
 		}
 	}
