@@ -12,7 +12,7 @@ import (
 func (a *app) extractCommand() *cobra.Command {
 	o := a.options()
 	cmd := &cobra.Command{
-		Use:   "extract {--corpus DIR | --index FILE --files PLACE} --model DIR --out DIR",
+		Use:   "extract {--corpus DIR | --index FILE} --model DIR --out DIR",
 		Short: "Run the model over every split and write features/ alone",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -70,7 +70,7 @@ func addCorpus(cmd *cobra.Command, o *bench.Options) {
 	fl.StringVar(&d.ConfigFile, "corpus-config", "", "the older name of --config, `FILE`")
 	fl.MarkHidden("corpus-config")
 	fl.StringVar(&d.LabelsFrom, "labels-from", "", "`FILE` of AVClass or ClarAVy whose labels, by digest, replace those of the index")
-	fl.StringVar(&d.GroupsFrom, "groups-from", "", "such a `FILE` whose families are the groups of the files")
+	fl.StringVar(&d.GroupsFrom, "groups-from", "", "`FILE` of AVClass or ClarAVy whose families are the groups of the files")
 	fl.StringVar(&d.Query, "query", "", "`SELECT` whose rows are the index, of an SQLite database")
 	fl.Float64Var(&d.SkipBad, "skip-bad", 0, "`SHARE` of the index that may be left out because it cannot be read")
 	fl.StringVar(&d.Password, passwordFlag, files.DefaultPassword, "`PASSWORD` of encrypted archives")

@@ -16,7 +16,7 @@ func (a *app) runCommand() *cobra.Command {
 	var f evaluateFlags
 	var p printFlags
 	cmd := &cobra.Command{
-		Use:   "run {--corpus DIR | --index FILE --files PLACE} --model DIR --out DIR",
+		Use:   "run {--corpus DIR | --index FILE} --model DIR --out DIR",
 		Short: "Extract features, score them and write the report",
 		Long: `Read the files of a corpus, run the model over them, fit the detectors, score
 every split, and write features/, scores/, results.json and the report under
