@@ -10,7 +10,7 @@ func atypicalSection(v view) section {
 		read:   "The files of the last split that are least like the training span, the most atypical first: a list to label from.",
 	}
 	if a := v.Atypical; a != nil {
-		s.notes = []string{fmt.Sprintf("Scores are those of %s, and of mahalanobis in one layer, which orders equal ones. The nearest class has the nearest mean of the training files in %s; where it is not the label, file or label deserves a look.", short(a.Detector, 40), short(nearestLayer(a), 40))}
+		s.notes = []string{fmt.Sprintf("The score is that of %s; files with equal scores are ordered by the layer score, which is that of mahalanobis in %s. The nearest class is the one whose training files have the nearest mean in that layer; where it is not the label, look at the file and its label.", short(a.Detector, 40), short(nearestLayer(a), 40))}
 	}
 	return s
 }
@@ -27,7 +27,7 @@ const atypicalShown = 10
 
 func atypicalTable(v view) table {
 	t := table{name: "atypical", empty: "The run has no list of atypical files.",
-		columns: []column{{title: "File", csv: []string{"name", "sha256"}}, textColumn("Family", "label"), textColumn("First seen", "first_seen"), numColumn("Score", "score"), numColumn("In its layer", "layer_score"),
+		columns: []column{{title: "File", csv: []string{"name", "sha256"}}, textColumn("Family", "label"), textColumn("First seen", "first_seen"), numColumn("Score", "score"), numColumn("Layer score", "layer_score"),
 			numColumn("In files below", "in_below"), textColumn("Nearest class", "nearest"), textColumn("Model says", "predicted"), textColumn("Group", "group")}}
 	a := v.Atypical
 	if a == nil {

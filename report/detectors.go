@@ -92,7 +92,7 @@ func detectorPanel(v view, ds []Detector, name string) *plot.Plot {
 }
 
 func pairedTable(name string, cs []Comparison) table {
-	t := table{name: name, caption: "Paired tests between AUROCs on shared files; p (Holm) is corrected over all that compare splits, and apart from those over all that compare detectors.",
+	t := table{name: name, caption: "Paired tests between AUROCs on shared files; p (Holm) is corrected over the tests between splits and, separately, over those between detectors.",
 		empty: "There are no paired tests: they need two AUROCs on shared files.",
 		columns: []column{textColumn("A", "a"), textColumn("B", "b"), intervalColumn("AUROC of A minus B (95% interval)", "delta"),
 			numColumn("p", "p"), numColumn("p (Holm)", "p_holm")}}

@@ -15,7 +15,7 @@ func driftSection(v view) section {
 		id: "auroc-drift", title: "AUROC by split",
 		read: fmt.Sprintf("AUROC is the chance that a file of %s scores as more typical than a later file: 0.5 is no drift, more is more drift.",
 			v.inName()),
-		notes:   append([]string{fmt.Sprintf("In stands for %s, held-out files of the training span; Out for the files of a later split. How far chance alone could bring the AUROC from 0.5 is what the p-value says.", v.inName())}, v.independence()...),
+		notes:   append([]string{fmt.Sprintf("In stands for %s, held-out files of the training span; Out for the files of a later split. The p-value is the probability that chance alone brings the AUROC as far from 0.5.", v.inName())}, v.independence()...),
 		figures: []figure{driftFigure(v)},
 		tables:  []table{mainTable(v), all},
 		rest:    "All detectors, and notes",

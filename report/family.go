@@ -16,7 +16,7 @@ import (
 func familySection(v view) section {
 	s := section{
 		id: "families", title: "AUROC by family",
-		read: "Each cell compares a family with the same family of the training span: white is no drift, orange is drift, blue is scores above the training span.",
+		read: "Each cell compares a family with the same family of the training span: no colour is no drift, orange is drift, blue is scores above the training span.",
 		rest: "All detectors and numbers",
 	}
 	main, all, t := familyFigure(v, v.main()), familyFigure(v, v.drawn()), familyTable(v)
@@ -163,7 +163,7 @@ func familyFigure(v view, of []Detector) figure {
 		return f
 	}
 	f.alt = fmt.Sprintf("Heat map of the AUROC by family, over %s; the table holds the numbers.", count(len(v.outNames()), "split"))
-	f.caption = "Pale: the interval holds 0.5. Dash: too few files. The table has intervals and numbers of files."
+	f.caption = "Pale: the interval holds 0.5, or there is none. Dash: too few files. The table has intervals and numbers of files."
 	var labels []string
 	for _, family := range families {
 		labels = append(labels, family.label)

@@ -65,7 +65,7 @@ func (v view) answer(d Detector, last DetectorSplit, at position) string {
 	case at == within:
 		text = fmt.Sprintf("%s files cannot be told from %s: %s, where 0.5 is no drift", split, train, number)
 	case isShare(last.AUROCLo) && isShare(last.AUROCHi) && last.PHolm.OK():
-		text = fmt.Sprintf("%s files cannot be told from %s: %s; with so few %s the interval reaches above %v, so that drift cannot be ruled out", split, train, number, last.counted(), largeEffect)
+		text = fmt.Sprintf("%s files cannot be told from %s: %s; with so few %s the interval reaches above %v, so that drift cannot be ruled out", split, train, number, v.units(), largeEffect)
 	default:
 		text = fmt.Sprintf("%s files have %s against %s, too few of them for a test", split, number, train)
 		if isShare(last.NullLo) && isShare(last.NullHi) {
@@ -256,7 +256,7 @@ func (v view) recommendation() string {
 		actionLabel:   "label a sample of the newest files, and measure the accuracy on it.",
 		actionRetrain: "retrain.",
 		actionInspect: "look at the data before anything else.",
-		actionCollect: "collect more files; the last split has too few to decide.",
+		actionCollect: "collect more " + v.units() + "; the last split has too few to decide.",
 	}[v.verdict.Action]
 	if !ok {
 		return ""

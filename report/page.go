@@ -63,10 +63,10 @@ func (v view) alertCounts() string {
 	}
 	s := fmt.Sprintf("%s of the data and the model: %d pass", count(len(v.Checks), "check"), n[Pass.word()])
 	if k := n[Warn.word()]; k > 0 {
-		s += fmt.Sprintf(", %d warn", k)
+		s += fmt.Sprintf(", %d %s", k, map[bool]string{true: "warns", false: "warn"}[k == 1])
 	}
 	if k := n[Block.word()]; k > 0 {
-		s += fmt.Sprintf(", %d block the verdict", k)
+		s += fmt.Sprintf(", %d %s the verdict", k, map[bool]string{true: "blocks", false: "block"}[k == 1])
 	}
 	return s
 }
@@ -370,7 +370,7 @@ func checkTable(v view) table {
 // independence says which files the intervals take for independent.
 func (v view) independence() []string {
 	if v.grouped() {
-		return []string{"Files of one group are alike, so intervals, p-values and no-drift bands count groups. Effective files are as many independent files as would give the same variance; the design effect is the variance divided by that of independent files. With few groups, 3 or 4 on a side, the interval covers about 92%; with fewer there is none."}
+		return []string{"Files of one group are alike, so intervals, p-values and no-drift bands count groups. Effective files are as many independent files as would give the same variance, more than there are where the files of a group differ more than those of different groups; the design effect is the variance divided by that of independent files. With few groups, 3 or 4 on a side, the interval covers about 92%; with fewer there is none."}
 	}
 	notes := []string{"Every interval and p-value takes the files for independent; files of one release or one campaign are not, and with many of those the intervals are too narrow and the p-values too small."}
 	for _, s := range v.regrouped() {

@@ -669,18 +669,18 @@ func (s DetectorSplit) grouped() bool {
 	return s.GroupsIn > 0 && s.GroupsOut > 0 && (s.GroupsIn < s.In || s.GroupsOut < s.Out)
 }
 
-// counted names what the interval of s counts.
-func (s DetectorSplit) counted() string {
-	if s.grouped() {
-		return "groups"
-	}
-	return "files"
-}
-
 // grouped reports whether any two files of one side share a group.
 func (v view) grouped() bool {
 	return slices.ContainsFunc(v.Splits, func(s Split) bool { return s.Groups > 0 && s.Groups < s.Files }) ||
 		slices.ContainsFunc(v.Detectors, func(d Detector) bool { return slices.ContainsFunc(d.Splits, DetectorSplit.grouped) })
+}
+
+// units names what intervals take for independent.
+func (v view) units() string {
+	if v.grouped() {
+		return "groups"
+	}
+	return "files"
 }
 
 func (s DetectorSplit) auroc() Interval { return Interval{s.AUROC, s.AUROCLo, s.AUROCHi} }

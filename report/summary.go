@@ -188,14 +188,16 @@ func (v view) sinceLine() string {
 			told = append(told, s.Split)
 		}
 	}
-	earlier := ""
-	if len(told) > 0 {
-		earlier = fmt.Sprintf("; told from %s earlier: %s", v.trainName(), list(told))
+	last := short(v.verdict.Split, 24)
+	switch {
+	case v.verdict.Drift == driftNo && len(told) > 0:
+		return fmt.Sprintf("not lasting; told from %s on %s, but not on %s", v.trainName(), list(told), last)
+	case v.verdict.Drift == driftNo:
+		return fmt.Sprintf("no split up to %s shows drift", last)
+	case len(told) > 0:
+		return fmt.Sprintf("cannot be said; told from %s earlier: %s", v.trainName(), list(told))
 	}
-	if v.verdict.Drift == driftNo {
-		return fmt.Sprintf("never lasting, up to %s%s", short(v.verdict.Split, 24), earlier)
-	}
-	return "cannot be said" + earlier
+	return "cannot be said"
 }
 
 // accuracyBetween gives the accuracy on In and on a split in a few words.
@@ -261,7 +263,7 @@ func (v view) doLine() string {
 			do += "another mix of classes can be the cause"
 		}
 	case actionCollect:
-		do = "collect more files; " + last + " has too few to decide"
+		do = fmt.Sprintf("collect more %s; %s has too few to decide", v.units(), last)
 		if d := v.preferred(); d != nil {
 			if s := d.split(v.verdict.Split); s != nil && s.grouped() {
 				do = fmt.Sprintf("collect files of more groups; %s has %d and %s has %d", v.inName(), s.GroupsIn, last, s.GroupsOut)
@@ -274,7 +276,7 @@ func (v view) doLine() string {
 				todo = lowerFirst(strings.TrimSuffix(sentence(blocked[0].Todo), "."))
 			}
 			first, _, _ := strings.Cut(clean(blocked[0].Detail), "; ")
-			return todo + "; " + strings.TrimSuffix(first, ".")
+			return todo + "; " + lowerFirst(strings.TrimSuffix(first, "."))
 		}
 		if v.InUnseen == "seen" {
 			return "score held-out files that the network was not trained on"

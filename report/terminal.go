@@ -30,7 +30,8 @@ func Sequences() []string { return []string{bold, told, plain} }
 // hold a number with its name, above the other it is hard to read.
 const leastWidth, mostWidth = 40, 110
 
-func (l Look) width() int {
+// Columns returns the width, at least that of a number with its name.
+func (l Look) Columns() int {
 	if l.Width == 0 {
 		return 80
 	}
@@ -82,7 +83,7 @@ func (p *printer) line(s string) { p.b.WriteString(strings.TrimRight(s, " ") + "
 // fold prints s in lines, after a bold label and with the lines after the first
 // indented to the end of the label.
 func (p *printer) fold(label, s string) {
-	width := min(p.width(), mostWidth)
+	width := min(p.Columns(), mostWidth)
 	indent := strings.Repeat(" ", max(2, len(label)))
 	line, started := label, false
 	flush := func() {
@@ -155,7 +156,7 @@ func (p *printer) grid(columns []stripe) {
 		}
 		return w
 	}
-	for total() > p.width() {
+	for total() > p.Columns() {
 		worst := slices.MaxFunc(columns, func(a, b stripe) int { return a.rank - b.rank })
 		if worst.rank == 0 {
 			break
@@ -163,7 +164,7 @@ func (p *printer) grid(columns []stripe) {
 		columns = slices.DeleteFunc(columns, func(c stripe) bool { return c.rank == worst.rank })
 	}
 	for i := range columns {
-		over := total() - p.width()
+		over := total() - p.Columns()
 		if over <= 0 {
 			break
 		}
@@ -213,9 +214,9 @@ func (p *printer) main(v view) {
 	p.line("")
 	grouped := v.grouped()
 	split, files := stripe{title: "split", left: true}, stripe{title: "files"}
-	groups, effective := stripe{title: "groups"}, stripe{title: "effective", rank: 1}
-	auroc, holm := stripe{title: "AUROC (95% interval)", left: true}, stripe{title: "p (Holm)", rank: 2}
-	band, accuracy := stripe{title: "no-drift band", left: true, rank: 3}, stripe{title: "accuracy", left: true}
+	groups, effective := stripe{title: "groups", rank: 2}, stripe{title: "effective", rank: 3}
+	auroc, holm := stripe{title: "AUROC (95% interval)", left: true}, stripe{title: "p (Holm)", rank: 4}
+	band, accuracy := stripe{title: "no-drift band", left: true, rank: 5}, stripe{title: "accuracy", left: true, rank: 1}
 	add := func(c *stripe, cell string) { c.cells = append(c.cells, cell) }
 	for _, s := range v.mainNumbers() {
 		add(&split, clean(s.Split))
@@ -267,7 +268,7 @@ func (p *printer) all(v view) {
 			name.cells = append(name.cells, crop(clean(d.Name), 28))
 		}
 	}
-	perBlock := max(1, (p.width()-28)/24)
+	perBlock := max(1, (p.Columns()-28)/24)
 	for names := v.outNames(); len(names) > 0; names = names[min(perBlock, len(names)):] {
 		columns := []stripe{name}
 		for _, split := range names[:min(perBlock, len(names))] {
@@ -308,7 +309,7 @@ func (p *printer) notes(v view) {
 		notes = append(notes, "few: the interval of 3 or 4 groups on a side covers about 92%, and fewer give none")
 	}
 	if others := len(v.Detectors) - 1; !p.All && others > 0 {
-		notes = append(notes, fmt.Sprintf("--all shows %s more.", count(others, "detector")))
+		notes = append(notes, fmt.Sprintf("--all shows %s.", count(others, "other detector")))
 	}
 	if len(notes) > 0 {
 		p.line("")

@@ -321,6 +321,7 @@ func TestTableFits(t *testing.T) {
 // A wide terminal has the columns that a narrow one leaves out.
 func TestTextUsesTheWidth(t *testing.T) {
 	for width, want := range map[int]string{
+		45:  "split      files  AUROC (95% interval)\n",
 		70:  "split      files   groups  AUROC (95% interval)     accuracy\n",
 		80:  "split      files   groups  effective  AUROC (95% interval)     accuracy\n",
 		90:  "split      files   groups  effective  AUROC (95% interval)     p (Holm)  accuracy\n",
@@ -383,7 +384,7 @@ func TestAnswers(t *testing.T) {
 			"yes, AUROC 0.80 (0.75 to 0.86) on 2019; 0.5 is no drift", "2018-late (2018-04 to 2018-12), AUROC 0.67 (0.62 to 0.73) there",
 			"fell from 97% on 2017-val (n 162) to 71% (67% to 75%) on 2019 (n 181)", "retrain; 2019 is told from 2017 and accuracy fell from 97% to 71%"}},
 		"none": {change(func(r *Results) { same(r); r.Classifier = nil }), Answer{
-			"no, AUROC 0.51 (0.46 to 0.56) on 2019; 0.5 is no drift", "never lasting, up to 2019",
+			"no, AUROC 0.51 (0.46 to 0.56) on 2019; 0.5 is no drift", "no split up to 2019 shows drift",
 			"not known: the model's classes are not the corpus's labels", "keep the model; 2019 is not told from 2017"}},
 		"too few": {change(func(r *Results) {
 			same(r)
@@ -397,6 +398,31 @@ func TestAnswers(t *testing.T) {
 		}), Answer{
 			"cannot be said, AUROC 0.51 (0.46 to 0.90) on 2019; 0.5 is no drift", "cannot be said",
 			"not known: the model's classes are not the corpus's labels", "if 2017-val was new to the network: collect more files; 2019 has too few to decide"}},
+		"too few groups": {change(func(r *Results) {
+			same(r)
+			*r = inGroups(*r)
+			for i := range r.Detectors {
+				for j := range r.Detectors[i].Splits {
+					r.Detectors[i].Splits[j].AUROCHi = 0.9
+				}
+			}
+			r.Classifier = nil
+		}), Answer{
+			"cannot be said, AUROC 0.51 (0.46 to 0.90) on 2019; 0.5 is no drift", "cannot be said",
+			"not known: the model's classes are not the corpus's labels", "collect more groups; 2019 has too few to decide"}},
+		"earlier": {change(func(r *Results) {
+			same(r)
+			r.Classifier = nil
+			for _, d := range r.Detectors {
+				if len(d.Splits) == 0 {
+					continue
+				}
+				s := &d.Splits[0]
+				s.AUROC, s.AUROCLo, s.AUROCHi, s.P, s.PHolm = 0.7, 0.6, 0.8, 0.001, 0.001
+			}
+		}), Answer{
+			"no, AUROC 0.51 (0.46 to 0.56) on 2019; 0.5 is no drift", "not lasting; told from 2017 on 2018-Q1, but not on 2019",
+			"not known: the model's classes are not the corpus's labels", "keep the model; 2019 is not told from 2017"}},
 		"blocked": {change(func(r *Results) { r.Checks = append(r.Checks, blocked()) }), Answer{
 			"cannot be said: blocked by the check “the files are programs”", "cannot be said",
 			"fell from 97% on 2017-val (n 162) to 71% (67% to 75%) on 2019 (n 181)",
