@@ -11,6 +11,9 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
 
 	"driftbench/bench/corpus"
 )
@@ -88,6 +91,39 @@ func TestSentences(t *testing.T) {
 		if got := message(in); got != want {
 			t.Errorf("message(%q) = %q, want %q", in, got, want)
 		}
+	}
+}
+
+// A spinner ends with its stage, and the line of the next is its own.
+func TestSpinnerEnds(t *testing.T) {
+	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
+	if err != nil {
+		t.Skip(err)
+	}
+	defer master.Close()
+	if err := unix.IoctlSetPointerInt(int(master.Fd()), unix.TIOCSPTLCK, 0); err != nil {
+		t.Skip(err)
+	}
+	n, err := unix.IoctlGetInt(int(master.Fd()), unix.TIOCGPTN)
+	if err != nil {
+		t.Skip(err)
+	}
+	slave, err := os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Skip(err)
+	}
+	defer slave.Close()
+	term := newTerminal(slave, slave)
+	for _, stage := range []string{"fitting", "drawing"} {
+		term.openBar(stage, -1, "")
+		time.Sleep(250 * time.Millisecond)
+	}
+	term.closeBar()
+	b := make([]byte, 1<<16)
+	read, err := master.Read(b)
+	first, second, ok := strings.Cut(string(b[:read]), "drawing")
+	if err != nil || !ok || !strings.Contains(first, "fitting") || strings.Contains(second, "fitting") {
+		t.Errorf("printed %q, %v", b[:read], err)
 	}
 }
 

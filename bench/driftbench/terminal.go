@@ -235,7 +235,7 @@ func (t *terminal) openBar(stage string, n int, items string) {
 		progressbar.OptionClearOnFinish(),
 	}
 	if n < 0 {
-		options = append(options, progressbar.OptionSpinnerType(14), progressbar.OptionSetRenderBlankState(true))
+		options = append(options, progressbar.OptionSpinnerType(14), progressbar.OptionSetSpinnerChangeInterval(0))
 	} else { // with the first item, as there is no rate before it
 		options = append(options, progressbar.OptionShowCount(), progressbar.OptionShowIts(),
 			progressbar.OptionSetItsString(items), progressbar.OptionSetPredictTime(true))
@@ -243,6 +243,25 @@ func (t *terminal) openBar(stage string, n int, items string) {
 	bar := progressbar.NewOptions(n, options...)
 	bar.StartWithoutRender() // the first rate counts from here
 	t.bar.Store(bar)
+	if n < 0 {
+		go t.turn(bar)
+	}
+}
+
+// turn moves a spinner while it is the present bar. One that the library moves goes on
+// after its stage, in the line of the next.
+func (t *terminal) turn(bar *progressbar.ProgressBar) {
+	ticker := time.NewTicker(100 * time.Millisecond)
+	defer ticker.Stop()
+	for range ticker.C {
+		t.lock.Lock()
+		if t.bar.Load() != bar {
+			t.lock.Unlock()
+			return
+		}
+		bar.RenderBlank()
+		t.lock.Unlock()
+	}
 }
 
 // advance moves the present bar by n items.
