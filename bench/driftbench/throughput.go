@@ -69,7 +69,8 @@ joules, is named.`,
 				return err
 			}
 			a.closeBar()
-			if err := m.Answer.Print(a.out); err != nil {
+			look := a.look(false)
+			if err := m.Answer.Print(a.out, look.Columns(), look.Fold); err != nil {
 				return err
 			}
 			fmt.Fprintf(a.out, "\nThe repetitions are in %s.\n", m.File)
@@ -86,7 +87,7 @@ joules, is named.`,
 	fl.Var((*batchSizes)(&o.Batches), "batch", "batch `SIZES` to time, such as 1,32; auto doubles them from 1 on")
 	fl.IntVar(&o.Count, "count", 10, "repetitions of every case, `N`; an interval needs 6")
 	completeEngines(cmd)
-	fl.IntVar(&o.Files, "pass", 0, "files a pass, `N` (default 64, with a GPU 4096); a number as --files is taken so too")
+	fl.IntVar(&o.Files, "pass", 0, "files a pass, `N` (default 64, with a GPU 4096)")
 	fl.DurationVar(&o.Least, "least", 0, "least `TIME` of a repetition (default 200ms, with a GPU 1s)")
 	fl.DurationVar(&o.Budget, "budget", 0, "begin no further round after this `TIME`; 0 is no bound")
 	fl.StringSliceVar(&prices, "price", nil, "what an hour on a device costs, `PRICES` such as cpu=0.10,gpu=2.50")
@@ -175,6 +176,6 @@ func (a *app) compareCommand() *cobra.Command {
 			return throughput.Compare(a.out, &output{w: a.err}, args, col)
 		},
 	}
-	cmd.Flags().StringVar(&col, "col", "", "`KEY` whose values are compared, such as /device, /engine, /batch or .file\n(default .file for two files, and for one the first of /device, /engine,\n/precision and /batch that has several values)")
+	cmd.Flags().StringVar(&col, "col", "", "`KEY` whose values are compared, such as /device, /engine, /batch or .file; by default .file for two files, and for one the first of /device, /engine, /precision and /batch that has several values")
 	return cmd
 }

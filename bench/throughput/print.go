@@ -56,7 +56,7 @@ func gigabytes(x float64) string { return number(x / 1e9) }
 func (a *Answer) Tables() []Table {
 	var speed, cost, agree Table
 	speed = Table{Name: "throughput", Caption: "Speed at the best batch, fastest first: medians over the rounds with 95% intervals, ratios within a round",
-		Columns: []string{"engine", "batch", "files/s", "MB/s", "times the best CPU", "bound by", "ms, one file"}}
+		Columns: []string{"engine", "batch", "files/s", "times the best CPU", "MB/s", "bound by", "ms, one file"}}
 	disk := Table{Name: "throughput-disk", Caption: "With the files read from disk",
 		Columns: []string{"engine", "files/s", "times the best CPU", "bound by", "files an hour", "cost of a million"}}
 	cost = Table{Name: "throughput-cost", Caption: "What it takes, from memory at the best batch",
@@ -82,7 +82,7 @@ func (a *Answer) Tables() []Table {
 				diskRatio = ratio
 			}
 		}
-		speed.Rows = append(speed.Rows, []Cell{name, countCell(s.Batch), estimateCell(s.Files, 1), numberCell(s.Bytes/1e6, number), ratio, textCell(s.Bound), numberCell(1e3*s.Latency, number)})
+		speed.Rows = append(speed.Rows, []Cell{name, countCell(s.Batch), estimateCell(s.Files, 1), ratio, numberCell(s.Bytes/1e6, number), textCell(s.Bound), numberCell(1e3*s.Latency, number)})
 		disk.Rows = append(disk.Rows, []Cell{name, estimateCell(s.Disk, 1), diskRatio, textCell(s.DiskBound), numberCell(3600*s.Best().Center, number), numberCell(s.Cost, number)})
 		cost.Rows = append(cost.Rows, []Cell{name, numberCell(s.First, number), numberCell(s.Memory, gigabytes), numberCell(s.GPUMemory, gigabytes),
 			numberCell(s.CPUUse, percent), numberCell(s.GPUUse, percent), numberCell(s.CPUJoules, number), numberCell(s.GPUJoules, number)})
@@ -174,22 +174,24 @@ func (t Table) tidy() Table {
 	return out
 }
 
-// Print writes the sentences of an answer, then its tables.
-func (a *Answer) Print(w io.Writer) error {
+// Print writes the sentences of an answer, then its tables. Sentences and captions
+// are broken into lines by fold, and tables have at most width columns.
+func (a *Answer) Print(w io.Writer, width int, fold func(string) string) error {
 	var b strings.Builder
 	for _, line := range a.Lines() {
-		b.WriteString(line + "\n")
+		b.WriteString(fold(line))
 	}
 	for _, t := range a.Tables() {
-		b.WriteString("\n" + t.Caption + ":\n")
-		t.print(&b)
+		b.WriteString("\n" + fold(t.Caption+":"))
+		t.print(&b, width)
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
 }
 
-// print aligns the first column to the left and the others to the right.
-func (t Table) print(b *strings.Builder) {
+// print aligns the first column to the left and the others to the right. Columns that
+// do not fit the lines follow below, behind the first column again.
+func (t Table) print(b *strings.Builder, most int) {
 	rows := [][]string{t.Columns}
 	for _, row := range t.Rows {
 		var line []string
@@ -204,11 +206,22 @@ func (t Table) print(b *strings.Builder) {
 			width[i] = max(width[i], utf8.RuneCountInString(s))
 		}
 	}
-	for _, row := range rows {
-		line := padRight(row[0], width[0])
-		for i, s := range row[1:] {
-			line += "  " + padLeft(s, width[i+1])
+	for from := 1; from < len(width); {
+		to, taken := from, width[0]
+		for to < len(width) && (to == from || taken+2+width[to] <= most) {
+			taken += 2 + width[to]
+			to++
 		}
-		b.WriteString(strings.TrimRight(line, " ") + "\n")
+		if from > 1 {
+			b.WriteByte('\n')
+		}
+		for _, row := range rows {
+			line := padRight(row[0], width[0])
+			for i := from; i < to; i++ {
+				line += "  " + padLeft(row[i], width[i])
+			}
+			b.WriteString(strings.TrimRight(line, " ") + "\n")
+		}
+		from = to
 	}
 }

@@ -289,7 +289,7 @@ func TestDevicesEndToEnd(t *testing.T) {
 		t.Errorf("a million files cost %v and %v, want %v and 0.1", g.Cost, a.Base.Cost, want)
 	}
 	var out bytes.Buffer
-	if err := a.Print(&out); err != nil {
+	if err := a.Print(&out, 80, ownLine); err != nil {
 		t.Fatal(err)
 	}
 	if want := "GPU 9.2"; !strings.HasPrefix(out.String(), want) || !strings.Contains(out.String(), "; ahead from batch 16") {
