@@ -20,16 +20,14 @@ func (a *app) reportCommand() *cobra.Command {
 		Use:   "report --out DIR",
 		Short: "Draw the report again from results.json",
 		Long: `Draw the report of a run again, from results.json, manifest.json and bench.txt
-under --out.
-
---compare A B is the old name of driftbench diff A B.`,
+under --out.`,
 		Example: `  driftbench report --out drift`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if compare && len(args) != 2 {
 				return usagef("--compare wants the output folders of two runs, not %d", len(args))
 			}
 			if !compare && len(args) > 0 {
-				return usagef("the folder of a run goes to --out, and two go with --compare: %q is too much", args[0])
+				return usagef("%q is too much: name the folder of the run by --out; `driftbench diff A B` compares two runs", args[0])
 			}
 			return nil
 		},
@@ -45,9 +43,10 @@ under --out.
 			return a.printResults(o, p, r)
 		},
 	}
-	addOut(cmd, &o, "`DIR` of a run, or the one to draw a comparison into")
+	addOut(cmd, &o, "`DIR` of the run")
 	p.add(cmd)
 	cmd.Flags().BoolVar(&compare, "compare", false, "the old name of driftbench diff")
+	cmd.Flags().MarkHidden("compare")
 	return cmd
 }
 
@@ -136,7 +135,7 @@ func differenceOf(splits []bench.SplitDiff) string {
 		}
 		return fmt.Sprintf("%s %s: AUROC %.3f and %.3f by %s, p (Holm) %.2g, on %d files that both hold.", answer, line(s.Split), d.A, d.B, line(d.Detector), p, s.Out.Pairs)
 	}
-	return "A and B cannot be compared: no file of the one has the bytes of a file of the other in a split of the same name, or no detector is in both."
+	return "A and B cannot be compared: no file of the one has the bytes of a file of the other in a later split of the same name, or no detector is in both."
 }
 
 // line returns s as one line that is safe to print.
