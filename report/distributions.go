@@ -59,7 +59,8 @@ func (d Detector) position(score Num) float64 {
 	return float64(n)
 }
 
-// edgeTicks labels an axis of bins at some of their edges.
+// edgeTicks labels an axis of bins at some of their edges. An edge that reads as the
+// last one is given by its distance from it, such as 1-6e-10.
 type edgeTicks []Num
 
 // Ticks implements plot.Ticker.
@@ -69,7 +70,11 @@ func (e edgeTicks) Ticks(_, _ float64) []plot.Tick {
 	var ticks []plot.Tick
 	for k := range most + 1 {
 		i := k * n / most
-		ticks = append(ticks, plot.Tick{Value: float64(i), Label: significant(e[i])})
+		label, last := significant(e[i]), significant(e[n])
+		if label == last && e[i] < e[n] {
+			label += fmt.Sprintf("-%.1g", float64(e[n]-e[i]))
+		}
+		ticks = append(ticks, plot.Tick{Value: float64(i), Label: label})
 	}
 	return ticks
 }

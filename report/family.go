@@ -163,7 +163,7 @@ func familyFigure(v view, of []Detector) figure {
 		return f
 	}
 	f.alt = fmt.Sprintf("Heat map of the AUROC by family, over %s; the table holds the numbers.", count(len(v.outNames()), "split"))
-	f.caption = "Pale: the interval holds 0.5, or there is none. Dash: too few files. The table has intervals and numbers of files."
+	f.caption = "Faded: the interval holds 0.5, or there is none. Dash: too few files. The table has intervals and numbers of files."
 	var labels []string
 	for _, family := range families {
 		labels = append(labels, family.label)

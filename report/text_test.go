@@ -585,3 +585,14 @@ func TestUnevenBins(t *testing.T) {
 		t.Errorf("%q: %s", f.caption, svg)
 	}
 }
+
+// Edges that lie close to the last one do not read as it.
+func TestEdgeTicks(t *testing.T) {
+	var got []string
+	for _, tick := range (edgeTicks{0.5, 0.9997, 1 - 6e-10, 1}).Ticks(0, 0) {
+		got = append(got, tick.Label)
+	}
+	if want := []string{"0.5", "0.9997", "1-6e-10", "1"}; !slices.Equal(got, want) {
+		t.Errorf("labels %q, want %q", got, want)
+	}
+}

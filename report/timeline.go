@@ -154,7 +154,7 @@ func timelineFigure(v view) figure {
 			}
 		}
 	}
-	f.caption += fmt.Sprintf(". Hollow and pale: fewer than %d files.", fewInMonth)
+	f.caption += fmt.Sprintf(". Hollow and faded: fewer than %d files.", fewInMonth)
 	if v.Classifier != nil && slices.ContainsFunc(v.Classifier.Months, func(a Accuracy) bool { return isShare(a.Accuracy.Value) || isShare(a.MacroF1) }) {
 		f.legend = append(f.legend, entry{"accuracy", accuracyStyle()}, entry{"macro-F1", macroF1Style()})
 		if in := v.accuracy(v.in().Name); in != nil && in.Accuracy.Value.OK() {
