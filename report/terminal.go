@@ -308,6 +308,9 @@ func (p *printer) notes(v view) {
 	if few {
 		notes = append(notes, "few: the interval of 3 or 4 groups on a side covers about 92%, and fewer give none")
 	}
+	if v.grouped() && v.preferred() != nil {
+		notes = append(notes, "effective: as many independent files as would give the same variance")
+	}
 	if others := len(v.Detectors) - 1; !p.All && others > 0 {
 		notes = append(notes, fmt.Sprintf("--all shows %s.", count(others, "other detector")))
 	}
