@@ -38,7 +38,7 @@ func TestCompareGolden(t *testing.T) {
 				t.Fatal(err)
 			}
 			for line := range strings.Lines(out.String()) {
-				if n := utf8.RuneCountInString(line) - 1; n > 100 {
+				if n := utf8.RuneCountInString(line) - 1; n > 80 {
 					t.Errorf("%d columns: %s", n, line)
 				}
 			}

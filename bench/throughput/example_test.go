@@ -79,7 +79,7 @@ func ExampleCompare() {
 	// goos: linux
 	// tensorflow: 2.21.0
 	// benchmarks: Extract read=no scenario=offline
-	// not shown, as they repeat samples/s or are the same in every case: sec/op, B/s
+	// not shown (they repeat samples/s or never differ): sec/op, B/s
 	//
 	// samples/s            tensorflow       table          vs base
 	// device=cpu batch=1        59.62 ± 4%

@@ -10,6 +10,21 @@ import (
 // labels. Columns are as wide as their widest cell.
 type grid [][]string
 
+// width returns the columns of the widest line.
+func (g grid) width() (n int) {
+	for i := range g[0] {
+		column := 0
+		for _, row := range g {
+			column = max(column, utf8.RuneCountInString(row[i]))
+		}
+		n += column
+		if i > 0 {
+			n += 1 + i%2
+		}
+	}
+	return n
+}
+
 // write aligns labels to the left and everything else to the right, after an
 // empty line.
 func (g grid) write(w io.Writer) error {

@@ -41,17 +41,52 @@ func (c *comparison) print(w io.Writer) error {
 	}
 	shown, repeated := c.units()
 	if len(repeated) > 0 {
-		head = append(head, "not shown, as they repeat "+shown[0].StringValues()+" or are the same in every case: "+strings.Join(repeated, ", "))
+		head = append(head, "not shown (they repeat "+shown[0].StringValues()+" or never differ): "+strings.Join(repeated, ", "))
+	}
+	grids := func() (all []grid, widest int) {
+		for _, unit := range shown {
+			g := c.table(unit, rows, labels)
+			all, widest = append(all, g), max(widest, g.width())
+		}
+		return all, widest
+	}
+	all, widest := grids()
+	if values, keys, ok := valuesAlone(labels); ok && widest > 80 {
+		labels = values
+		head = append(head, "rows: "+keys)
+		all, _ = grids()
 	}
 	if _, err := fmt.Fprintln(w, strings.Join(head, "\n")); err != nil {
 		return err
 	}
-	for _, unit := range shown {
-		if err := c.table(unit, rows, labels).write(w); err != nil {
+	for _, g := range all {
+		if err := g.write(w); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// valuesAlone takes the keys from labels of the form "k=v k=v", if all have the same.
+func valuesAlone(labels []string) (values []string, keys string, ok bool) {
+	for i, label := range labels {
+		var k, v []string
+		for part := range strings.FieldsSeq(label) {
+			key, value, found := strings.Cut(part, "=")
+			if !found {
+				return nil, "", false
+			}
+			k, v = append(k, key), append(v, value)
+		}
+		if i == 0 {
+			keys = strings.Join(k, ", ")
+		}
+		if len(k) == 0 || strings.Join(k, ", ") != keys {
+			return nil, "", false
+		}
+		values = append(values, strings.Join(v, " "))
+	}
+	return values, keys, true
 }
 
 // units returns the units that have a table, samples/s first, and names the
