@@ -102,8 +102,12 @@ func (a *app) diff(o bench.Options, dirA, dirB string) error {
 		}
 		fmt.Fprintf(a.out, "%-31s  %-5s  %-5s  %-23s  %s\n", "detector", "A", "B", "A - B", "p (Holm)")
 		for _, d := range s.Detectors {
-			difference := fmt.Sprintf("%+.3f [%+.3f, %+.3f]", float64(d.Test.Delta), float64(d.Test.Lo), float64(d.Test.Hi))
-			fmt.Fprintf(a.out, "%-31s  %.3f  %.3f  %-23s  %.2g\n", line(d.Detector), d.A, d.B, difference, float64(d.Test.PHolm))
+			difference, p := fmt.Sprintf("%+.3f", d.A-d.B), "too few"
+			if d.Test.PHolm.OK() {
+				difference = fmt.Sprintf("%+.3f [%+.3f, %+.3f]", float64(d.Test.Delta), float64(d.Test.Lo), float64(d.Test.Hi))
+				p = fmt.Sprintf("%.2g", float64(d.Test.PHolm))
+			}
+			fmt.Fprintf(a.out, "%-31s  %.3f  %.3f  %-23s  %s\n", line(d.Detector), d.A, d.B, difference, p)
 		}
 	}
 	if o.Out != "" {
@@ -125,15 +129,14 @@ func differenceOf(splits []bench.SplitDiff) string {
 			continue
 		}
 		d := s.Detectors[i]
-		p := float64(d.Test.PHolm)
-		answer := "A and B cannot be told apart on"
+		answer, p := "A and B cannot be told apart on", fmt.Sprintf(", p (Holm) %.2g", float64(d.Test.PHolm))
 		switch {
-		case p < 0.05:
+		case !d.Test.PHolm.OK():
+			answer, p = "There are too few files or groups to compare A and B on", ""
+		case d.Test.PHolm < 0.05:
 			answer = "A and B differ on"
-		case p != p:
-			answer = "There are too few files to compare A and B on"
 		}
-		return fmt.Sprintf("%s %s: AUROC %.3f and %.3f by %s, p (Holm) %.2g, on %d files that both hold.", answer, line(s.Split), d.A, d.B, line(d.Detector), p, s.Out.Pairs)
+		return fmt.Sprintf("%s %s: AUROC %.3f and %.3f by %s%s, on %d files that both hold.", answer, line(s.Split), d.A, d.B, line(d.Detector), p, s.Out.Pairs)
 	}
 	return "A and B cannot be compared: no file of the one has the bytes of a file of the other in a later split of the same name, or no detector is in both."
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"math"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -9,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"driftbench/bench"
 	"driftbench/report"
 )
 
@@ -106,5 +108,19 @@ func TestCompareRefuses(t *testing.T) {
 	}
 	if status, _, stderr := driftbench("report", "--out", out, "--compare", run, other); status != exitFailed || !strings.Contains(stderr, "2019.csv: no such file") {
 		t.Errorf("lost scores: status %d, stderr %q", status, stderr)
+	}
+}
+
+// Where too few files are paired for a test, the answer has no p.
+func TestDifferenceOf(t *testing.T) {
+	for p, want := range map[report.Num]string{
+		report.Num(math.NaN()): "There are too few files or groups to compare A and B on 2019: AUROC 0.700 and 0.600 by msp, on 2 files that both hold.",
+		0.01:                   "A and B differ on 2019: AUROC 0.700 and 0.600 by msp, p (Holm) 0.01, on 2 files that both hold.",
+		0.5:                    "A and B cannot be told apart on 2019: AUROC 0.700 and 0.600 by msp, p (Holm) 0.5, on 2 files that both hold.",
+	} {
+		s := bench.SplitDiff{Split: "2019", Out: bench.Pairing{Pairs: 2}, Detectors: []bench.DetectorDiff{{Detector: "msp", A: 0.7, B: 0.6, Test: report.Comparison{PHolm: p}}}}
+		if got := differenceOf([]bench.SplitDiff{s}); got != want {
+			t.Errorf("p %v: %q, want %q", p, got, want)
+		}
 	}
 }
