@@ -47,6 +47,9 @@ joules, is named.`,
 			if err := takeCount(&o); err != nil {
 				return err
 			}
+			if o.Files > 0 && !cmd.Flags().Changed("pass") {
+				a.log.Warn("throughput --files N has become --pass N")
+			}
 			sizes := slices.Clone(o.Batches)
 			sizes = append(sizes, o.Count)
 			if cmd.Flags().Changed("pass") {
