@@ -212,7 +212,13 @@ func (f *folder) find(ctx context.Context, s *search) error {
 	if err != nil {
 		return err
 	}
-	return s.inArchives(ctx, f, l.archives)
+	if err := s.inArchives(ctx, f, l.archives); err != nil {
+		return err
+	}
+	if l.foreign != "" && !s.done() {
+		s.warnings = append(s.warnings, fmt.Sprintf("%s in %s is an archive of a format that is not read: pack what is in such archives again as zip or 7z", text.Quote(l.foreign), f.dir))
+	}
+	return nil
 }
 
 // notFlat reports whether most of the first names that are hashes are no files
@@ -247,6 +253,7 @@ type listing struct {
 	mu         sync.Mutex // of what follows
 	candidates map[string]candidate
 	archives   []string // that no hash names
+	foreign    string   // an archive of a format that is not read
 	seen       map[[2]uint64]bool
 	differing  map[string]string // the paths of two files of a hash with different lengths
 	unlisted   int               // folders that cannot be listed
@@ -450,6 +457,8 @@ func (l *listing) add(here map[string]candidate, at string) {
 	if hash == "" {
 		if archive {
 			l.archives = append(l.archives, at)
+		} else if isForeignArchive(at) && (l.foreign == "" || at < l.foreign) {
+			l.foreign = at
 		}
 		return
 	}

@@ -82,3 +82,10 @@ func isArchive(name string) bool {
 	name = strings.ToLower(name)
 	return slices.ContainsFunc(archiveSuffixes, func(suffix string) bool { return strings.HasSuffix(name, suffix) })
 }
+
+// isForeignArchive reports whether a file is an archive of a format that is not read,
+// by its name.
+func isForeignArchive(name string) bool {
+	name = strings.ToLower(name)
+	return slices.ContainsFunc([]string{".rar", ".tar.xz", ".txz", ".tar.bz2", ".tbz2", ".tar.lz4"}, func(suffix string) bool { return strings.HasSuffix(name, suffix) })
+}

@@ -204,6 +204,7 @@ func TestFindInArchives(t *testing.T) {
 	writeZip(t, filepath.Join(dir, "in", "one.zip"), "x.exe", "first", "x.exe", "last", "./y.exe", "y", "dir/", "", a, "member", "deep/"+b+".bin", "b", "empty", "")
 	writeZip(t, filepath.Join(dir, "in", "two.zip"), "x.exe", "of the second", "deep/"+b, "other b", "z.exe", "z")
 	write(t, filepath.Join(dir, "in", "three.zip"), []byte("no archive"))
+	write(t, filepath.Join(dir, "in", "five.RAR"), []byte("Rar!"))
 	writeZip(t, filepath.Join(dir, c+".zip"), "one", "1", "two", "2")
 	write(t, filepath.Join(dir, d+".zip"), []byte("no archive"))
 	write(t, filepath.Join(dir, a+".exe"), []byte("file"))
@@ -231,7 +232,7 @@ func TestFindInArchives(t *testing.T) {
 	if len(dropped) != len(want) {
 		t.Errorf("dropped %v", dropped)
 	}
-	if len(warnings) != 2 || !strings.Contains(warnings[0], `1 of 12 names have different members in two archives, and the first is taken: such as "x.exe" in `) || !strings.Contains(warnings[1], "1 of 4 archives") {
+	if len(warnings) != 3 || !strings.Contains(warnings[2], `"in/five.RAR" in `) || !strings.Contains(warnings[0], `1 of 12 names have different members in two archives, and the first is taken: such as "x.exe" in `) || !strings.Contains(warnings[1], "1 of 4 archives") {
 		t.Errorf("warnings %q", warnings)
 	}
 }
