@@ -409,7 +409,7 @@ func TestAnswers(t *testing.T) {
 			r.Classifier = nil
 		}), Answer{
 			"cannot be said, AUROC 0.51 (0.46 to 0.90) on 2019; 0.5 is no drift", "cannot be said",
-			"not known: the model's classes are not the corpus's labels", "collect more groups; 2019 has too few to decide"}},
+			"not known: the model's classes are not the corpus's labels", "collect files of more groups; 2017-val has 20 and 2019 has 22"}},
 		"earlier": {change(func(r *Results) {
 			same(r)
 			r.Classifier = nil
