@@ -18,7 +18,7 @@ import pytest
 import tensorflow as tf
 from keras import layers
 
-import golden_foreign
+from golden import foreign
 import malconv_graph
 import old_keras
 import torch_file
@@ -51,13 +51,13 @@ def assert_close(outputs, expected):
     [("secml.pth", "secml.pth"), ("malconv2.checkpoint", "malconv2.checkpoint"), ("keras2", "keras2"), ("multi_gpu.h5", "keras2"), ("nested.h5", "keras2")],
 )
 def test_outputs_are_those_of_the_tool_that_saved_the_model(file, golden, tmp_path):
-    convert(DATA / file, tmp_path / "out", maxlen=golden_foreign.MAXLEN)
-    assert_close(serve(tmp_path / "out", golden_foreign.samples(), golden_foreign.MAXLEN), GOLDEN[golden])
+    convert(DATA / file, tmp_path / "out", maxlen=foreign.MAXLEN)
+    assert_close(serve(tmp_path / "out", foreign.samples(), foreign.MAXLEN), GOLDEN[golden])
 
 
 @pytest.mark.parametrize(("file", "same"), [("secml_legacy.pth", "secml.pth"), ("parallel.pth", "malconv2.checkpoint")])
 def test_layouts_of_pytorch_hold_the_same_weights(file, same):
-    one, other = (malconv_graph.read(DATA / name, maxlen=golden_foreign.MAXLEN) for name in (file, same))
+    one, other = (malconv_graph.read(DATA / name, maxlen=foreign.MAXLEN) for name in (file, same))
     for weight in "embedding", "conv_kernel", "conv_bias", "dense_kernel", "dense_bias", "logits_kernel", "logits_bias":
         np.testing.assert_array_equal(getattr(one, weight), getattr(other, weight))
     assert (one.pad, one.conv_activation, one.dense_activation) == (other.pad, other.conv_activation, other.dense_activation)
