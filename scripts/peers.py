@@ -348,13 +348,15 @@ def measure_stream(way, paths, symbols, volume):
 
 
 def parse(text):
-    """Splits a benchmark file into its environment and its Lines."""
+    """Splits a benchmark file into its environment and the Lines that time files."""
     environment, lines = {}, []
     for line in text.splitlines():
         if line.startswith("Benchmark"):
             name, files, *pairs = line.split()
             key = dict(part.split("=", 1) for part in name.split("/")[1:])
-            lines.append(Line(key, int(files), {unit: float(value) for value, unit in zip(pairs[::2], pairs[1::2])}))
+            values = {unit: float(value) for value, unit in zip(pairs[::2], pairs[1::2])}
+            if "samples/s" in values:
+                lines.append(Line(key, int(files), values))
         elif line[:1].islower() and ": " in line:
             key, value = line.split(": ", 1)
             environment[key] = value.strip()
@@ -508,7 +510,7 @@ def compare(args, scratch):
     def driftbench():
         out = Path(scratch, "out")
         run_driftbench(args.driftbench, "throughput", "--model", args.model, "--corpus", Path(scratch, "corpus"), "--engine", args.engine,
-                       "--device", "cpu", "--batch", args.batch, "--files", len(paths), "--count", 1, "--out", out)
+                       "--device", "cpu", "--batch", args.batch, "--pass", len(paths), "--count", 1, "--out", out)
         found, lines = parse((out / "bench.txt").read_text())
         environment.update(found)
         return lines

@@ -106,9 +106,9 @@ if sys.argv[1] == "splits":
     with open(out / "splits" / "all.csv", "w") as f:
         f.write("name,label,first_seen,path\\n" + "".join(f"{{r['name']}},{{r['label']}},{{r['first_seen']}},{{corpus / r['name']}}\\n" for r in rows))
 else:
-    assert option["--engine"] == "tensorflow" and option["--count"] == "1" and option["--files"] == str(len(rows)), option
+    assert option["--engine"] == "tensorflow" and option["--count"] == "1" and option["--pass"] == str(len(rows)), option
     out.mkdir(exist_ok=True)
-    (out / "bench.txt").write_text(f"cpu: Some CPU\\n\\nBenchmarkExtract/engine=tensorflow/device=cpu/batch=4/read=yes/scenario=offline {{len(rows)}} 1000 samples/s\\n")
+    (out / "bench.txt").write_text(f"cpu: Some CPU\\n\\nBenchmarkExtract/engine=tensorflow/device=cpu 1 5 first-result-ns\\nBenchmarkExtract/engine=tensorflow/device=cpu/batch=4/read=yes/scenario=offline {{len(rows)}} 1000 samples/s\\n")
 """
 
 
