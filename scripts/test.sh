@@ -20,7 +20,7 @@ export PYTHONPYCACHEPREFIX=$PWD/.deps/pycache
 said=$(mktemp)
 "$python" -m pytest -q scripts/tests >"$said" 2>&1 &
 pytest=$!
-trap 'kill $pytest 2>/dev/null; rm -f "$said"' EXIT
+trap 'kill $pytest 2>/dev/null || true; rm -f "$said"' EXIT
 
 scripts/check.sh
 
