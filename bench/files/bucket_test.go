@@ -4,69 +4,25 @@ import (
 	"bytes"
 	"context"
 	"encoding/hex"
-	"net"
-	"os"
-	"os/exec"
 	"path"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/minio/minio-go/v7"
-	"github.com/minio/minio-go/v7/pkg/credentials"
 
 	"driftbench/bench/files/objects"
+	"driftbench/internal/fixture"
 )
 
-// serve starts the S3 server that `make s3server` builds, with one bucket, and
-// sets the environment that reads it.
+// serve starts an S3 server with one bucket, and sets the environment that reads it.
 func serve(t *testing.T, bucket string) *minio.Client {
 	t.Helper()
-	if testing.Short() {
-		t.Skip("an S3 server takes a second")
-	}
-	binary := os.Getenv("DRIFTBENCH_S3SERVER")
-	if binary == "" {
-		binary = filepath.Join("..", "..", ".deps", "bin", "s3server")
-	}
-	if _, err := os.Stat(binary); err != nil {
-		t.Fatalf("no S3 server: run make s3server, or set DRIFTBENCH_S3SERVER to its binary (%v)", err)
-	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := l.Addr().String()
-	l.Close()
-	const access, secret = "driftbench", "not-a-secret"
-	for key, value := range map[string]string{
-		"AWS_ENDPOINT_URL": "", "AWS_ENDPOINT_URL_S3": "http://" + address, "AWS_REGION": "us-east-1", "AWS_DEFAULT_REGION": "", "AWS_PROFILE": "",
-		"AWS_SESSION_TOKEN": "", "AWS_ACCESS_KEY_ID": access, "AWS_SECRET_ACCESS_KEY": secret,
-	} {
-		t.Setenv(key, value)
-	}
-	cmd := exec.Command(binary, address, t.TempDir(), t.TempDir())
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		cmd.Process.Kill()
-		cmd.Wait()
-	})
-	client, err := minio.New(address, &minio.Options{Creds: credentials.NewStaticV4(access, secret, ""), MaxRetries: 1, Region: "us-east-1"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
-		if err = client.MakeBucket(t.Context(), bucket, minio.MakeBucketOptions{}); err == nil {
-			return client
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("the S3 server does not serve: %v", err)
-		}
-	}
+	endpoint, client := fixture.S3(t, bucket)
+	t.Setenv("AWS_ENDPOINT_URL_S3", endpoint)
+	t.Setenv("AWS_REGION", "us-east-1")
+	return client
 }
 
 // Objects are found and unpacked as files are, whether the store is listed or

@@ -7,13 +7,11 @@ import (
 	"fmt"
 	"io"
 	"log"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -22,77 +20,23 @@ import (
 	"time"
 
 	"github.com/minio/minio-go/v7"
-	"github.com/minio/minio-go/v7/pkg/credentials"
 
+	"driftbench/internal/fixture"
 	"driftbench/internal/fuzzing"
 )
 
-const bucket, access, secret = "corpus", "driftbench", "not-a-secret"
+const bucket = "corpus"
 
-// server is a real S3 server, Versity's gateway, with one bucket.
+// server is a real S3 server with one bucket.
 type server struct {
 	endpoint string
 	client   *minio.Client
 }
 
-// start starts the server that `make s3server` builds from scripts/s3server.
 func start(t *testing.T) *server {
 	t.Helper()
-	if testing.Short() {
-		t.Skip("an S3 server takes a second")
-	}
-	for _, name := range []string{"AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE", "AWS_SESSION_TOKEN"} {
-		t.Setenv(name, "")
-	}
-	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", filepath.Join(t.TempDir(), "none"))
-	t.Setenv("AWS_ACCESS_KEY_ID", access)
-	t.Setenv("AWS_SECRET_ACCESS_KEY", secret)
-	binary := os.Getenv("DRIFTBENCH_S3SERVER")
-	if binary == "" {
-		binary = filepath.Join("..", "..", "..", ".deps", "bin", "s3server")
-	}
-	if _, err := os.Stat(binary); err != nil {
-		t.Fatalf("no S3 server: run make s3server, or set DRIFTBENCH_S3SERVER to its binary (%v)", err)
-	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := l.Addr().String()
-	l.Close()
-	root, sidecar := t.TempDir(), t.TempDir()
-	cmd := exec.Command(binary, address, root, sidecar)
-	var output bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &output, &output
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	exited := make(chan error, 1)
-	go func() { exited <- cmd.Wait() }()
-	t.Cleanup(func() {
-		cmd.Process.Kill()
-		<-exited
-	})
-	client, err := minio.New(address, &minio.Options{Creds: credentials.NewStaticV4(access, secret, ""), MaxRetries: 1, Region: "us-east-1"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for deadline := time.Now().Add(30 * time.Second); ; {
-		err := client.MakeBucket(t.Context(), bucket, minio.MakeBucketOptions{})
-		if err == nil {
-			break
-		}
-		select {
-		case err := <-exited:
-			exited <- err
-			t.Fatalf("the S3 server has ended: %v: %s", err, output.Bytes())
-		case <-time.After(20 * time.Millisecond):
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("the S3 server does not serve: %v: %s", err, output.Bytes())
-		}
-	}
-	return &server{"http://" + address, client}
+	endpoint, client := fixture.S3(t, bucket)
+	return &server{endpoint, client}
 }
 
 // put stores an object and returns its ETag.
@@ -246,7 +190,7 @@ func TestErrors(t *testing.T) {
 		if !errors.Is(err, kind) || !strings.Contains(fmt.Sprint(err), want) || OfObject(err) != object || !fuzzing.IsLine(fmt.Sprint(err)) {
 			t.Errorf("%s: %v", name, err)
 		}
-		if strings.Contains(fmt.Sprint(err), secret) {
+		if strings.Contains(fmt.Sprint(err), fixture.S3Secret) {
 			t.Errorf("%s: the message holds the secret: %v", name, err)
 		}
 	}
@@ -305,7 +249,7 @@ func TestCredentials(t *testing.T) {
 	}
 	read("environment", Options{})
 	file := filepath.Join(t.TempDir(), "credentials")
-	profiles := fmt.Sprintf("[default]\naws_access_key_id = x\naws_secret_access_key = y\n[mine]\naws_access_key_id = %s\naws_secret_access_key = %s\n", access, secret)
+	profiles := fmt.Sprintf("[default]\naws_access_key_id = x\naws_secret_access_key = y\n[mine]\naws_access_key_id = %s\naws_secret_access_key = %s\n", fixture.S3Access, fixture.S3Secret)
 	if err := os.WriteFile(file, []byte(profiles), 0o600); err != nil {
 		t.Fatal(err)
 	}
