@@ -58,13 +58,7 @@ func (b *bucket) object(name string, o objects.Object) File {
 // part of a key. A store with far more objects than names is not listed to its
 // end: its keys are asked for one by one, in the layouts of hashes that are known.
 func (b *bucket) find(ctx context.Context, s *search) error {
-	left := 0
-	for i := range s.files {
-		if s.lacks(i) {
-			left++
-		}
-	}
-	complete, err := b.list(ctx, s, 10_000+20*left)
+	complete, err := b.list(ctx, s, 10_000+20*len(s.left()))
 	if err != nil || complete {
 		return err
 	}
@@ -144,12 +138,7 @@ func layouts(hash string) []string {
 // probe asks for the keys of names one by one. The layouts that the first hashes
 // are found in are tried first.
 func (b *bucket) probe(ctx context.Context, s *search) error {
-	var open []int
-	for i := range s.files {
-		if s.lacks(i) {
-			open = append(open, i)
-		}
-	}
+	open := s.left()
 	b.places.opt.Log(fmt.Sprintf("asking %s for %d names one by one", b, len(open)))
 	order := make([]int, len(layouts(strings.Repeat("0", 64))))
 	for k := range order {

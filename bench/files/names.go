@@ -74,18 +74,19 @@ func forms(name string) []string {
 	return other
 }
 
-// archiveSuffixes are the endings of the names of archives.
-var archiveSuffixes = []string{".zip", ".7z", ".tar", ".tar.gz", ".tgz", ".tar.zst", ".tzst"}
-
 // isArchive reports whether a file is an archive by its name.
 func isArchive(name string) bool {
-	name = strings.ToLower(name)
-	return slices.ContainsFunc(archiveSuffixes, func(suffix string) bool { return strings.HasSuffix(name, suffix) })
+	return hasSuffix(name, ".zip", ".7z", ".tar", ".tar.gz", ".tgz", ".tar.zst", ".tzst")
 }
 
 // isForeignArchive reports whether a file is an archive of a format that is not read,
 // by its name.
 func isForeignArchive(name string) bool {
+	return hasSuffix(name, ".rar", ".tar.xz", ".txz", ".tar.bz2", ".tbz2", ".tar.lz4")
+}
+
+// hasSuffix reports whether a name ends in one of the suffixes, in any case.
+func hasSuffix(name string, suffixes ...string) bool {
 	name = strings.ToLower(name)
-	return slices.ContainsFunc([]string{".rar", ".tar.xz", ".txz", ".tar.bz2", ".tbz2", ".tar.lz4"}, func(suffix string) bool { return strings.HasSuffix(name, suffix) })
+	return slices.ContainsFunc(suffixes, func(suffix string) bool { return strings.HasSuffix(name, suffix) })
 }

@@ -344,18 +344,27 @@ func (s *search) done() bool {
 	return !slices.ContainsFunc(s.files, func(f File) bool { return f.in == nil })
 }
 
+// left returns the numbers of the files that are not found yet.
+func (s *search) left() []int {
+	var left []int
+	for i := range s.files {
+		if s.lacks(i) {
+			left = append(left, i)
+		}
+	}
+	return left
+}
+
 // each calls do with the number of each file that is not found yet, several at a
 // time.
 func (s *search) each(ctx context.Context, do func(i int) error) error {
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(readers)
-	for i := range s.files {
+	for _, i := range s.left() {
 		if gctx.Err() != nil {
 			break
 		}
-		if s.lacks(i) {
-			g.Go(func() error { return do(i) })
-		}
+		g.Go(func() error { return do(i) })
 	}
 	return cmp.Or(g.Wait(), ctx.Err())
 }
@@ -407,12 +416,7 @@ func (s *search) index() (byName, byHash map[string][]int) {
 
 // inArchives looks for names in the archives of a folder.
 func (s *search) inArchives(ctx context.Context, f *folder, archives []string) error {
-	left := 0
-	for i := range s.files {
-		if s.lacks(i) {
-			left++
-		}
-	}
+	left := len(s.left())
 	if left == 0 || len(archives) == 0 {
 		return nil
 	}
@@ -444,10 +448,7 @@ func (s *search) inArchives(ctx context.Context, f *folder, archives []string) e
 // hashes returns the hashes that name files that are not found, sorted, and how
 // many of these files have no such name.
 func (s *search) hashes() (hashes []string, others int) {
-	for i := range s.files {
-		if !s.lacks(i) {
-			continue
-		}
+	for _, i := range s.left() {
 		if h := Hash(s.files[i].Name); h != "" {
 			hashes = append(hashes, strings.Clone(h))
 		} else {

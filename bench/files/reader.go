@@ -68,8 +68,9 @@ func (b *Batch) Release() {
 	b.reader.free <- b
 }
 
-// Reader reads files in batches, in order, ahead of their use. Memory is bounded by ReadOptions.Ahead+1 batches: those handed out and
-// not released count, so a caller that keeps more waits for itself.
+// Reader reads files in batches, in order, ahead of their use. Memory is bounded by
+// ReadOptions.Ahead+1 batches: those handed out and not released count, so a caller
+// that keeps more waits for itself.
 type Reader struct {
 	places  *Places
 	files   []File
