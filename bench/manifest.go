@@ -125,7 +125,7 @@ func newManifest(opt Options) *Manifest {
 }
 
 func (m *Manifest) setCorpus(c *dataset.Corpus) {
-	m.Corpus, m.IndexSHA256, m.Config = c.Dir, c.IndexSHA256, &c.Config
+	m.Corpus, m.IndexSHA256, m.Config = c.Dir, c.Index.SHA256, &c.Config
 	m.Index = &c.Index
 	m.Warnings = append(m.Warnings, c.Warnings...)
 }

@@ -110,7 +110,7 @@ func (m Monitor) log() *slog.Logger {
 
 // say tells how the index of a corpus was read, and what is suspect about it.
 func (m Monitor) say(c *dataset.Corpus) {
-	for _, n := range c.Notes {
+	for _, n := range c.Index.Notes {
 		m.log().Info(n)
 	}
 	m.warn(c.Warnings)

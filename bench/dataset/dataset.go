@@ -53,13 +53,11 @@ type Options struct {
 
 // Corpus is an opened corpus.
 type Corpus struct {
-	Config            // with the Train.Holdout that was used
-	Rows        []Row // of the index, in its order; with a split file those that it names, in its order
-	Splits      Splits
-	Index       index.Summary // of what was read; its Columns are those that were used
-	Notes       []string      // one line each, safe to print
-	Warnings    []string      // likewise
-	IndexSHA256 string        // of the index file, in hex
+	Config         // with the Train.Holdout that was used
+	Rows     []Row // of the index, in its order; with a split file those that it names, in its order
+	Splits   Splits
+	Index    index.Summary // of what was read; its Columns are those that were used
+	Warnings []string      // of the index and of the splits, one line each, safe to print
 }
 
 // Load reads the configuration and the index of the corpus in dir and makes
@@ -75,7 +73,7 @@ func Load(dir string, opt Options) (*Corpus, error) {
 	if c.Rows, c.Index, err = readIndexFile(&c.Config); err != nil {
 		return nil, err
 	}
-	c.Notes, c.Warnings, c.IndexSHA256 = c.Index.Notes, c.Index.Warnings, c.Index.SHA256
+	c.Warnings = c.Index.Warnings
 	return c, c.split()
 }
 

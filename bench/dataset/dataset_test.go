@@ -87,8 +87,8 @@ func TestLoad(t *testing.T) {
 		t.Fatal(err)
 	}
 	sum := sha256.Sum256(index)
-	if c.IndexSHA256 != hex.EncodeToString(sum[:]) || len(c.Rows) != 50 || len(c.Splits.All()) != 5 {
-		t.Errorf("%d rows, %d splits, index %s", len(c.Rows), len(c.Splits.All()), c.IndexSHA256)
+	if c.Index.SHA256 != hex.EncodeToString(sum[:]) || len(c.Rows) != 50 || len(c.Splits.All()) != 5 {
+		t.Errorf("%d rows, %d splits, index %s", len(c.Rows), len(c.Splits.All()), c.Index.SHA256)
 	}
 	config := filepath.Join(t.TempDir(), "c.yaml")
 	if err := os.WriteFile(config, []byte("train: {to: 2018-01}\ntests: [{name: late, from: 2018-02, to: 2019-12, sample: 1}]"), 0o644); err != nil {
