@@ -103,8 +103,7 @@ func openExtraction(ctx context.Context, opt Options) (x *extraction, err error)
 	}
 	x.close = func() {
 		x.places.Close()
-		engine.Close()
-		unlock()
+		release()
 	}
 	x.manifest.setCorpus(x.corpus)
 	for _, w := range mismatches(x.model, x.corpus, len(x.corpus.Splits.Fit.Rows)-len(x.status[0].Dropped)) {
@@ -553,11 +552,16 @@ func (s *stream) allocate(i int) *part {
 
 // outputs allocates the outputs of n rows: one slice a layer, and one of traits.
 func (s *stream) outputs(n int) [][]float32 {
+	return append(newOutputs(s.layers, n), make([]float32, n*traits.Width))
+}
+
+// newOutputs allocates the outputs of n files, one slice a layer.
+func newOutputs(layers []tfmodel.Layer, n int) [][]float32 {
 	var dst [][]float32
-	for _, l := range s.layers {
+	for _, l := range layers {
 		dst = append(dst, make([]float32, n*l.Width))
 	}
-	return append(dst, make([]float32, n*traits.Width))
+	return dst
 }
 
 // deliverCached stores cached outputs of the rows of a part from first on.

@@ -313,10 +313,7 @@ func (b *bencher) openTarget(o tfmodel.Options) error {
 
 // run returns a function that runs up to batch files and drops their outputs.
 func (b *bencher) run(e tfmodel.Engine, batch int) func([][]byte) error {
-	var dst [][]float32
-	for _, l := range b.model.Layers {
-		dst = append(dst, make([]float32, batch*l.Width))
-	}
+	dst := newOutputs(b.model.Layers, batch)
 	return func(files [][]byte) error { return e.Run(dst, files) }
 }
 
@@ -341,7 +338,7 @@ func (b *bencher) cases(ctx context.Context, t *target, least int) ([]throughput
 	if len(batches) > 0 {
 		for _, batch := range batches {
 			if batch > len(files) {
-				b.note("Batches of %d hold the %d files that there are: --files gives more", batch, len(files))
+				b.note("Batches of %d hold the %d files that there are: --pass gives more", batch, len(files))
 			}
 			cases = append(cases, t.Case(files, batch).AtLeast(b.opt.Least, least))
 		}
@@ -536,10 +533,7 @@ func largestDifference(got, reference []float32) float64 {
 // layer, [files, width].
 func (b *bencher) outputs(ctx context.Context, t *target) ([][]float32, error) {
 	files := b.work.files
-	var all [][]float32
-	for _, l := range b.model.Layers {
-		all = append(all, make([]float32, len(files)*l.Width))
-	}
+	all := newOutputs(b.model.Layers, len(files))
 	for first := 0; first < len(files); first += t.best {
 		if err := ctx.Err(); err != nil {
 			return nil, err
@@ -646,6 +640,12 @@ func faster(m *tfmodel.Model, opt Options, open func(*tfmodel.Model, tfmodel.Opt
 		return e, "the fastest here by " + filepath.Join(opt.Out, benchFile), err
 	}
 	var best tfmodel.Engine
+	take := func(e tfmodel.Engine) {
+		if best != nil {
+			best.Close()
+		}
+		best = e
+	}
 	var why []string
 	var most float64
 	for _, d := range []tfmodel.Device{tfmodel.GPU, tfmodel.CPU} {
@@ -655,17 +655,13 @@ func faster(m *tfmodel.Model, opt Options, open func(*tfmodel.Model, tfmodel.Opt
 		}
 		e, _, err := open(m, o)
 		if err != nil {
-			if best != nil {
-				best.Close()
-			}
+			take(nil)
 			return nil, "", err
 		}
 		speed, err := trial(m, e)
 		if err != nil {
 			e.Close()
-			if best != nil {
-				best.Close()
-			}
+			take(nil)
 			return nil, "", err
 		}
 		why = append(why, fmt.Sprintf("%.0f files/s on the %s", speed, d))
@@ -673,10 +669,8 @@ func faster(m *tfmodel.Model, opt Options, open func(*tfmodel.Model, tfmodel.Opt
 			e.Close()
 			continue
 		}
-		if best != nil {
-			best.Close()
-		}
-		best, most = e, speed
+		take(e)
+		most = speed
 	}
 	return best, "faster in a second of each: " + strings.Join(why, ", "), nil
 }
@@ -709,19 +703,11 @@ func recorded(m *tfmodel.Model, opt Options) *throughput.Speed {
 // that warms up.
 func trial(m *tfmodel.Model, e tfmodel.Engine) (float64, error) {
 	batch := tfmodel.SuitedBatch(e, m)
-	rng, files := rand.NewChaCha8([32]byte{1}), make([][]byte, batch)
-	for i := range files {
-		files[i] = make([]byte, m.MaxLen)
-		rng.Read(files[i])
-	}
+	files := randomFiles(batch, m.MaxLen)
 	done := make([]int, tfmodel.Feeders(e.Device()))
 	run := func() error {
-		var dst [][]float32
-		for _, l := range m.Layers {
-			dst = append(dst, make([]float32, batch*l.Width))
-		}
 		e.Forget()
-		return e.Run(dst, files)
+		return e.Run(newOutputs(m.Layers, batch), files)
 	}
 	if err := run(); err != nil {
 		return 0, err
@@ -745,6 +731,16 @@ func trial(m *tfmodel.Model, e tfmodel.Engine) (float64, error) {
 		sum += n
 	}
 	return float64(sum) / time.Since(start).Seconds(), err
+}
+
+// randomFiles returns n files of that many random bytes, the same in every run.
+func randomFiles(n, length int) [][]byte {
+	rng, files := rand.NewChaCha8([32]byte{1}), make([][]byte, n)
+	for i := range files {
+		files[i] = make([]byte, length)
+		rng.Read(files[i])
+	}
+	return files
 }
 
 // workload holds the files that are timed, in memory and, when they come from a
@@ -778,12 +774,7 @@ func newWorkload(ctx context.Context, opt ThroughputOptions, maxLen, usual int) 
 		return n
 	}
 	if !opt.FromCorpus() {
-		rng := rand.NewChaCha8([32]byte{1})
-		for range count(math.MaxInt) {
-			file := make([]byte, maxLen)
-			rng.Read(file)
-			w.files = append(w.files, file)
-		}
+		w.files = randomFiles(count(math.MaxInt), maxLen)
 	} else if err := w.read(ctx, opt, maxLen, count); err != nil {
 		return nil, err
 	}

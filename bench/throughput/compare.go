@@ -24,9 +24,9 @@ import (
 //
 // col is a key of benchstat: ".file", a part of the name such as "/device", or
 // a key of the environment such as "cpu"; with an order, as in
-// "/device@(gpu cpu)", the first is the base. "" is .file for several files, and for one the first of
-// /device, /engine, /precision and /batch that has several values. A path may
-// be label=path, unless there is a file of that whole name.
+// "/device@(gpu cpu)", the first is the base. "" is .file for several files, and
+// for one the first of /device, /engine, /precision and /batch that has several
+// values. A path may be label=path, unless there is a file of that whole name.
 func Compare(w, wErr io.Writer, paths []string, col string) error {
 	c := newComparison()
 	err := c.readFiles(inputs(paths), col)
