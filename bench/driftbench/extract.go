@@ -34,3 +34,31 @@ func (a *app) extractCommand() *cobra.Command {
 	addExtract(cmd, &o)
 	return cmd
 }
+
+func (a *app) splitsCommand() *cobra.Command {
+	o := a.options()
+	cmd := &cobra.Command{
+		Use:   "splits {--corpus DIR | --index FILE} --out DIR",
+		Short: "Write the split CSVs alone: what a training script reads",
+		Long: `Write OUT/splits/<split>.csv, which a training script reads, and
+OUT/splits/roles.csv, which names the split of each file. With the latter as the
+key split of corpus.yaml, later runs use these very splits, whatever rows the
+index gains or loses.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := bench.WriteSplits(cmd.Context(), o)
+			if err != nil {
+				return err
+			}
+			for _, s := range c.Splits.All() {
+				fmt.Fprintf(a.out, "%-12s %6d rows, %v to %v\n", s.Name, len(s.Rows), s.From, s.To)
+			}
+			fmt.Fprintf(a.out, "holdout: %s\n", c.Train.Holdout)
+			return nil
+		},
+	}
+	addCorpus(cmd, &o)
+	addOut(cmd, &o, "`DIR` to write splits/ into")
+	cmd.MarkFlagRequired("corpus")
+	return cmd
+}
