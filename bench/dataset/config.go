@@ -306,13 +306,15 @@ func (c *Config) validate() error {
 	if len(c.Labels) == 0 {
 		return errors.New("labels: name at least one class")
 	}
+	seen := make(map[string]bool, len(c.Labels))
 	for i, l := range c.Labels {
 		if strings.TrimSpace(l) == "" {
 			return fmt.Errorf("labels: label %d is empty", i+1)
 		}
-		if slices.Contains(c.Labels[:i], l) {
+		if seen[l] {
 			return fmt.Errorf("labels: %s is there twice", text.Quote(l))
 		}
+		seen[l] = true
 	}
 	t := c.Train
 	if !(t.Fit > 0 && t.Fit < 1) { // so written to catch NaN
