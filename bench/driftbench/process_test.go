@@ -229,7 +229,6 @@ func TestInterruptedStage(t *testing.T) {
 		t.Fatal(err)
 	}
 	features, fit := filepath.Join(extracted(), "features"), filepath.Join(extracted(), "run.fit")
-	runs := []string{"run", "--corpus", small(), "--model", model, "--cache", "none", "--resamples", "10000000", "--out", at("out")}
 	var wg sync.WaitGroup
 	slots := make(chan struct{}, runtime.NumCPU()+1)
 	for i, tc := range []struct {
@@ -239,9 +238,8 @@ func TestInterruptedStage(t *testing.T) {
 	}{
 		{"query of the index", "", []string{"splits", "--index", at("endless.db"), "--files", dir, "--out", at("splits")}, ""},
 		{"object store", "", []string{"splits", "--index", filepath.Join(small(), "dataset.csv"), "--files", "s3://bucket/x", "--out", at("objects")}, ""},
-		{"extraction", "msg=extracted split=2018-Q1", append(slices.Clone(runs), "--batch", "1"), ""},
-		{"fit", "msg=extracted split=2019", append(slices.Clone(runs), "--out", at("fitted")), ""},
-		{"bootstrap", "the covariance of layer8", append(slices.Clone(runs), "--out", at("bootstrap")), ""},
+		{"extraction", "msg=extracted split=2017-fit", []string{"run", "--corpus", small(), "--model", model, "--cache", "none", "--batch", "1", "--out", at("out")}, ""},
+		{"bootstrap", "the covariance of layer8", []string{"score", "--features", features, "--resamples", "10000000", "--out", at("bootstrap")}, ""},
 		{"bootstrap with a fit file", "", []string{"score", "--features", features, "--fit", fit, "--resamples", "10000000", "--out", at("scored")}, ""},
 		{"throughput", "", []string{"throughput", "--model", model, "--device", "cpu", "--engine", "table", "--count", "1000000", "--out", at("throughput")}, ""},
 		{"making of a corpus", "", []string{"corpus", "synth", "--files", "10000000", "--out", at("synth")}, ""},
@@ -356,8 +354,8 @@ func TestInterruptedAnywhere(t *testing.T) {
 		wg.Wait()
 	}
 	t.Logf("%d of %d processes were interrupted, the slowest ended after %v", ended.Load(), rounds*len(commands), time.Duration(slowest.Load()))
-	if n := ended.Load(); int(n) < rounds*len(commands)/5 {
-		t.Errorf("only %d processes were interrupted", n)
+	if ended.Load() == 0 {
+		t.Error("no process was interrupted")
 	}
 
 	// What is complete is whole: the same commands make what they would have made.
