@@ -154,8 +154,8 @@ func mismatches(m *tfmodel.Model, c *dataset.Corpus, fitRows int) []string {
 				c.Splits.Fit.Name, fitRows, l.Width, l.Name))
 		}
 	}
-	if n := m.Classes(); n != len(c.Labels) {
-		warnings = append(warnings, fmt.Sprintf("the model tells %d classes, the corpus has %d labels: accuracy is left out; set labels in corpus.yaml in the order of the model's outputs", n, len(c.Labels)))
+	if w := otherClasses(m.Classes(), len(c.Labels)); w != "" {
+		warnings = append(warnings, w)
 	}
 	return warnings
 }
@@ -243,6 +243,7 @@ func (x *extraction) run(ctx context.Context) (*Manifest, error) {
 		if len(man.Splits) == 0 {
 			fit = s
 		}
+		s.Source = features.Source{Origin: man.Origin, IndexSHA256: man.IndexSHA256}
 		man.addSplit(s, split.Span)
 		misnamed.add(s)
 		list.add(s)
