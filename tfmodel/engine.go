@@ -61,6 +61,9 @@ type Options struct {
 	VisibleGPUs string
 	// ReserveGPUMemory takes all GPU memory at once instead of as needed.
 	ReserveGPUMemory bool
+	// Exact takes only engines that compute the same bits on every machine, and
+	// computes on the CPU.
+	Exact bool
 	// TrustModel loads a model whatever ops it is made of. A SavedModel is a
 	// program; by default one that could do more than compute is refused.
 	TrustModel bool
@@ -74,6 +77,8 @@ type engine struct {
 	// devices are those that the engine computes on, each with the reason why
 	// Open takes the engine there without its name; "" where it never does.
 	devices map[Device]string
+	// exact says that the engine computes the same bits on every machine.
+	exact bool
 	// batch is the number of files that suits one Run.
 	batch func(*Model, Device) int
 	// refuse returns why the engine cannot serve a model, to be read on after
@@ -90,8 +95,8 @@ type engine struct {
 // engines is the table of engines. Without a name, Open prefers the later ones;
 // the first serves every model.
 var engines = []engine{
-	{"tensorflow", map[Device]string{CPU: "it serves every model", GPU: "it runs on the GPU"}, tensorFlowBatch, nil, tensorFlowOnCPU, openTensorFlow},
-	{"table", map[Device]string{CPU: "no GPU is used, and on a CPU lookups are faster than products"}, nativeBatch, refuseNative, nativeIdentity(malconv.Revision), openNative(malconv.Revision, 1e-5, openMalconv)},
+	{"tensorflow", map[Device]string{CPU: "it serves every model", GPU: "it runs on the GPU"}, false, tensorFlowBatch, nil, tensorFlowOnCPU, openTensorFlow},
+	{"table", map[Device]string{CPU: "no GPU is used, and on a CPU lookups are faster than products"}, true, nativeBatch, refuseNative, nativeIdentity(malconv.Revision), openNative(malconv.Revision, 1e-5, openMalconv)},
 }
 
 const autoEngine = "auto"
@@ -101,6 +106,17 @@ func EngineNames() []string {
 	var names []string
 	for _, e := range engines {
 		names = append(names, e.name)
+	}
+	return names
+}
+
+// exactNames returns the names of the engines that are exact.
+func exactNames() []string {
+	var names []string
+	for _, e := range engines {
+		if e.exact {
+			names = append(names, e.name)
+		}
 	}
 	return names
 }
@@ -123,6 +139,17 @@ func RunsOn(name string, d Device) bool {
 	return ok
 }
 
+// Exact reports whether an engine that computes the same bits on every machine can
+// serve a model, as far as that is known unopened.
+func Exact(m *Model) bool {
+	return slices.ContainsFunc(engines, func(e engine) bool { return e.exact && e.refused(m) == nil })
+}
+
+// inexact is the error for a model that no exact engine can serve.
+func inexact(failed string) error {
+	return &OptionError{"engine", "auto: " + failed + ": --allow-inexact takes an engine whose last bits depend on the machine"}
+}
+
 // OptionError reports an option with which no model can be opened.
 type OptionError struct {
 	Option  string // "engine", "device", "precision" or "threads", as the command's flag is named
@@ -132,7 +159,8 @@ type OptionError struct {
 func (e *OptionError) Error() string { return "--" + e.Option + " " + e.Problem }
 
 // Check returns an [*OptionError] for an unknown engine, device or precision, an engine that
-// does not compute on the device, and a negative number of threads.
+// does not compute on the device or is not exact where that is wanted, and a negative
+// number of threads.
 func (o Options) Check() error {
 	unknown := func(option, value string, want []string) error {
 		last := len(want) - 1
@@ -162,6 +190,13 @@ func (o Options) Check() error {
 	if o.Device == GPU && !auto && !RunsOn(o.Engine, GPU) {
 		return &OptionError{"engine", o.Engine + " computes on the CPU: leave out --device gpu, or use --engine " + engines[0].name}
 	}
+	if o.Exact && (o.Device == GPU || !auto && !engineNamed(o.Engine).exact) {
+		name := cmp.Or(o.Engine, autoEngine)
+		if o.Device == GPU {
+			name += " on a GPU"
+		}
+		return &OptionError{"engine", name + " does not compute the same bits on every machine: use --engine " + strings.Join(exactNames(), " or ") + ", or allow it with --allow-inexact"}
+	}
 	if o.Threads < 0 {
 		return &OptionError{"threads", fmt.Sprintf("%d: want 0 or more", o.Threads)}
 	}
@@ -182,6 +217,9 @@ func Open(m *Model, opt Options) (e Engine, why string, err error) {
 		return e, askedFor, err
 	}
 	device := opt.Device
+	if opt.Exact {
+		device = CPU
+	}
 	if device == "" || device == Auto {
 		missing, err := MissingGPU(opt)
 		if err != nil {
@@ -193,13 +231,16 @@ func Open(m *Model, opt Options) (e Engine, why string, err error) {
 	}
 	var failed string // why not the engine that is preferred
 	for _, entry := range slices.Backward(engines) {
-		if why = entry.devices[device]; why == "" {
+		if why = entry.devices[device]; why == "" || opt.Exact && !entry.exact {
 			continue
 		}
 		if e, err = entry.serve(m, opt); err == nil {
 			return e, cmp.Or(failed, why), nil
 		}
 		failed = entry.cannotServe(err)
+	}
+	if opt.Exact && !Exact(m) {
+		return nil, "", inexact(failed)
 	}
 	return nil, "", err
 }

@@ -26,14 +26,14 @@ func expect(m *Model, opt Options) (d Description, ok bool, err error) {
 		return d, false, err
 	}
 	entry, why := engineNamed(opt.Engine), askedFor
-	onCPU := opt.Device == CPU || entry != nil && !RunsOn(entry.name, GPU) || cmp.Or(opt.Device, Auto) == Auto && noGPU()
+	onCPU := opt.Exact || opt.Device == CPU || entry != nil && !RunsOn(entry.name, GPU) || cmp.Or(opt.Device, Auto) == Auto && noGPU()
 	if !onCPU {
 		return d, false, nil
 	}
 	if entry == nil {
 		var failed string
 		for _, e := range slices.Backward(engines) {
-			if why = e.devices[CPU]; why == "" {
+			if why = e.devices[CPU]; why == "" || opt.Exact && !e.exact {
 				continue
 			}
 			err := e.refused(m)
@@ -42,6 +42,9 @@ func expect(m *Model, opt Options) (d Description, ok bool, err error) {
 				break
 			}
 			failed = e.cannotServe(err)
+		}
+		if entry == nil {
+			return d, false, inexact(failed)
 		}
 	} else if err := entry.refused(m); err != nil {
 		return d, false, err

@@ -55,7 +55,14 @@ func Version() string { return C.VERSION }
 var load = sync.OnceValue(func() error {
 	var message [1024]C.char
 	if C.libtensorflow_load(&message[0], C.size_t(len(message))) == 0 {
-		return fmt.Errorf("loading TensorFlow: %s: build again with `make build`, or name its folder in LD_LIBRARY_PATH", C.GoString(&message[0]))
+		return &LoadError{C.GoString(&message[0])}
 	}
 	return nil
 })
+
+// LoadError says why TensorFlow's libraries cannot be loaded on this machine.
+type LoadError struct{ Problem string }
+
+func (e *LoadError) Error() string {
+	return fmt.Sprintf("loading TensorFlow: %s: build again with `make build`, or name its folder in LD_LIBRARY_PATH", e.Problem)
+}
