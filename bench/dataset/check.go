@@ -51,7 +51,7 @@ func (c *Config) OpenFiles(ctx context.Context, log func(string)) (*files.Places
 	if err != nil {
 		return nil, err
 	}
-	p, err := files.Open(ctx, places, files.Options{AllowOutside: c.AllowOutside, Loose: c.Names == LooseNames, Raw: c.Raw, Password: c.Password, Log: log})
+	p, err := files.Open(ctx, places, files.Options{AllowOutside: c.AllowOutside, Loose: c.Names == LooseNames, Raw: c.Raw, Password: c.Password, Strict: c.Strict, Log: log})
 	if err != nil {
 		remedy := "set root in corpus.yaml"
 		if len(c.Files) > 0 {

@@ -54,6 +54,7 @@ type Config struct {
 	AllowOutside bool     `yaml:"-"`                   // see Options
 	Raw          bool     `yaml:"-"`
 	Password     string   `yaml:"-" json:"-"`
+	Strict       bool     `yaml:"-" json:"-"`
 }
 
 // configFile is corpus.yaml, in which root is one place or a list of them.

@@ -47,6 +47,10 @@ type Options struct {
 	AllowOutside bool
 	// Raw reads packed files as they are, see [files.Options].
 	Raw bool
+	// Strict makes a file that a disk fails to give back an error, see [files.Options].
+	Strict bool
+	// Trim is a prefix that is cut from every name.
+	Trim string
 	// Password opens encrypted archives; "" is [files.DefaultPassword].
 	Password string
 }
@@ -58,6 +62,36 @@ type Corpus struct {
 	Splits   Splits
 	Index    index.Summary // of what was read; its Columns are those that were used
 	Warnings []string      // of the index and of the splits, one line each, safe to print
+}
+
+// LoadRows reads the configuration and the index as Load does, without making
+// splits. Keep says of which rows, by their number in the order of the index, it
+// keeps any.
+func LoadRows(dir string, opt Options, keep func(number int) bool) (*Corpus, error) {
+	c := new(Corpus)
+	var err error
+	if c.Config, err = opt.config(dir); err != nil {
+		return nil, err
+	}
+	r := newRowReader(&c.Config)
+	r.keep = keep
+	s, err := index.Read(c.IndexPath(), c.indexOptions(), r.add)
+	if c.Rows, c.Index, err = r.finish(c.IndexPath(), s, err); err != nil {
+		return nil, err
+	}
+	c.Warnings = c.Index.Warnings
+	return c, nil
+}
+
+// LoadFiles returns a configuration that says where files are and how names match
+// theirs, and has no index.
+func LoadFiles(opt Options) (c Config, err error) {
+	if c = DefaultConfig(); opt.ConfigFile != "" {
+		if c, err = LoadConfigFile(filepath.Dir(opt.ConfigFile), opt.ConfigFile); err != nil {
+			return c, err
+		}
+	}
+	return c, opt.set(&c)
 }
 
 // Load reads the configuration and the index of the corpus in dir and makes
@@ -95,7 +129,18 @@ func (opt Options) config(dir string) (c Config, err error) {
 	if err != nil {
 		return c, err
 	}
-	c.AllowOutside, c.Raw, c.Password = opt.AllowOutside, opt.Raw, opt.Password
+	if err := opt.set(&c); err != nil {
+		return c, err
+	}
+	return c, c.validateIndex()
+}
+
+// set sets what counts before a configuration.
+func (opt Options) set(c *Config) (err error) {
+	c.AllowOutside, c.Raw, c.Password, c.Strict = opt.AllowOutside, opt.Raw, opt.Password, opt.Strict
+	if opt.Trim != "" {
+		c.Trim = opt.Trim
+	}
 	fromHere := func(path string) (string, error) {
 		if filepath.IsAbs(path) || isURL(path) {
 			return path, nil
@@ -130,7 +175,7 @@ func (opt Options) config(dir string) (c Config, err error) {
 		c.Files = append(c.Files, from)
 	}
 	if err != nil {
-		return c, fmt.Errorf("dataset: %w", err)
+		return fmt.Errorf("dataset: %w", err)
 	}
 	if opt.Query != "" {
 		c.Query = opt.Query
@@ -138,5 +183,5 @@ func (opt Options) config(dir string) (c Config, err error) {
 	if opt.SkipBad != 0 {
 		c.SkipBad = opt.SkipBad
 	}
-	return c, c.validateIndex()
+	return nil
 }

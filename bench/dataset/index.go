@@ -34,7 +34,9 @@ type rowReader struct {
 	lines      map[string]int // of the rows that no digest names, by path
 	twice      int
 	twiceWhere string
-	outside    int // rows in no span
+	outside    int                   // rows in no span
+	keep       func(number int) bool // which rows are kept, if not all
+	n          int                   // rows so far
 }
 
 // readIndexFile reads the index of cfg, see [index.Read].
@@ -79,6 +81,16 @@ func (r *rowReader) add(from index.Row) error {
 		return fmt.Errorf("group %s holds a CRLF, which CSV cannot carry: rename the group", text.Quote(from.Group))
 	case !r.cfg.AllowOutside && !filepath.IsLocal(path):
 		return fmt.Errorf("name %s leads out of the root: set root or trim in corpus.yaml, or allow it with --allow-outside", text.Quote(from.Name))
+	}
+	if r.keep != nil {
+		r.n++
+		if !r.keep(r.n - 1) {
+			return nil
+		}
+		r.rows = append(r.rows, Row{
+			Name: from.Name, Path: path, Label: from.Label, FirstSeen: from.FirstSeen, Month: from.Month, Group: from.Group, Class: -1, Line: from.Line,
+		})
+		return nil
 	}
 	if !index.IsDigest(from.Name) { // the index package has compared those
 		if line, ok := r.lines[path]; !ok {

@@ -51,6 +51,7 @@ type Options struct {
 	Loose        bool         // a name may differ from that of its file by backslashes for slashes, and by NFC for NFD
 	Raw          bool         // packed files, and archives of one sample that are named by its hash, are read as they are
 	Password     string       // of encrypted archives; "" is DefaultPassword
+	Strict       bool         // a file that a disk fails to give back is an error, not one that is left out
 	Log          func(string) // receives lines about what takes time; nil drops them
 }
 
@@ -74,6 +75,8 @@ type place interface {
 	fmt.Stringer
 	// find sets the files of s that it has.
 	find(ctx context.Context, s *search) error
+	// check returns an error if the place is not there or holds nothing.
+	check() error
 	close()
 }
 
@@ -427,7 +430,7 @@ func (s *search) inArchives(ctx context.Context, f *folder, archives []string) e
 		if s.done() && len(s.byPath) == 0 { // a hash names one content, a path can name several
 			break
 		}
-		err := (&container{folder: f, path: at}).find(ctx, s)
+		err := f.places.tolerate((&container{folder: f, path: at}).find(ctx, s), &File{Name: at})
 		if err != nil && !isRefusal(err) {
 			return err
 		}

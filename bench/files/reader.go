@@ -297,6 +297,7 @@ func (p *Places) Digests(ctx context.Context, files []File, progress func(int)) 
 	g.SetLimit(4)
 	one := func(i int) (err error) {
 		sums[i], err = p.digest(reading, &files[i])
+		err = p.tolerate(err, &files[i])
 		progress(1)
 		if errors.As(err, &why[i]) {
 			return nil
