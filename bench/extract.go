@@ -294,10 +294,7 @@ func (x *extraction) run(ctx context.Context) (*Manifest, error) {
 // extractor returns what computes the features. Its engine is opened where the cache
 // has no features of this model, and else when a file is found that has none there.
 func (x *extraction) extractor() (e *extractor, err error) {
-	e = &extractor{engine: x.engine, places: x.places, layers: x.model.Layers, maxLen: x.model.MaxLen}
-	if x.model.Shape != nil {
-		e.window = x.model.Shape.Window
-	}
+	e = newExtractor(x.engine, x.places, x.model)
 	engine, err := x.engine.Expect()
 	if err != nil {
 		return nil, err
@@ -357,6 +354,25 @@ type extractor struct {
 	device tfmodel.Device // of the engine
 }
 
+// newExtractor returns an extractor whose batch, device and cache are not set.
+func newExtractor(engine runner, places *files.Places, m *tfmodel.Model) *extractor {
+	e := &extractor{engine: engine, places: places, layers: m.Layers, maxLen: m.MaxLen}
+	if m.Shape != nil {
+		e.window = m.Shape.Window
+	}
+	return e
+}
+
+// readingOrder returns the numbers of files in the order in which they are best read.
+func readingOrder(found []files.File) []int {
+	order := make([]int, len(found))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return files.Compare(&found[a], &found[b], 0, 0) })
+	return order
+}
+
 // inFlight is the number of batches at the engine at a time: one runs while the
 // next is copied into its tensor, several on a GPU. As many more are being stored,
 // since a disk takes its time.
@@ -379,6 +395,29 @@ func (x *extractor) run(ctx context.Context, splits []dataset.Split, status []da
 	for i, at := range left {
 		toRead[i] = *file(at)
 	}
+	return x.compute(ctx, toRead, func(dropped []files.Dropped) {
+		s.drop(left, dropped)
+		progress(len(dropped))
+	}, func(c computed) error {
+		s.deliver(pick(left, c.rows), c.keys, c.files, c.outputs, c.fresh)
+		progress(len(c.rows))
+		return nil
+	})
+}
+
+// computed is what was computed of some of the files that were read.
+type computed struct {
+	rows    []int        // numbers of the files
+	keys    []cache.Key  // digests of the bytes that the model sees
+	files   []cache.File // as they were read
+	outputs [][]float32  // of the layers, then the traits
+	fresh   []int        // numbers within rows, ascending, of those that were not cached
+}
+
+// compute reads files and computes their outputs. It calls done with those of each
+// batch, in any order and several at a time, and drop with the files that are left
+// out, one call at a time. An error of done ends it.
+func (x *extractor) compute(ctx context.Context, toRead []files.File, drop func([]files.Dropped), done func(computed) error) error {
 	running, ctx := errgroup.WithContext(ctx)
 	running.SetLimit(2 * x.inFlight())
 	r := x.places.NewReader(ctx, toRead, files.ReadOptions{MaxLen: x.maxLen, Batch: x.batch, Ahead: x.inFlight()})
@@ -390,22 +429,19 @@ func (x *extractor) run(ctx context.Context, splits []dataset.Split, status []da
 			return cmp.Or(running.Wait(), err) // a batch's failure stops the reader too
 		}
 		dropped := r.Dropped()
-		s.drop(left, dropped[seen:])
-		progress(len(dropped) - seen)
+		drop(dropped[seen:])
 		seen = len(dropped)
 		if err == io.EOF {
 			return running.Wait()
 		}
-		read := x.files(pick(toRead, b.Rows))
-		for i := range read {
-			read[i].Version, read[i].Size, read[i].Form = b.Version[i], b.Size[i], int64(b.Packed[i])
+		c := computed{rows: slices.Clone(b.Rows), keys: slices.Clone(b.SHA256), files: x.files(pick(toRead, b.Rows)), outputs: x.outputs(len(b.Rows))}
+		for i := range c.files {
+			c.files[i].Version, c.files[i].Size, c.files[i].Form = b.Version[i], b.Size[i], int64(b.Packed[i])
 		}
-		at, keys := pick(left, b.Rows), slices.Clone(b.SHA256)
-		running.Go(func() error {
+		running.Go(func() (err error) {
 			release := sync.OnceFunc(b.Release)
 			defer release()
-			dst := s.outputs(len(at))
-			computed, err := x.cache.Run(dst, keys, b.Files, read, func(dst [][]float32, contents [][]byte) error {
+			c.fresh, err = x.cache.Run(c.outputs, c.keys, b.Files, c.files, func(dst [][]float32, contents [][]byte) error {
 				defer release() // the next files are read while these are stored
 				last := len(x.layers)
 				for i, head := range contents {
@@ -416,11 +452,24 @@ func (x *extractor) run(ctx context.Context, splits []dataset.Split, status []da
 			if err != nil {
 				return err
 			}
-			s.deliver(at, keys, read, dst, computed)
-			progress(len(at))
-			return nil
+			return done(c)
 		})
 	}
+}
+
+// outputs allocates the outputs of n files: one slice a layer, and one of traits.
+func (x *extractor) outputs(n int) [][]float32 {
+	return append(newOutputs(x.layers, n), make([]float32, n*traits.Width))
+}
+
+// finite reports whether no output i of the layers is NaN or infinite.
+func finite(layers []tfmodel.Layer, outputs [][]float32, i int) bool {
+	for j, l := range layers {
+		if slices.ContainsFunc(outputs[j][i*l.Width:(i+1)*l.Width], func(v float32) bool { return v-v != 0 }) {
+			return false
+		}
+	}
+	return true
 }
 
 // takeCached takes the features of files that are unchanged since they were
@@ -437,7 +486,7 @@ func (x *extractor) takeCached(s *stream, progress func(int)) (left []position) 
 		for first := 0; first < len(p.wanted); first += most {
 			end := min(first+most, len(p.wanted))
 			files := x.files(p.found[first:end])
-			dst := s.outputs(end - first)
+			dst := x.outputs(end - first)
 			keys, missing := x.cache.Lookup(dst, files)
 			s.deliverCached(i, first, dst, keys, files, missing)
 			for _, row := range missing {
@@ -551,11 +600,6 @@ func (s *stream) allocate(i int) *part {
 	return p
 }
 
-// outputs allocates the outputs of n rows: one slice a layer, and one of traits.
-func (s *stream) outputs(n int) [][]float32 {
-	return append(newOutputs(s.layers, n), make([]float32, n*traits.Width))
-}
-
 // newOutputs allocates the outputs of n files, one slice a layer.
 func newOutputs(layers []tfmodel.Layer, n int) [][]float32 {
 	var dst [][]float32
@@ -599,13 +643,12 @@ func (s *stream) deliver(at []position, keys []cache.Key, files []cache.File, ou
 func (s *stream) set(at position, sum [32]byte, file cache.Stored, outputs [][]float32, i int, cached bool) {
 	p, r := s.allocate(at.part), s.row(at)
 	p.open--
+	if !finite(s.layers, outputs, i) {
+		p.dropped = append(p.dropped, dataset.Dropped{Number: at.row, Row: r, Reason: noFiniteOutput})
+		return
+	}
 	for j, l := range p.Layers {
-		row := outputs[j][i*l.Width : (i+1)*l.Width]
-		if slices.ContainsFunc(row, func(v float32) bool { return v-v != 0 }) { // NaN or infinite
-			p.dropped = append(p.dropped, dataset.Dropped{Number: at.row, Row: r, Reason: noFiniteOutput})
-			return
-		}
-		copy(l.Data[at.row*l.Width:], row)
+		copy(l.Data[at.row*l.Width:], outputs[j][i*l.Width:(i+1)*l.Width])
 	}
 	if cached {
 		p.cached++
