@@ -61,7 +61,7 @@ func completeList(known []string) cobra.CompletionFunc {
 // detectorNames are those of a network with the usual layers.
 func detectorNames() []string { return stats.Names([]string{"layer7", "layer8"}) }
 
-// completeEngines completes --engine and --device.
+// completeEngines completes those of --engine and --device that a command has.
 func completeEngines(cmd *cobra.Command) {
 	cmd.RegisterFlagCompletionFunc("engine", completeList(append([]string{"auto"}, tfmodel.EngineNames()...)))
 	cmd.RegisterFlagCompletionFunc("device", completeList([]string{"auto", "cpu", "gpu"}))

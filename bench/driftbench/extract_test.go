@@ -13,8 +13,10 @@ import (
 	"path/filepath"
 	"reflect"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -330,6 +332,137 @@ func TestFilesInOtherPlaces(t *testing.T) {
 			if strings.Contains(text+stderr, "s3cret") {
 				t.Errorf("%s: the password is in the manifest or on stderr", tc.name)
 			}
+		}
+	}
+}
+
+// fed is driftbench with input on stdin.
+func fed(t *testing.T, input string, args ...string) (status int, stdout, stderr string) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "stdin")
+	if err := os.WriteFile(path, []byte(input), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	before := os.Stdin
+	defer func() { os.Stdin = before }()
+	os.Stdin = f
+	return driftbench(args...)
+}
+
+// A worker says whether another attempt is of use, in one line that says where the
+// input is wrong, and ends its output only when a shard is complete.
+func TestWorkerStatus(t *testing.T) {
+	dir, empty := t.TempDir(), t.TempDir()
+	hostile := "a\"\n\t\\\u2028é.exe"
+	for _, name := range []string{hostile, "b.exe"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte("MZ"+name), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	line, _ := json.Marshal(map[string]string{"name": "x/" + hostile, "label": "l", "group": "g\u2029"})
+	row := string(line) + "\n"
+	notExact := filepath.Join("..", "..", "tfmodel", "testdata", "relugate")
+	for _, tc := range []struct {
+		name, input string
+		args        []string
+		status      int
+		say         string
+	}{
+		{"two shards", row + "\n{\"name\":\"none\"}\n{\"rows\":2}\n{\"name\":\"b.exe\"}\n{\"rows\":1}", nil, exitDone, ""},
+		{"no rows", "{\"rows\":0}\n", nil, exitDone, ""},
+		{"no end", row, nil, exitFailed, `cut short: it ends after line 1 without a line {"rows": 1}`},
+		{"nothing", "", nil, exitFailed, "cut short: it ends after line 0"},
+		{"half a line", row + `{"name":"b`, nil, exitFailed, "cut short: it ends within line 2"},
+		{"half an end", row + `{"rows":`, nil, exitFailed, "cut short: it ends within line 2"},
+		{"too few rows", row + "{\"rows\":2}\n", nil, exitFailed, "cut short: line 2 says 2 rows, 1 have come"},
+		{"rows after the end", "{\"rows\":0}\n" + row, nil, exitFailed, "cut short: it ends after line 2"},
+		{"no JSON", row + "name,label\n{\"rows\":1}\n", nil, exitUsage, "line 2 of the input"},
+		{"no name", "{\"label\":\"x\"}\n", nil, exitUsage, "line 1 of the input has neither name nor rows"},
+		{"no UTF-8", "{\"name\":\"a\xff\"}\n{\"rows\":1}\n", nil, exitUsage, "line 1 of the input is no JSON object in UTF-8"},
+		{"half a character", "{\"name\":\"a\\ud83d\"}\n{\"rows\":1}\n", nil, exitUsage, "surrogate"},
+		{"long line", row + `{"name":"` + strings.Repeat("x", 1<<21) + "\"}\n{\"rows\":2}\n", nil, exitUsage, "line 2 is too long"},
+		{"every file is missing", "{\"name\":\"p\"}\n{\"name\":\"q\"}\n{\"rows\":2}\n", nil, exitFailed, `no file of the 2 rows of this shard is there; the first: name "p" is missing`},
+		{"no place", row, []string{"--files", filepath.Join(empty, "none")}, exitFailed, "no such file or directory"},
+		{"empty place", row, []string{"--files", dir, "--files", empty}, exitFailed, "is an empty folder: is it mounted"},
+		{"other scheme", row, []string{"--files", "ftp://a/b"}, exitUsage, "--files"},
+		{"no model", row, []string{"--model", empty}, exitUsage, "is no SavedModel"},
+		{"unknown engine", row, []string{"--engine", "tabel"}, exitUsage, "did you mean table"},
+		{"inexact engine", row, []string{"--engine", "tensorflow"}, exitUsage, "--allow-inexact"},
+		{"inexact model", row, []string{"--model", notExact}, exitUsage, "--allow-inexact takes"},
+	} {
+		args := []string{"worker", "--quiet", "--trim", "x/", "--model", model}
+		if !slices.Contains(tc.args, "--files") {
+			args = append(args, "--files", dir)
+		}
+		status, stdout, stderr := fed(t, tc.input, append(args, tc.args...)...)
+		if status != tc.status || !strings.Contains(stderr, tc.say) || tc.say != "" && strings.Count(stderr, "driftbench: ") != 1 {
+			t.Errorf("%s: status %d, want %d, stderr: %s", tc.name, status, tc.status, stderr)
+		}
+		if (status == exitDone) != (strings.Count(stdout, "\n{\"rows\":")+strings.Count("\n"+stdout[:min(8, len(stdout))], "\n{\"rows\":") > 0) {
+			t.Errorf("%s: status %d, stdout: %.300s", tc.name, status, stdout)
+		}
+		if tc.name != "two shards" {
+			continue
+		}
+		var got []string
+		for _, line := range strings.Split(strings.TrimSuffix(stdout, "\n"), "\n") {
+			var r struct {
+				Name, Label, Group, SHA256, Features, Traits, Dropped, Model, Engine any
+				Size, Rows                                                           any
+			}
+			if err := json.Unmarshal([]byte(line), &r); err != nil {
+				t.Fatal(err)
+			}
+			features, _ := r.Features.(string)
+			got = append(got, fmt.Sprintf("%v %v %v %v %v %v %d", r.Name, r.Label, r.Group, r.Size, r.Rows, r.Dropped, len(features)))
+		}
+		want := []string{
+			fmt.Sprintf("x/%s l g\u2029 %d <nil> <nil> %d", hostile, 2+len(hostile), (4*(128+64+4)+2)/3*4),
+			"none   <nil> <nil> is missing 0", "<nil> <nil> <nil> <nil> 2 1 0",
+			fmt.Sprintf("b.exe   7 <nil> <nil> %d", (4*(128+64+4)+2)/3*4), "<nil> <nil> <nil> <nil> 1 0 0",
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("lines\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+		}
+	}
+}
+
+// A worker ends at once when it is interrupted, whatever it waits for.
+func TestWorkerInterrupted(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "a"), []byte("MZ"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	for _, waits := range []string{"stdin", "stdout"} {
+		cmd := subprocess(nil, "worker", "--model", model, "--files", dir)
+		stdin, err := cmd.StdinPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		stdout, err := cmd.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		if waits == "stdout" { // 200 lines fill the pipe
+			fmt.Fprint(stdin, strings.Repeat("{\"name\":\"a\"}\n", 200)+"{\"rows\":200}\n")
+			if _, err := stdout.Read(make([]byte, 1)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		time.Sleep(300 * time.Millisecond)
+		start := time.Now()
+		cmd.Process.Signal(syscall.SIGTERM)
+		cmd.Wait()
+		if status, took := cmd.ProcessState.ExitCode(), time.Since(start); status != exitInterrupted || took > 2*time.Second {
+			t.Errorf("waiting for %s: status %d after %v", waits, status, took)
 		}
 	}
 }

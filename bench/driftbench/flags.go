@@ -64,27 +64,49 @@ func addCorpus(cmd *cobra.Command, o *bench.Options) {
 	fl := cmd.Flags()
 	d := &o.Dataset
 	fl.StringVar(&o.Corpus, "corpus", "", "`DIR` with dataset.csv and, optionally, corpus.yaml")
-	fl.StringVar(&d.Index, "index", "", "`FILE` of the index: CSV, TSV, JSON Lines, SQLite or Parquet; its form is told by its columns")
-	fl.StringArrayVar(&d.Files, "files", nil, "`PLACE` of the files in place of root: a folder, an archive or s3://BUCKET/PREFIX; may be repeated, the first that has a file serves it")
-	fl.StringVar(&d.ConfigFile, "config", "", "read this `FILE` as the corpus.yaml")
 	fl.StringVar(&d.ConfigFile, "corpus-config", "", "the older name of --config, `FILE`")
 	fl.MarkHidden("corpus-config")
-	fl.StringVar(&d.LabelsFrom, "labels-from", "", "`FILE` of AVClass or ClarAVy whose labels, by digest, replace those of the index")
-	fl.StringVar(&d.GroupsFrom, "groups-from", "", "`FILE` of AVClass or ClarAVy whose families are the groups of the files")
-	fl.StringVar(&d.Query, "query", "", "`SELECT` whose rows are the index, of an SQLite database")
-	fl.Float64Var(&d.SkipBad, "skip-bad", 0, "`SHARE` of the index that may be left out because it cannot be read")
-	fl.StringVar(&d.Password, passwordFlag, files.DefaultPassword, "`PASSWORD` of encrypted archives")
-	fl.BoolVar(&d.Raw, "raw", false, "read packed files (zlib, gzip, CaRT), and archives that are named by the hash of one sample, as they are")
-	fl.BoolVar(&d.AllowOutside, "allow-outside", false, "read files whose names or links lead out of their place")
+	addIndex(cmd, o)
+	addFiles(cmd, o)
 	cmd.PreRunE = func(*cobra.Command, []string) error {
-		if !(d.SkipBad >= 0 && d.SkipBad < 1) { // so written to catch NaN
-			return usagef("--skip-bad %v: want a share from 0 to less than 1", d.SkipBad)
+		if err := checkIndex(o); err != nil {
+			return err
 		}
 		if d.Index != "" || d.ConfigFile != "" {
 			return fl.SetAnnotation("corpus", cobra.BashCompOneRequiredFlag, []string{"false"})
 		}
 		return nil
 	}
+}
+
+// addIndex adds the flags that say how an index is read.
+func addIndex(cmd *cobra.Command, o *bench.Options) {
+	fl := cmd.Flags()
+	d := &o.Dataset
+	fl.StringVar(&d.Index, "index", "", "`FILE` of the index: CSV, TSV, JSON Lines, SQLite or Parquet; its form is told by its columns")
+	fl.StringVar(&d.ConfigFile, "config", "", "read this `FILE` as the corpus.yaml")
+	fl.StringVar(&d.LabelsFrom, "labels-from", "", "`FILE` of AVClass or ClarAVy whose labels, by digest, replace those of the index")
+	fl.StringVar(&d.GroupsFrom, "groups-from", "", "`FILE` of AVClass or ClarAVy whose families are the groups of the files")
+	fl.StringVar(&d.Query, "query", "", "`SELECT` whose rows are the index, of an SQLite database")
+	fl.Float64Var(&d.SkipBad, "skip-bad", 0, "`SHARE` of the index that may be left out because it cannot be read")
+}
+
+// checkIndex checks the flags of addIndex.
+func checkIndex(o *bench.Options) error {
+	if s := o.Dataset.SkipBad; !(s >= 0 && s < 1) { // so written to catch NaN
+		return usagef("--skip-bad %v: want a share from 0 to less than 1", s)
+	}
+	return nil
+}
+
+// addFiles adds the flags that say where files are and how they are read.
+func addFiles(cmd *cobra.Command, o *bench.Options) {
+	fl := cmd.Flags()
+	d := &o.Dataset
+	fl.StringArrayVar(&d.Files, "files", nil, "`PLACE` of the files in place of root: a folder, an archive or s3://BUCKET/PREFIX; may be repeated, the first that has a file serves it")
+	fl.StringVar(&d.Password, passwordFlag, files.DefaultPassword, "`PASSWORD` of encrypted archives")
+	fl.BoolVar(&d.Raw, "raw", false, "read packed files (zlib, gzip, CaRT), and archives that are named by the hash of one sample, as they are")
+	fl.BoolVar(&d.AllowOutside, "allow-outside", false, "read files whose names or links lead out of their place")
 }
 
 // addModel adds the flags of the model and of how engines run it.
@@ -97,12 +119,18 @@ func addModel(cmd *cobra.Command, o *bench.Options, threads string) {
 	cmd.MarkFlagRequired("model")
 }
 
+// addEngine adds the flag that names an engine.
+func addEngine(cmd *cobra.Command, o *bench.Options) {
+	cmd.Flags().StringVar(&o.Engine.Engine, "engine", "auto", "`ENGINE`: auto, "+strings.Join(tfmodel.EngineNames(), ", "))
+	completeEngines(cmd)
+}
+
 // addExtract adds the flags of the commands that extract features.
 func addExtract(cmd *cobra.Command, o *bench.Options) {
 	fl := cmd.Flags()
 	addCorpus(cmd, o)
 	addModel(cmd, o, "CPU threads of the engine, `N`; 0 is all cores")
-	fl.StringVar(&o.Engine.Engine, "engine", "auto", "`ENGINE`: auto, "+strings.Join(tfmodel.EngineNames(), ", "))
+	addEngine(cmd, o)
 	fl.StringVar((*string)(&o.Engine.Device), "device", string(tfmodel.Auto), "`DEVICE`: auto, cpu or gpu; auto is the faster by OUT/bench.txt, or else by a second of each")
 	fl.StringVar((*string)(&o.Engine.Precision), "precision", string(tfmodel.Float32), "`PRECISION` of a GPU: float32 or, faster and less exact, tf32")
 	fl.BoolVar(&o.Engine.ReserveGPUMemory, "reserve-gpu-memory", false, "take all GPU memory at once instead of as needed")

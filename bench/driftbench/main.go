@@ -115,6 +115,9 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	case isUsage(err) || !a.started:
 		fmt.Fprintf(stderr, "driftbench: %s\nSee `%s --help`.\n", text.Lines(message(err.Error())), cmd.CommandPath())
 		return exitUsage
+	case errors.As(err, new(*bench.PermanentError)):
+		fmt.Fprintf(stderr, "driftbench: %s\n", text.Line(message(err.Error()), '?'))
+		return exitUsage
 	default:
 		fmt.Fprintf(stderr, "driftbench: %s%s\n", text.Line(message(err.Error()), '?'), remedy(err))
 		return exitFailed
@@ -217,7 +220,7 @@ second one at once. nohup keeps SIGHUP away.`,
 	root.MarkFlagsMutuallyExclusive("quiet", "verbose")
 	for _, add := range []func() *cobra.Command{
 		a.runCommand, a.splitsCommand, a.extractCommand, a.scoreCommand, a.reportCommand, a.diffCommand,
-		a.throughputCommand, a.compareCommand, a.corpusCommand, a.cacheCommand, a.doctorCommand, a.completionCommand,
+		a.workerCommand, a.throughputCommand, a.compareCommand, a.corpusCommand, a.cacheCommand, a.doctorCommand, a.completionCommand,
 	} {
 		root.AddCommand(add())
 	}
