@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 
 	"github.com/google/renameio/v2"
 	"golang.org/x/sys/unix"
@@ -23,12 +24,11 @@ func Write(path string, write func(io.Writer) error) error {
 		return err
 	}
 	sweep(path)
-	f, err := renameio.NewPendingFile(path, renameio.WithTempDir(dir), renameio.WithPermissions(0o666))
+	f, err := pending(path)
 	if err != nil {
 		return naming(path, err)
 	}
 	defer f.Cleanup()
-	unix.Flock(int(f.Fd()), unix.LOCK_EX) // says that it is in use; where files cannot be locked, none is swept
 	w := bufio.NewWriterSize(f, 1<<16)
 	if err := write(w); err != nil {
 		return naming(path, err)
@@ -39,6 +39,27 @@ func Write(path string, write func(io.Writer) error) error {
 	return naming(path, f.CloseAtomicallyReplace())
 }
 
+// pending makes a temporary file of path, and locks it to say that it is in use.
+func pending(path string) (*renameio.PendingFile, error) {
+	for {
+		f, err := renameio.NewPendingFile(path, renameio.WithTempDir(filepath.Dir(path)), renameio.WithPermissions(0o666))
+		if err != nil {
+			return nil, err
+		}
+		unix.Flock(int(f.Fd()), unix.LOCK_EX)
+		if _, err := os.Lstat(f.Name()); err == nil {
+			return f, nil
+		} else if !errors.Is(err, fs.ErrNotExist) {
+			f.Cleanup()
+			return nil, err
+		}
+		f.Cleanup() // it was swept before it was locked
+	}
+}
+
+// shared are file systems on which a lock may not be seen by other machines.
+var shared = []int64{unix.NFS_SUPER_MAGIC, unix.SMB_SUPER_MAGIC, unix.SMB2_SUPER_MAGIC, unix.CIFS_SUPER_MAGIC, unix.FUSE_SUPER_MAGIC, unix.CEPH_SUPER_MAGIC, unix.V9FS_MAGIC, unix.AFS_SUPER_MAGIC, 0x0bd00bd0 /* Lustre */, 0x47504653 /* GPFS */, 0x19830326 /* BeeGFS */}
+
 // naming puts path in place of its temporary name.
 func naming(path string, err error) error {
 	if pe, ok := errors.AsType[*fs.PathError](err); ok && ofTemporary(path, pe.Path) {
@@ -48,8 +69,13 @@ func naming(path string, err error) error {
 }
 
 // sweep removes the temporary files of path that a killed process has left.
-// One that another process is writing is locked.
+// One that another process is writing is locked. Where that may be on another machine
+// nothing is removed.
 func sweep(path string) {
+	var in unix.Statfs_t
+	if unix.Statfs(filepath.Dir(path), &in) != nil || slices.Contains(shared, int64(in.Type)) {
+		return
+	}
 	entries, _ := os.ReadDir(filepath.Dir(path))
 	for _, e := range entries {
 		left := filepath.Join(filepath.Dir(path), e.Name())
