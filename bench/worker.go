@@ -3,7 +3,10 @@ package bench
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
 	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -19,6 +22,7 @@ import (
 	"driftbench/bench/files/packed"
 	"driftbench/bench/shard"
 	"driftbench/bench/traits"
+	"driftbench/internal/atomicfile"
 	"driftbench/internal/libtensorflow"
 	"driftbench/internal/text"
 	"driftbench/tfmodel"
@@ -56,11 +60,14 @@ func Worker(ctx context.Context, opt Options, in io.Reader, out io.Writer) error
 		if err != nil {
 			return permanent(err)
 		}
-		w, err := openWorker(ctx, opt, &cfg)
+		w, err := newWorker(ctx, opt, &cfg)
 		if err != nil {
 			return err
 		}
 		defer w.close()
+		if err := w.open(ctx, &cfg); err != nil {
+			return err
+		}
 		w.out = out
 		quit, stop := context.WithCancel(ctx)
 		defer stop()
@@ -68,6 +75,86 @@ func Worker(ctx context.Context, opt Options, in io.Reader, out io.Writer) error
 		go f.read(quit, in)
 		return w.run(ctx, f.next)
 	})
+}
+
+// WorkShard is Worker for the rows of an index whose number, from 0 in the order of
+// the index, is the shard modulo of. It writes them into the file at path, which
+// appears whole or not at all, under a [shard.Header]. Where a whole file of the same
+// shard, index, model and engine is there already, it does nothing and done is true.
+func WorkShard(ctx context.Context, opt Options, number, of int, path string) (done bool, err error) {
+	if of < 1 || number < 0 || number >= of {
+		return false, optionErrorf("shard", " %d/%d: want i/n with i from 0 to n-1", number, of)
+	}
+	err = interruptible(ctx, path+" was not written.", func() error {
+		if err := prepareFile("out", path); err != nil {
+			return err
+		}
+		c, err := dataset.LoadRows("", opt.Dataset, func(row int) bool { return row%of == number })
+		if err != nil {
+			return blame(ctx, opt, permanent(err))
+		}
+		opt.Monitor.say(c)
+		rows := make([]shard.Row, len(c.Rows))
+		for i, r := range c.Rows {
+			rows[i] = shard.Row{Name: r.Name, Label: r.Label, FirstSeen: r.FirstSeen, Group: r.Group}
+			if err := rows[i].Check(); err != nil {
+				return &PermanentError{fmt.Errorf("%s:%d: %w", c.IndexPath(), r.Line, err)}
+			}
+		}
+		w, err := newWorker(ctx, opt, &c.Config)
+		if err != nil {
+			return err
+		}
+		defer w.close()
+		d, err := w.engine.Expect()
+		if err != nil {
+			return permanent(err)
+		}
+		header := shard.Header{
+			Version: shard.Version, Shard: number, Of: of,
+			IndexSHA256: c.Index.SHA256, Reading: reading(c), Model: w.model.Hash, Engine: d.Identity,
+		}
+		if done = shard.Complete(path, header, len(rows)); done {
+			return nil
+		}
+		if err := w.open(ctx, &c.Config); err != nil {
+			return err
+		}
+		return atomicfile.Write(path, func(out io.Writer) error {
+			w.out = out
+			if err := w.write(shard.AppendHeader(nil, header)); err != nil {
+				return err
+			}
+			left, ended := rows, false
+			err := w.run(ctx, func(context.Context) (portion, error) {
+				if ended {
+					return portion{}, io.EOF
+				}
+				now := left[:min(len(left), mostRows)]
+				left = left[len(now):]
+				ended = len(left) == 0
+				return portion{now, ended}, nil
+			})
+			if err == nil && w.id != header.Engine {
+				err = fmt.Errorf("the engine is %s, where %s was expected: name it with --engine", w.id, header.Engine)
+			}
+			return err
+		})
+	})
+	return done, err
+}
+
+// reading stands for what decides, beside the index, which rows and bytes are read.
+func reading(c *dataset.Corpus) string {
+	b, err := json.Marshal([]any{
+		c.Columns, c.Query, c.Dates, c.SkipBad, c.Map, c.Labels, c.Index.LabelsSHA256, c.Index.GroupsSHA256,
+		c.Trim, c.Names, c.AllowOutside, c.Raw, c.Password,
+	})
+	if err != nil {
+		panic(err) // there is nothing that has no JSON
+	}
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:8])
 }
 
 // interruptible calls do, and returns when ctx ends even if do does not.
@@ -116,8 +203,8 @@ type progress struct {
 	holding       int
 }
 
-// openWorker checks the options, and opens the places and the model, not the engine.
-func openWorker(ctx context.Context, opt Options, cfg *dataset.Config) (*worker, error) {
+// newWorker checks the options and reads the model.
+func newWorker(ctx context.Context, opt Options, cfg *dataset.Config) (*worker, error) {
 	if err := opt.check(); err != nil {
 		return nil, err
 	}
@@ -126,6 +213,43 @@ func openWorker(ctx context.Context, opt Options, cfg *dataset.Config) (*worker,
 	}
 	tfmodel.UsePrecisions(opt.Engine.Precision)
 	w := &worker{opt: opt, trim: cfg.Trim}
+	var err error
+	if w.model, err = tfmodel.Inspect(opt.Model); err != nil {
+		return nil, blame(ctx, opt, permanent(err))
+	}
+	o := opt.Engine
+	if (o.Engine == "" || o.Engine == "auto") && tfmodel.Exact(w.model) {
+		o.Exact = true // the same engine on machines with a GPU and without
+	}
+	w.engine = tfmodel.OpenLate(w.model, o, func() (tfmodel.Engine, string, error) { return tfmodel.Open(w.model, o) })
+	if o.Exact { // what can serve the model is known unopened
+		if _, err := w.engine.Expect(); err != nil {
+			return nil, permanent(err)
+		}
+	}
+	return w, nil
+}
+
+// blame returns, in place of an error about an index or a model, that of the places
+// if they are not there either: the machine may lack all of them.
+func blame(ctx context.Context, opt Options, err error) error {
+	if !errors.As(err, new(*PermanentError)) || len(opt.Dataset.Files) == 0 {
+		return err
+	}
+	cfg, loading := dataset.LoadFiles(dataset.Options{Files: opt.Dataset.Files})
+	if loading != nil {
+		return err
+	}
+	places, lacking := openPlaces(ctx, opt, &cfg)
+	if lacking != nil {
+		return lacking
+	}
+	places.Close()
+	return err
+}
+
+// openPlaces opens the places of the files, and checks that they are there.
+func openPlaces(ctx context.Context, opt Options, cfg *dataset.Config) (*files.Places, error) {
 	all, err := cfg.Places()
 	if err != nil {
 		return nil, err
@@ -135,35 +259,28 @@ func openWorker(ctx context.Context, opt Options, cfg *dataset.Config) (*worker,
 			return nil, optionErrorf("files", " %s: want a folder, an archive or s3://BUCKET/PREFIX", text.Quote(place))
 		}
 	}
-	// A machine without the files may lack the model, too.
-	if w.places, err = cfg.OpenFiles(ctx, func(line string) { opt.Monitor.log().Info(line) }); err != nil {
+	places, err := cfg.OpenFiles(ctx, func(line string) { opt.Monitor.log().Info(line) })
+	if err != nil {
 		return nil, err
 	}
-	if err := w.places.Check(); err != nil {
-		w.places.Close()
+	if err := places.Check(); err != nil {
+		places.Close()
 		return nil, err
 	}
-	if w.model, err = tfmodel.Inspect(opt.Model); err != nil {
-		w.places.Close()
-		return nil, permanent(err)
-	}
-	o := opt.Engine
-	if (o.Engine == "" || o.Engine == "auto") && tfmodel.Exact(w.model) {
-		o.Exact = true // the same engine on machines with a GPU and without
-	}
-	w.engine = tfmodel.OpenLate(w.model, o, func() (tfmodel.Engine, string, error) { return tfmodel.Open(w.model, o) })
-	if o.Exact { // what can serve the model is known unopened
-		if _, err := w.engine.Expect(); err != nil {
-			w.close()
-			return nil, permanent(err)
-		}
-	}
-	return w, nil
+	return places, nil
+}
+
+// open opens the places of the files.
+func (w *worker) open(ctx context.Context, cfg *dataset.Config) (err error) {
+	w.places, err = openPlaces(ctx, w.opt, cfg)
+	return err
 }
 
 func (w *worker) close() {
 	w.engine.Close()
-	w.places.Close()
+	if w.places != nil {
+		w.places.Close()
+	}
 }
 
 // start opens the engine.

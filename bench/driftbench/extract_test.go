@@ -16,6 +16,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -463,6 +464,89 @@ func TestWorkerInterrupted(t *testing.T) {
 		cmd.Wait()
 		if status, took := cmd.ProcessState.ExitCode(), time.Since(start); status != exitInterrupted || took > 2*time.Second {
 			t.Errorf("waiting for %s: status %d after %v", waits, status, took)
+		}
+	}
+}
+
+// A shard of an index is a whole file, whoever else writes it, and is kept only as long
+// as its index, model and options are the same.
+func TestShards(t *testing.T) {
+	dir, out := t.TempDir(), t.TempDir()
+	index := filepath.Join(dir, "i.csv")
+	write := func(rows string) {
+		t.Helper()
+		if err := os.WriteFile(index, []byte("name,label,first_seen\n"+rows), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range []string{"a", "b", "c"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte("MZ"+name), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("a,worm,2018-01\nnone,worm,2018-01\nb,worm,2018-02\nc,worm,2018-03\n")
+	path := filepath.Join(out, "0.jsonl")
+	args := func(more ...string) []string {
+		return append([]string{"worker", "--model", model, "--files", dir, "--index", index, "--shard", "0/2", "--out", path}, more...)
+	}
+	var names []string
+	shard := func(more ...string) string {
+		t.Helper()
+		if status, stdout, stderr := driftbench(args(more...)...); status != exitDone || stdout != "" {
+			t.Fatalf("status %d, stdout %q, stderr:\n%s", status, stdout, stderr)
+		}
+		names = nil
+		for _, m := range regexp.MustCompile(`"name":"(.*?)"`).FindAllStringSubmatch(readFile(t, path), -1) {
+			names = append(names, m[1])
+		}
+		slices.Sort(names)
+		return readFile(t, path)
+	}
+	var attempts sync.WaitGroup
+	for range 2 {
+		attempts.Go(func() {
+			if status, _, stderr := driftbench(args("--quiet")...); status != exitDone {
+				t.Errorf("two attempts at once: status %d, %s", status, stderr)
+			}
+		})
+	}
+	attempts.Wait()
+	first := shard()
+	if !slices.Equal(names, []string{"a", "b"}) {
+		t.Errorf("shard 0/2 has the rows %v", names)
+	}
+	if entries, _ := os.ReadDir(out); len(entries) != 1 {
+		t.Errorf("two attempts leave %v", entries)
+	}
+	if status, _, stderr := driftbench(args("--files", filepath.Join(dir, "none"))...); status != exitDone || !strings.Contains(stderr, "complete already") {
+		t.Errorf("a complete file: status %d, %s", status, stderr)
+	}
+	for what, other := range map[string]func() []string{
+		"another index":   func() []string { write("a,virus,2018-01\nnone,worm,2018-01\nb,worm,2018-02\n"); return nil },
+		"another model":   func() []string { return []string{"--model", "../../tfmodel/testdata/default"} },
+		"another engine":  func() []string { return []string{"--engine", "tensorflow", "--allow-inexact"} },
+		"another reading": func() []string { return []string{"--raw"} },
+		"a cut file": func() []string {
+			if err := os.Truncate(path, int64(len(readFile(t, path))-1)); err != nil {
+				t.Fatal(err)
+			}
+			return nil
+		},
+		"another shard": func() []string { return []string{"--shard", "1/2"} },
+	} {
+		before := shard()
+		if after := shard(other()...); before == after && what != "a cut file" || strings.Count(after, "\n") != strings.Count(first, "\n") {
+			t.Errorf("%s: the file is\n%s\nand was\n%s", what, after, before)
+		}
+		write("a,worm,2018-01\nnone,worm,2018-01\nb,worm,2018-02\nc,worm,2018-03\n")
+	}
+	write("a,worm,2018-01\nnone,worm,2018-01\nb\xff,worm,2018-02\nc,worm,2018-03\n")
+	if status, _, stderr := driftbench(args("--quiet")...); status != exitUsage || !strings.Contains(stderr, `i.csv:4: name "b\xff" is not valid UTF-8`) {
+		t.Errorf("a name that is not UTF-8: status %d, %s", status, stderr)
+	}
+	for _, wrong := range [][]string{{"--shard", "2/2"}, {"--shard", "1"}, {"--out", ""}, {"--shard", ""}} {
+		if status, _, stderr := driftbench(args(wrong...)...); status != exitUsage {
+			t.Errorf("%v: status %d, %s", wrong, status, stderr)
 		}
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+
+	"driftbench/internal/regular"
 )
 
 // ErrLong is wrapped by the error for a line that is too long.
@@ -59,4 +61,29 @@ func (l *Lines) Number() int64 { return l.n }
 func (l *Lines) Ready() bool {
 	b, _ := l.in.Peek(l.in.Buffered())
 	return bytes.IndexByte(b, '\n') >= 0
+}
+
+// Complete reports whether the file at path is whole: that of a shard with this
+// header and as many rows.
+func Complete(path string, header Header, rows int) bool {
+	f, info, err := regular.Open(path)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	const most = 1 << 16 // bytes of a header or an end
+	d := NewDecoder()
+	var l Line
+	line, _, err := NewLines(f, most).Next()
+	if err != nil || d.Output(line, &l) != nil || l.Kind != IsHeader || l.Header != header {
+		return false
+	}
+	tail := make([]byte, min(info.Size(), most))
+	if _, err := f.ReadAt(tail, info.Size()-int64(len(tail))); err != nil {
+		return false
+	}
+	tail, whole := bytes.CutSuffix(tail, []byte("\n"))
+	last := tail[bytes.LastIndexByte(tail, '\n')+1:]
+	return whole && d.Output(last, &l) == nil && l.Kind == IsEnd &&
+		l.End.Rows == int64(rows) && l.End.Model == header.Model && l.End.Engine == header.Engine
 }
