@@ -468,7 +468,7 @@ func (w *worker) deliver(ctx context.Context, rows []shard.Row, found []files.Fi
 			r.Features = appendFloats(r.Features, c.outputs[j][i*l.Width:(i+1)*l.Width])
 		}
 		r.Traits = appendFloats(nil, c.outputs[len(w.layers)][i*traits.Width:(i+1)*traits.Width])
-		if w.model.TrainedOn != nil && r.Size > int64(w.maxLen) && !w.model.TrainedOn[fmt.Sprintf("%x", r.SHA256)] {
+		if w.model.TrainedOn != nil && r.Size > int64(w.maxLen) && !w.model.TrainedOn.Has(r.SHA256) {
 			long = append(long, i)
 		}
 	}
