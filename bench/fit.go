@@ -131,7 +131,7 @@ func saveSplit(x *Split) savedSplit {
 // readFit reads a fit file into splits that hold Fit and In.
 func readFit(path string) (*Splits, error) {
 	const most = 1 << 32 // bytes
-	b, err := regular.ReadIf(path, most, len(fitMagic), checkFitMagic)
+	b, err := regular.Read(path, most, checkFitHead)
 	if err != nil {
 		return nil, fmt.Errorf("reading the fit %s: %w", path, err)
 	}
@@ -142,9 +142,16 @@ func readFit(path string) (*Splits, error) {
 	return s, nil
 }
 
-// checkFitMagic returns an error for what does not begin as a fit file does.
-func checkFitMagic(head []byte) error {
-	if bytes.HasPrefix(head, []byte(fitMagic)) || bytes.HasPrefix(head, []byte(fitMagic1)) {
+// checkFitHead returns an error for what does not begin as a fit file does.
+func checkFitHead(head []byte) error {
+	for _, magic := range []string{fitMagic, fitMagic1} {
+		meta, ok := bytes.CutPrefix(head, []byte(magic))
+		if !ok {
+			continue
+		}
+		if len(meta) > 0 && meta[0] != '{' {
+			return errors.New("it is cut short or damaged: save it again")
+		}
 		return nil
 	}
 	format, version, _ := strings.Cut(strings.TrimSpace(fitMagic), " fit ")
@@ -155,7 +162,7 @@ func checkFitMagic(head []byte) error {
 }
 
 func parseFit(b []byte) (*Splits, error) {
-	if err := checkFitMagic(b); err != nil {
+	if err := checkFitHead(b); err != nil {
 		return nil, err
 	}
 	end := len(b) - sha256.Size

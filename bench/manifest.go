@@ -22,9 +22,9 @@ import (
 	"driftbench/bench/dataset"
 	"driftbench/bench/dataset/index"
 	"driftbench/internal/atomicfile"
+	"driftbench/internal/jsonfile"
 	"driftbench/internal/origin"
 	"driftbench/internal/plan"
-	"driftbench/internal/regular"
 	"driftbench/report"
 	"driftbench/tfmodel"
 )
@@ -184,34 +184,39 @@ func (m *Manifest) write(out string) error {
 func readManifest(out string) (*Manifest, error) {
 	path := filepath.Join(out, "manifest.json")
 	const most = 1 << 30 // bytes; a dropped file takes 200
-	b, err := regular.Read(path, most)
+	m := new(Manifest)
+	err := jsonfile.Read(path, most, m)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("reading the manifest: %w", err)
 	}
-	return parseManifest(b, path)
+	return m, m.check(path)
 }
 
 func parseManifest(b []byte, path string) (*Manifest, error) {
 	m := new(Manifest)
-	if err := json.Unmarshal(b, m); err != nil {
-		return nil, fmt.Errorf("reading %s: %w", path, err)
+	if err := jsonfile.Decode(b, path, m); err != nil {
+		return nil, fmt.Errorf("reading the manifest: %w", err)
 	}
-	for _, x := range []*Manifest{m, m.Extracted} {
-		if err := x.check(); err != nil {
-			return nil, fmt.Errorf("reading %s: %w: extract the features again", path, err)
-		}
-	}
-	return m, nil
+	return m, m.check(path)
 }
 
 // check returns an error for labels and splits that no configuration can have.
-func (m *Manifest) check() error {
-	if m == nil {
-		return nil
+func (m *Manifest) check(path string) error {
+	for _, x := range []*Manifest{m, m.Extracted} {
+		if x == nil {
+			continue
+		}
+		if err := x.checkPlan(); err != nil {
+			return fmt.Errorf("reading %s: %w: extract the features again", path, err)
+		}
 	}
+	return nil
+}
+
+func (m *Manifest) checkPlan() error {
 	if m.Config != nil {
 		if err := plan.Labels(m.Config.Labels); err != nil {
 			return err

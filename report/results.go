@@ -17,9 +17,9 @@ import (
 	"slices"
 
 	"driftbench/internal/atomicfile"
+	"driftbench/internal/jsonfile"
 	"driftbench/internal/origin"
 	"driftbench/internal/plan"
-	"driftbench/internal/regular"
 )
 
 // SchemaVersion is the version of results.json that this package reads and
@@ -415,32 +415,38 @@ func (n *Num) UnmarshalJSON(b []byte) error {
 // that names both versions.
 func ReadResults(path string) (Results, error) {
 	const most = 1 << 30 // bytes; a run of a thousand months has 100 MB
-	b, err := regular.Read(path, most)
+	var r Results
+	err := jsonfile.Read(path, most, &r)
 	if errors.Is(err, fs.ErrNotExist) {
 		return Results{}, fmt.Errorf("report: there is no %s: run `driftbench run` or `driftbench score` first", path)
 	}
 	if err != nil {
 		return Results{}, fmt.Errorf("report: reading results: %w", err)
 	}
-	return parseResults(b, path)
+	return r, r.check(path)
 }
 
-func parseResults(b []byte, path string) (Results, error) {
-	var r Results
-	if err := json.Unmarshal(b, &r); err != nil {
-		return Results{}, fmt.Errorf("report: reading %s: %w", path, err)
+func parseResults(b []byte, path string) (r Results, err error) {
+	if err := jsonfile.Decode(b, path, &r); err != nil {
+		return Results{}, fmt.Errorf("report: reading results: %w", err)
 	}
+	return r, r.check(path)
+}
+
+// check returns an error for results of another version, and for labels and splits
+// that no run can have.
+func (r Results) check(path string) error {
 	if r.SchemaVersion != SchemaVersion {
-		return Results{}, fmt.Errorf("report: %s has schema version %d, this driftbench reads %d: run it again", path, r.SchemaVersion, SchemaVersion)
+		return fmt.Errorf("report: %s has schema version %d, this driftbench reads %d: run it again", path, r.SchemaVersion, SchemaVersion)
 	}
 	splits := make([]plan.Split, len(r.Splits))
 	for i, x := range r.Splits {
 		splits[i] = plan.Split{Name: x.Name, Role: string(x.Role), From: x.From, To: x.To}
 	}
 	if err := cmp.Or(plan.Distinct(r.Labels), plan.Splits(splits)); err != nil {
-		return Results{}, fmt.Errorf("report: %s: %w: run it again", path, err)
+		return fmt.Errorf("report: %s: %w: run it again", path, err)
 	}
-	return r, nil
+	return nil
 }
 
 // WriteResults writes results.json and sets its schema version. Equal Results

@@ -14,7 +14,7 @@ import (
 	typespb "github.com/wamuir/graft/tensorflow/core/framework/types_go_proto"
 	corepb "github.com/wamuir/graft/tensorflow/core/protobuf/for_core_protos_go_proto"
 
-	"driftbench/internal/fixture"
+	"driftbench/internal/fuzzing"
 	"driftbench/tfmodel"
 )
 
@@ -199,7 +199,7 @@ func TestTrainingListMemory(t *testing.T) {
 			t.Fatal(err)
 		}
 		var m *tfmodel.Model
-		allocated := fixture.Allocated(func() { m, err = tfmodel.Inspect(dir) })
+		allocated := fuzzing.Allocated(func() { m, err = tfmodel.Inspect(dir) })
 		return m, err, allocated
 	}
 	const files = 100_000

@@ -23,7 +23,6 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -37,8 +36,10 @@ import (
 
 	shapepb "github.com/wamuir/graft/tensorflow/core/framework/tensor_shape_go_proto"
 	corepb "github.com/wamuir/graft/tensorflow/core/protobuf/for_core_protos_go_proto"
+	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 
+	"driftbench/internal/jsonfile"
 	"driftbench/internal/regular"
 	"driftbench/internal/utf"
 	"driftbench/tfmodel/windows"
@@ -149,7 +150,15 @@ func Inspect(dir string) (*Model, error) {
 func readMetaGraph(dir string) (*corepb.MetaGraphDef, error) {
 	const most = 256 << 20 // a converted MalConv's graph takes 60 KB
 	path := filepath.Join(dir, "saved_model.pb")
-	b, err := regular.Read(path, most)
+	b, err := regular.Read(path, most, func(head []byte) error {
+		// The schema version or a graph come first, fields 1 and 2 of the message
+		// (tensorflow/core/protobuf/saved_model.proto).
+		number, kind, n := protowire.ConsumeTag(head)
+		if first := number == 1 && kind == protowire.VarintType || number == 2 && kind == protowire.BytesType; len(head) > 0 && (n < 0 || !first) {
+			return fmt.Errorf("%s is damaged: it does not begin as a SavedModel does: convert the Keras file again", path)
+		}
+		return nil
+	})
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("tfmodel: %s is no SavedModel: it holds no saved_model.pb; convert a Keras file with scripts/convert_savedmodel.py", dir)
 	}
@@ -269,13 +278,11 @@ const (
 
 // readExtras reads the files that the conversion adds in assets.extra, if they are there.
 func (m *Model) readExtras() error {
-	b, err := regular.Read(filepath.Join(m.Dir, shapeFile), 1<<20)
+	shape := new(Shape)
+	err := jsonfile.Read(filepath.Join(m.Dir, shapeFile), 1<<20, shape)
 	switch {
 	case err == nil:
-		m.Shape = new(Shape)
-		if err := json.Unmarshal(b, m.Shape); err != nil {
-			return fmt.Errorf("%s: %w", shapeFile, err)
-		}
+		m.Shape = shape
 		if err := m.checkShape(); err != nil {
 			return fmt.Errorf("%s %w: the model was mixed up, convert it again", shapeFile, err)
 		}
@@ -300,9 +307,10 @@ func (m *Model) readExtras() error {
 // readDigests reads a list of SHA-256 sums in hexadecimal, one a line. Errors begin
 // with the number of the line.
 func readDigests(r io.Reader) (Digests, error) {
+	const longest = 1 << 16 // bytes of a line
 	all := Digests{}
 	lines := bufio.NewScanner(utf.NewReader(r))
-	lines.Buffer(make([]byte, 0, 1<<16), 1<<16)
+	lines.Buffer(nil, longest)
 	n := 1
 	for ; lines.Scan(); n++ {
 		var sum [sha256.Size]byte
@@ -312,7 +320,9 @@ func readDigests(r io.Reader) (Digests, error) {
 		}
 		all = append(all, sum)
 	}
-	if err := lines.Err(); err != nil {
+	if err := lines.Err(); err == bufio.ErrTooLong {
+		return nil, fmt.Errorf("%d: a line of more than %d bytes is no SHA-256 digest", n, longest)
+	} else if err != nil {
 		return nil, fmt.Errorf("%d: %w", n, err)
 	}
 	slices.SortFunc(all, compareDigests)

@@ -162,7 +162,7 @@ func LoadConfig(dir string) (Config, error) {
 // file than its corpus.yaml.
 func LoadConfigFile(dir, path string) (Config, error) {
 	const most = 1 << 20 // bytes; a larger corpus.yaml is something else
-	b, err := regular.Read(path, most)
+	b, err := regular.Read(path, most, nil)
 	if err != nil {
 		return Config{}, fmt.Errorf("dataset: reading the configuration: %w", err)
 	}

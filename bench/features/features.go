@@ -31,6 +31,7 @@ import (
 
 	"driftbench/internal/atomicfile"
 	"driftbench/internal/csvfile"
+	"driftbench/internal/jsonfile"
 	"driftbench/internal/origin"
 	"driftbench/internal/regular"
 )
@@ -220,18 +221,13 @@ func Read(dir, split string) (Split, error) {
 func ReadSource(dir, split string) (Source, error) {
 	const most = 1 << 20 // bytes; a layer takes 200
 	path := filepath.Join(dir, split+".json")
-	b, err := regular.Read(path, most)
+	var made sourceFile
+	err := jsonfile.Read(path, most, &made)
 	if errors.Is(err, fs.ErrNotExist) {
 		return Source{}, nil
 	}
-	var made sourceFile
-	if err == nil {
-		if err = json.Unmarshal(b, &made); err != nil {
-			err = fmt.Errorf("%s: %w: remove it, or extract the features again", path, err)
-		}
-	}
 	if err != nil {
-		return Source{}, fmt.Errorf("features: %w", err)
+		return Source{}, fmt.Errorf("features: %w: remove it, or extract the features again", err)
 	}
 	for _, name := range slices.Sorted(maps.Keys(made.Files)) {
 		if filepath.Base(name) != name || !strings.HasPrefix(name, split+".") {

@@ -58,36 +58,44 @@ func open(
 	return f, info, nil
 }
 
-// Read reads the regular file at path, of at most most bytes.
-func Read(path string, most int64) ([]byte, error) {
-	return ReadIf(path, most, 0, func([]byte) error { return nil })
-}
+// headSize is how many bytes of a file [Read] checks before it reads the others.
+const headSize = 512
 
-// ReadIf reads a file as Read does, unless check returns an error for its first n
-// bytes, or all of a shorter file.
-func ReadIf(path string, most int64, n int, check func(head []byte) error) ([]byte, error) {
+// Read reads the regular file at path, of at most most bytes. check, unless it is
+// nil, returns an error for the first 512 bytes of what is another kind of file, or
+// for all of a shorter one: nothing else of such a file is read. A file that grows
+// meanwhile is an error. Errors but that of check name the path.
+func Read(path string, most int64, check func(head []byte) error) ([]byte, error) {
 	f, info, err := Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	if info.Size() > most {
-		return nil, fmt.Errorf("%q has %d bytes, at most %d are read", path, info.Size(), most)
+	size := info.Size()
+	if size > most {
+		return nil, fmt.Errorf("%q has %d bytes, at most %d are read", path, size, most)
 	}
-	head := make([]byte, n)
-	n, err = io.ReadFull(f, head)
+	head := make([]byte, min(headSize, size))
+	n, err := io.ReadFull(f, head)
 	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
 		return nil, err
 	}
 	head = head[:n]
-	if err := check(head); err != nil {
-		return nil, err
+	if check != nil {
+		if err := check(head); err != nil {
+			return nil, err
+		}
 	}
 	// The whole size at once: a slice that grows is copied, and held twice.
-	b := bytes.NewBuffer(make([]byte, 0, info.Size()+bytes.MinRead))
+	b := bytes.NewBuffer(make([]byte, 0, size+bytes.MinRead))
 	b.Write(head)
-	_, err = b.ReadFrom(io.LimitReader(f, most-int64(n)))
-	return b.Bytes(), err
+	if _, err = b.ReadFrom(io.LimitReader(f, size-int64(n)+1)); err != nil {
+		return nil, err
+	}
+	if int64(b.Len()) > size {
+		return nil, fmt.Errorf("%q grows while it is read: wait until it is written", path)
+	}
+	return b.Bytes(), nil
 }
 
 // Kind describes a file by its mode, such as "is a directory".

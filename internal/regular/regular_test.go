@@ -41,7 +41,7 @@ func TestRead(t *testing.T) {
 		"sparse": "has 10737418240 bytes, at most 5 are read",
 		"none":   "no such file",
 	} {
-		b, err := Read(at(name), 5)
+		b, err := Read(at(name), 5, nil)
 		switch {
 		case want == "" && (err != nil || string(b) != "bytes"):
 			t.Errorf("%s: %q, %v", name, b, err)
@@ -187,15 +187,16 @@ func TestVersionChanges(t *testing.T) {
 	}
 }
 
-// A file that its first bytes rule out is not read on.
-func TestReadIf(t *testing.T) {
+// A file that its first bytes rule out is not read on, and one that grows is not
+// read for ever.
+func TestReadChecks(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "sparse")
 	if err := errors.Join(os.WriteFile(path, []byte("head"), 0o666), os.Truncate(path, 1<<40)); err != nil {
 		t.Fatal(err)
 	}
 	refused := errors.New("refused")
-	if _, err := ReadIf(path, 1<<50, 4, func(head []byte) error {
-		if string(head) != "head" {
+	if _, err := Read(path, 1<<50, func(head []byte) error {
+		if len(head) != 512 || string(head[:4]) != "head" {
 			t.Errorf("the first bytes are %q", head)
 		}
 		return refused
@@ -205,7 +206,10 @@ func TestReadIf(t *testing.T) {
 	if err := os.Truncate(path, 3); err != nil {
 		t.Fatal(err)
 	}
-	if b, err := ReadIf(path, 3, 4, func([]byte) error { return nil }); err != nil || string(b) != "hea" {
+	if b, err := Read(path, 3, func([]byte) error { return nil }); err != nil || string(b) != "hea" {
 		t.Errorf("a file shorter than its head: %q, %v", b, err)
+	}
+	if _, err := Read(path, 1<<20, func([]byte) error { return os.Truncate(path, 1<<20) }); err == nil || !strings.Contains(err.Error(), "grows while it is read") {
+		t.Errorf("a file that grows: error %v", err)
 	}
 }
