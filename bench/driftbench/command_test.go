@@ -47,12 +47,15 @@ var small = sync.OnceValue(func() string {
 	return dir
 })
 
+// cached is the folder of the cache that the run of extracted fills.
+func cached() string { return filepath.Join(shared, "cache") }
+
 // extracted is the folder of a `driftbench run` over small, with its fit file
 // run.fit.
 var extracted = sync.OnceValue(func() string {
 	dir := filepath.Join(shared, "run")
 	status, _, stderr := driftbench("run", "--corpus", small(), "--model", model, "--out", dir,
-		"--cache", "none", "--resamples", "50", "--save-fit", filepath.Join(dir, "run.fit"))
+		"--cache", cached(), "--resamples", "50", "--save-fit", filepath.Join(dir, "run.fit"))
 	if status != exitDone {
 		panic(stderr)
 	}
