@@ -268,8 +268,7 @@ func TestDiskIsFull(t *testing.T) {
 		"extract":    {args: []string{"extract", "--corpus", small(), "--model", model, "--out", "DIR/out", "--cache", cached()}, full: "out"},
 		"splits":     {args: []string{"splits", "--corpus", small(), "--out", "DIR/out"}, full: "out"},
 		"report":     {args: []string{"report", "--out", "DIR/run"}, full: "run"},
-		"save-fit":   {args: []string{"score", "--features", "DIR/run/features", "--out", "DIR/out", "--resamples", "10", "--detectors", "msp", "--save-fit", "DIR/fit/fit"}, full: "fit"},
-		"summary":    {args: []string{"score", "--features", "DIR/run/features", "--out", "DIR/out", "--resamples", "10", "--detectors", "msp", "--summary", "DIR/summary/s.md"}, full: "summary"},
+		"score":      {args: []string{"score", "--features", "DIR/run/features", "--out", "DIR/out", "--resamples", "10", "--detectors", "msp", "--save-fit", "DIR/other/fit", "--summary", "DIR/other/s.md"}, full: "other"},
 		"throughput": {args: []string{"throughput", "--model", model, "--out", "DIR/out", "--device", "cpu", "--engine", "table", "--batch", "1", "--count", "1", "--files", "1", "--least", "1ms"}, full: "out", once: true},
 	} {
 		t.Run(name, func(t *testing.T) {

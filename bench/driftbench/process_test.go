@@ -37,11 +37,15 @@ func slow(t *testing.T) {
 }
 
 // subprocess is a command line of driftbench in a process of its own, which is
-// this binary: see TestMain. The command in before runs it, such as sh.
+// DRIFTBENCH_BINARY, or else this binary: see TestMain. The command in before runs
+// it, such as sh.
 func subprocess(before []string, args ...string) *exec.Cmd {
-	self, err := os.Executable()
-	if err != nil {
-		panic(err)
+	self := os.Getenv("DRIFTBENCH_BINARY") // as the race detector slows the start of a process
+	if self == "" {
+		var err error
+		if self, err = os.Executable(); err != nil {
+			panic(err)
+		}
 	}
 	line := slices.Concat(before, []string{self}, args)
 	cmd := exec.Command(line[0], line[1:]...)
@@ -310,7 +314,7 @@ func TestInterruptedAnywhere(t *testing.T) {
 	at := func(name string) string { return filepath.Join(dir, name) }
 	copyTree(t, at("run"), extracted(), func(string) bool { return true })
 	writeFile(t, at("bench.txt"), readFile(t, "../throughput/testdata/old.txt"))
-	mustRun(t, "extract", "--corpus", small(), "--model", model, "--out", at("cached"), "--cache", at("cache"))
+	copyTree(t, at("cache"), cached(), func(string) bool { return true })
 	runs := []string{"run", "--corpus", small(), "--model", model, "--resamples", "200"}
 	commands := map[string][]string{
 		"run":         append(slices.Clone(runs), "--cache", at("new"), "--out", at("1"), "--save-fit", at("1/fit"), "--summary", at("1/s.md")),
@@ -363,12 +367,9 @@ func TestInterruptedAnywhere(t *testing.T) {
 		t.Error("no process was interrupted")
 	}
 
-	// What is complete is whole: the same commands make what they would have made.
-	whole := contents(t, extracted())
-	succeeds(t, subprocess(nil, "report", "--out", at("run")))
-	same(t, "report", contents(t, at("run")), whole, false)
+	// What is complete is whole: the same command makes what it would have made.
 	succeeds(t, subprocess(nil, "run", "--corpus", small(), "--model", model, "--resamples", "50", "--cache", at("new"), "--out", at("1")))
-	if readFile(t, at("1/results.json")) != whole["results.json"] {
+	if readFile(t, at("1/results.json")) != readFile(t, filepath.Join(extracted(), "results.json")) {
 		t.Error("after interruptions a run gives other results")
 	}
 }

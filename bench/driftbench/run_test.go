@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -19,13 +20,23 @@ import (
 	"driftbench/report"
 )
 
-// Within an engine, numbers depend on neither the batch size, nor the number of
-// threads of the engine or of Go, nor on what comes from the cache.
+// Within an engine, features depend on neither the batch size, nor the number of
+// threads of the engine or of Go, nor on what comes from the cache; results depend on
+// no number of threads.
 func TestRunIsDeterministic(t *testing.T) {
 	slow(t)
+	limited := func(procs int, args ...string) string {
+		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(procs))
+		status, _, stderr := driftbench(args...)
+		if status != exitDone {
+			t.Fatalf("%q: status %d, stderr:\n%s", args, status, stderr)
+		}
+		return stderr
+	}
 	for _, engine := range []string{"tensorflow", "table"} {
 		cache := filepath.Join(t.TempDir(), "cache")
-		var want string
+		var want map[string]string
+		var dir string
 		for i, tc := range []struct {
 			batch, threads, cache string
 			procs                 int
@@ -37,25 +48,31 @@ func TestRunIsDeterministic(t *testing.T) {
 			{"64", "2", cache, 1}, // all of it from the cache
 		} {
 			out := t.TempDir()
-			before := runtime.GOMAXPROCS(tc.procs)
-			status, _, stderr := driftbench("run", "--corpus", small(), "--model", model, "--out", out, "--engine", engine,
-				"--batch", tc.batch, "--threads", tc.threads, "--cache", tc.cache, "--resamples", "50")
-			runtime.GOMAXPROCS(before)
-			if status != exitDone {
-				t.Fatalf("%s, %+v: status %d, stderr:\n%s", engine, tc, status, stderr)
-			}
-			got := readFile(t, filepath.Join(out, "results.json"))
+			dir = filepath.Join(out, "features")
+			stderr := limited(tc.procs, "extract", "--corpus", small(), "--model", model, "--out", out, "--engine", engine,
+				"--batch", tc.batch, "--threads", tc.threads, "--cache", tc.cache)
+			got := contents(t, dir)
 			if i == 0 {
 				want = got
-			} else if got != want {
-				t.Errorf("%s, %+v gives another results.json", engine, tc)
+			} else if !maps.Equal(got, want) {
+				t.Errorf("%s, %+v gives other features", engine, tc)
 			}
 			if i > 0 && tc.cache == cache && strings.Contains(stderr, "cached=0") {
 				t.Errorf("%s: not from the cache:\n%s", engine, stderr)
 			}
 		}
-		if engine == "table" && want != readFile(t, filepath.Join(extracted(), "results.json")) {
-			t.Error("another engine, batch or thread count than is chosen gives another results.json")
+		if engine != "table" {
+			continue
+		}
+		if !maps.Equal(want, contents(t, filepath.Join(extracted(), "features"))) {
+			t.Error("another engine, batch or thread count than is chosen gives other features")
+		}
+		for _, procs := range []int{1, 2, 4} {
+			out := t.TempDir()
+			limited(procs, "score", "--features", dir, "--out", out, "--resamples", "50")
+			if readFile(t, filepath.Join(out, "results.json")) != readFile(t, filepath.Join(extracted(), "results.json")) {
+				t.Errorf("%d threads of Go give another results.json", procs)
+			}
 		}
 	}
 }
