@@ -11,10 +11,20 @@ import (
 
 	"driftbench/bench/features"
 	"driftbench/internal/csvfile"
+	"driftbench/internal/origin"
 	"driftbench/internal/regular"
 	"driftbench/report"
 	"driftbench/stats"
 )
+
+// RunDiff holds the tests of two runs.
+type RunDiff struct {
+	// Models is a sentence that says whether both are of one model, A and B; the
+	// answer is no where OneModel is false.
+	Models   string
+	OneModel bool
+	Splits   []SplitDiff
+}
 
 // SplitDiff holds the tests of one Out split that two runs have.
 type SplitDiff struct {
@@ -55,8 +65,9 @@ type DetectorDiff struct {
 
 // Diff tests every detector of the runs in the folders a and b on every Out split
 // of both (paired DeLong test, corrected by Holm over all), on the files that both
-// have scored. It draws them side by side into opt.Out unless that is empty.
-func Diff(opt Options, a, b string) ([]SplitDiff, error) {
+// have scored. It draws them side by side into opt.Out unless that is empty. The
+// runs may be of two models; what each run is made of must be of one.
+func Diff(opt Options, a, b string) (*RunDiff, error) {
 	if opt.Out != "" {
 		unlock, err := openOut(opt.Out)
 		if err != nil {
@@ -74,10 +85,12 @@ func Diff(opt Options, a, b string) ([]SplitDiff, error) {
 		if runs[i], err = openRun(dir, r); err != nil {
 			return nil, err
 		}
-		if inputs[i], err = reportInput(dir, r); err != nil {
+		if inputs[i], err = reportInput(opt.Monitor, dir, runs[i].results); err != nil {
 			return nil, err
 		}
 	}
+	d := new(RunDiff)
+	d.OneModel, d.Models = report.SameModel("A", "B", runs[0].results, runs[1].results)
 	if inputs[0].Name == inputs[1].Name {
 		inputs[0].Name, inputs[1].Name = a, b
 	}
@@ -103,11 +116,12 @@ func Diff(opt Options, a, b string) ([]SplitDiff, error) {
 			s.Detectors[i].Test, corrected = corrected[0], corrected[1:]
 		}
 	}
+	d.Splits = splits
 	if opt.Out == "" {
-		return splits, nil
+		return d, nil
 	}
 	opt.Monitor.stage("drawing", -1, "")
-	return splits, report.WriteComparison(opt.Out, inputs[0], inputs[1], tests, notes)
+	return d, report.WriteComparison(opt.Out, inputs[0], inputs[1], tests, notes)
 }
 
 // diffRuns tests every detector of both runs on every Out split of both.
@@ -211,12 +225,31 @@ func openRun(dir string, r report.Results) (*scoredRun, error) {
 	if man != nil && man.Features != "" { // of driftbench score
 		run.features, run.fit = man.Features, man.Fit
 	}
-	return run, nil
+	made, err := readOrigin(filepath.Join(dir, "scores", originFile))
+	if err != nil {
+		return nil, err
+	}
+	parts := []origin.Part{{Name: filepath.Join(dir, "results.json"), Origin: r.Origin}, {Name: filepath.Join(dir, "scores"), Origin: made}}
+	if man != nil {
+		parts = append(parts, origin.Part{Name: filepath.Join(dir, "manifest.json"), Origin: man.made()})
+	}
+	// That of each run which does not tell is said by report.SameModel.
+	run.results.Origin, _, err = origin.Join(parts...)
+	return run, err
 }
 
 // rows describes the files of a split, from the features or from the fit file. It
-// returns none if neither is there.
+// returns none if neither is there. Features and fit must be of the model of the
+// run.
 func (r *scoredRun) rows(split string) ([]features.Row, error) {
+	run := origin.Part{Name: filepath.Join(r.dir, "results.json"), Origin: r.results.Origin}
+	source, err := features.ReadSource(r.features, split)
+	if err != nil {
+		return nil, err
+	}
+	if _, _, err := origin.Join(run, origin.Part{Name: "split " + split + " in " + r.features, Origin: source.Origin}); err != nil {
+		return nil, err
+	}
 	rows, err := features.ReadRows(r.features, split)
 	if !errors.Is(err, fs.ErrNotExist) || r.fit == "" {
 		if errors.Is(err, fs.ErrNotExist) {
@@ -230,10 +263,11 @@ func (r *scoredRun) rows(split string) ([]features.Row, error) {
 		return nil, nil
 	case err != nil:
 		return nil, err
-	case s.In.Name == split:
-		return s.In.Rows, nil
+	case s.In.Name != split:
+		return nil, nil
 	}
-	return nil, nil
+	_, _, err = origin.Join(run, origin.Part{Name: "the fit file " + r.fit, Origin: s.Origin})
+	return s.In.Rows, err
 }
 
 // scores reads the scores of a split, and gives its files the digests and groups

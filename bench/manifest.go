@@ -256,6 +256,14 @@ func extractedBy(features string) (*Manifest, error) {
 	return m, nil
 }
 
+// made is what computed the features that the command of m wrote or scored.
+func (m *Manifest) made() origin.Origin {
+	if m.Extracted != nil {
+		return m.Extracted.Origin
+	}
+	return m.Origin
+}
+
 // droppedFrom returns the number of rows of a split that were left out.
 func (m *Manifest) droppedFrom(split string) int {
 	n := 0
@@ -267,18 +275,13 @@ func (m *Manifest) droppedFrom(split string) int {
 	return n
 }
 
-// provenance returns the lines of the report about manifest.json of the folder
-// out: none when there is no manifest.
-func provenance(out string) ([]report.KeyValue, error) {
-	m, err := readManifest(out)
-	if m == nil || err != nil {
-		return nil, err
-	}
-	return m.provenance(), nil
-}
-
+// provenance returns the lines of the report about the manifest: none when there is
+// none.
 func (m *Manifest) provenance() []report.KeyValue {
 	var lines []report.KeyValue
+	if m == nil {
+		return nil
+	}
 	add := func(key, value string) {
 		if value != "" {
 			lines = append(lines, report.KeyValue{Key: key, Value: value})
@@ -305,6 +308,7 @@ func (m *Manifest) provenance() []report.KeyValue {
 	add("index SHA-256", m.IndexSHA256)
 	add("model", m.Model)
 	add("model SHA-256", m.ModelSHA256)
+	add("engine identity", m.EngineIdentity)
 	if m.Engine != "" {
 		add("engine", fmt.Sprintf("%s on %s, batch %d", m.Engine, m.Device, m.Batch))
 		add("extraction", fmt.Sprintf("%d files in %s s", m.Files, strconv.FormatFloat(m.Seconds, 'f', 1, 64)))

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"driftbench/bench/dataset"
+	"driftbench/internal/origin"
 	"driftbench/report"
 )
 
@@ -146,7 +147,7 @@ func Draw(opt Options) (report.Results, error) {
 }
 
 func draw(opt Options, r report.Results) error {
-	in, err := reportInput(opt.Out, r)
+	in, err := reportInput(opt.Monitor, opt.Out, r)
 	if err != nil {
 		return err
 	}
@@ -155,21 +156,32 @@ func draw(opt Options, r report.Results) error {
 }
 
 // reportInput returns what the report of the folder out is drawn from: r, and
-// the manifest and the throughput that lie beside it.
-func reportInput(out string, r report.Results) (report.Input, error) {
-	made, err := provenance(out)
+// the manifest and the throughput that lie beside it. The manifest must be of the
+// model of r; the throughput of another model is left out.
+func reportInput(mon Monitor, out string, r report.Results) (report.Input, error) {
+	man, err := readManifest(out)
 	if err != nil {
 		return report.Input{}, err
+	}
+	if man != nil {
+		results := origin.Part{Name: filepath.Join(out, "results.json"), Origin: r.Origin}
+		if _, _, err := origin.Join(results, origin.Part{Name: filepath.Join(out, "manifest.json"), Origin: man.made()}); err != nil {
+			return report.Input{}, err
+		}
 	}
 	timed, answer, err := timing(out)
 	if err != nil {
 		return report.Input{}, err
 	}
+	if model := r.ModelSHA256; answer.Model != "" && model != "" && answer.Model != model {
+		mon.warn([]string{fmt.Sprintf("%s is of the model %s and not of %s (SHA-256), that of the results: the report leaves it out", filepath.Join(out, benchFile), origin.Short(answer.Model), origin.Short(model))})
+		timed, answer = nil, report.ThroughputAnswer{}
+	}
 	path, err := filepath.Abs(out)
 	if err != nil {
 		return report.Input{}, err
 	}
-	return report.Input{Name: filepath.Base(path), Results: r, Manifest: made, Throughput: timed, Timing: answer}, nil
+	return report.Input{Name: filepath.Base(path), Results: r, Manifest: man.provenance(), Throughput: timed, Timing: answer}, nil
 }
 
 // WriteSplits writes the splits of a corpus into opt.Out, see

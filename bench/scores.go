@@ -3,22 +3,36 @@ package bench
 import (
 	"cmp"
 	"encoding/csv"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 
 	"driftbench/internal/atomicfile"
+	"driftbench/internal/origin"
+	"driftbench/internal/regular"
 	"driftbench/report"
 	"driftbench/stats"
 )
 
+// originFile says in scores/ what computed the features that were scored.
+const originFile = "origin.json"
+
 // writeScores writes scores/ into out: for every split one table of the files
-// and their scores, and for every layer the confidence files of the original
-// analysis, one Mahalanobis score a line.
+// and their scores, for every layer the confidence files of the original
+// analysis, one Mahalanobis score a line, and their origin, which goes first and
+// comes last.
 func writeScores(out string, s *Splits) error {
+	made := filepath.Join(out, "scores", originFile)
+	if err := os.Remove(made); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
 	write := func(name string, content func(io.Writer) error) error {
 		path := filepath.Join(out, "scores", name)
 		if err := atomicfile.Write(path, content); err != nil {
@@ -55,7 +69,31 @@ func writeScores(out string, s *Splits) error {
 			}
 		}
 	}
-	return nil
+	if s.Origin.ModelSHA256 == "" {
+		return nil
+	}
+	return write(originFile, func(w io.Writer) error {
+		e := json.NewEncoder(w)
+		e.SetIndent("", "  ")
+		return e.Encode(s.Origin)
+	})
+}
+
+// readOrigin reads what writeScores wrote of the origin. Without the file it is
+// empty.
+func readOrigin(path string) (made origin.Origin, err error) {
+	const most = 1 << 20 // bytes; a layer takes 60
+	b, err := regular.Read(path, most)
+	if errors.Is(err, fs.ErrNotExist) {
+		return made, nil
+	}
+	if err == nil {
+		err = json.Unmarshal(b, &made)
+	}
+	if err != nil {
+		return made, fmt.Errorf("reading %s: %w: score again", path, err)
+	}
+	return made, nil
 }
 
 // writeScoreTable writes the rows of a split with their scores by the named

@@ -597,7 +597,7 @@ func timing(out string) ([]report.ThroughputRow, report.ThroughputAnswer, error)
 		}
 		rows = append(rows, report.ThroughputRow{Engine: name, Device: r.Device, Unit: r.Unit, Batch: r.Batch, Center: r.Center, Lo: r.Lo, Hi: r.Hi, N: r.N})
 	}
-	t := report.ThroughputAnswer{Lines: a.Lines()}
+	t := report.ThroughputAnswer{Model: a.Config["model"], Lines: a.Lines()}
 	if a.Base != nil {
 		t.BestCPU = a.Base.Files.Center
 	}

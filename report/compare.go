@@ -7,6 +7,8 @@ import (
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/vg"
+
+	"driftbench/internal/origin"
 )
 
 // WriteComparison writes a report of two runs side by side:
@@ -77,7 +79,32 @@ func (c comparison) headline() []string {
 	if first == "" {
 		first = "The two runs have no detector and split in common"
 	}
-	return []string{first + ".", c.nameA + ": " + c.a.brief(), c.nameB + ": " + c.b.brief()}
+	first += "."
+	if same, sentence := SameModel(c.nameA, c.nameB, c.a.Results, c.b.Results); same {
+		first += " " + sentence
+	} else {
+		first = sentence + " " + first
+	}
+	return []string{strings.TrimSpace(first), c.nameA + ": " + c.a.brief(), c.nameB + ": " + c.b.brief()}
+}
+
+// SameModel says in a sentence whether two runs, by their names, are of one model.
+// same is false where they are not; where that is not known the sentence says so.
+func SameModel(nameA, nameB string, a, b Results) (same bool, sentence string) {
+	hashA, hashB := a.ModelSHA256, b.ModelSHA256
+	switch {
+	case hashA == "" || hashB == "":
+		unknown := nameA
+		if hashA != "" {
+			unknown = nameB
+		}
+		return true, fmt.Sprintf("Whether both are of one model is not known: %s does not say which model it is of.", unknown)
+	case hashA != hashB:
+		return false, fmt.Sprintf("%s and %s are of different models, %s and %s (SHA-256): a difference between them is one of the models, not drift.", nameA, nameB, clean(origin.Short(hashA)), clean(origin.Short(hashB)))
+	case a.EngineIdentity != "" && b.EngineIdentity != "" && a.EngineIdentity != b.EngineIdentity:
+		return true, fmt.Sprintf("Both are of the model %s, by different engines: their scores differ by rounding too.", clean(origin.Short(hashA)))
+	}
+	return true, fmt.Sprintf("Both are of the model %s.", clean(origin.Short(hashA)))
 }
 
 // brief returns the verdict of a run with what it depends on.

@@ -40,6 +40,7 @@ func (r ThroughputRow) line() string {
 
 // ThroughputAnswer is what the timing says of CPU and GPU.
 type ThroughputAnswer struct {
+	Model  string   // SHA-256 of the model that was timed; "" if not known
 	Lines  []string // sentences, the main one first
 	Tables []ThroughputTable
 	// BestCPU is the files/s of the fastest CPU engine at its best batch, and

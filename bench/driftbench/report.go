@@ -85,13 +85,19 @@ With --out the two runs are drawn side by side as a page.`,
 // diff tests two runs on the files that both have, and prints the tests. It draws
 // the runs side by side if there is a folder for that.
 func (a *app) diff(o bench.Options, dirA, dirB string) error {
-	splits, err := bench.Diff(o, dirA, dirB)
+	d, err := bench.Diff(o, dirA, dirB)
 	if err != nil {
 		return err
 	}
+	splits := d.Splits
 	a.closeBar()
 	fold := a.look(false).Fold
-	fmt.Fprintf(a.out, "%s\nA is %s, B is %s.\n", fold(differenceOf(splits)), line(dirA), line(dirB))
+	if d.OneModel {
+		fmt.Fprintf(a.out, "%s%s", fold(differenceOf(splits)), fold(d.Models))
+	} else {
+		fmt.Fprintf(a.out, "%s%s", fold(d.Models), fold(differenceOf(splits)))
+	}
+	fmt.Fprintf(a.out, "\nA is %s, B is %s.\n", line(dirA), line(dirB))
 	if len(splits) > 0 {
 		fmt.Fprint(a.out, fold(splits[0].In.String()))
 	}

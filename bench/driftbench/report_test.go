@@ -75,6 +75,71 @@ func TestDiffPairsByContent(t *testing.T) {
 	}
 }
 
+// Two runs of different models compare, and the answer begins with that. Files of
+// one run must be of one model.
+func TestDiffTellsModels(t *testing.T) {
+	run, other := extracted(), t.TempDir()
+	whole := func(path string) bool { return partOf(path) || path == "manifest.json" || path == "features/2019.json" }
+	copyTree(t, other, run, whole)
+	r, err := report.ReadResults(filepath.Join(run, "results.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	hash, model := strings.Repeat("b", 64), r.ModelSHA256
+	if model == "" || r.EngineIdentity == "" || len(r.Origin.Layers) != 3 {
+		t.Fatalf("results.json says of its origin %+v", r.Origin)
+	}
+	if stdout := mustRun(t, "diff", run, other); !strings.Contains(stdout, "Both are of the model "+model[:12]+".\n") {
+		t.Errorf("one model:\n%s", stdout)
+	}
+	of := func(s string) string { return strings.ReplaceAll(s, model, hash) }
+	edit(t, filepath.Join(other, "results.json"), of)
+	for _, tc := range []struct {
+		path, want string // the next file to be of the other model, and the refusal before that
+	}{
+		{"scores/origin.json", "results.json and " + filepath.Join(other, "scores") + " do not belong together: they are of the models bbbbbbbbbbbb and " + model[:12]},
+		{"manifest.json", "results.json and " + filepath.Join(other, "manifest.json") + " do not belong together"},
+		{"features/2019.json", "results.json and split 2019 in " + filepath.Join(other, "features") + " do not belong together"},
+	} {
+		if status, _, stderr := driftbench("diff", run, other); status != exitFailed || !strings.Contains(stderr, tc.want) {
+			t.Errorf("before %s: status %d, stderr %q, want %q", tc.path, status, stderr, tc.want)
+		}
+		if tc.path == "features/2019.json" {
+			if status, _, stderr := driftbench("report", "--out", other); status != exitDone || strings.Contains(stderr, "leaves it out") {
+				t.Errorf("report: status %d, stderr %q", status, stderr)
+			}
+			copyTree(t, other, benchmark(t, model), func(string) bool { return true })
+			if status, _, stderr := driftbench("report", "--out", other); status != exitDone || !strings.Contains(stderr, "bench.txt is of the model "+model[:12]+" and not of bbbbbbbbbbbb") {
+				t.Errorf("a report with the timing of another model: status %d, stderr %q", status, stderr)
+			}
+		}
+		edit(t, filepath.Join(other, tc.path), of)
+	}
+	stdout := mustRun(t, "diff", run, other, "--out", other)
+	if first := "A and B are of different models, " + model[:12] + " and bbbbbbbbbbbb (SHA-256): a"; !strings.HasPrefix(stdout, first) || !strings.Contains(stdout, "and no drift") && !strings.Contains(stdout, "not drift") {
+		t.Errorf("two models:\n%s", stdout)
+	}
+	if page := readFile(t, filepath.Join(other, "report", "comparison.html")); !strings.Contains(page, "are of different models, "+model[:12]) {
+		t.Error("comparison.html does not say that the models differ")
+	}
+	edit(t, filepath.Join(other, "results.json"), func(s string) string { return strings.Replace(s, hash, "", 1) })
+	for _, lost := range []string{"manifest.json", "scores/origin.json"} {
+		if err := os.Remove(filepath.Join(other, lost)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if stdout := mustRun(t, "diff", run, other); !strings.Contains(stdout, "Whether both are of one model is not known: B does not say") {
+		t.Errorf("a run that does not tell:\n%s", stdout)
+	}
+}
+
+// benchmark is a folder with the timing of a model.
+func benchmark(t *testing.T, model string) string {
+	dir := t.TempDir()
+	writeFile(t, filepath.Join(dir, "bench.txt"), "model: "+model+"\n\nBenchmarkExtract/engine=table/device=cpu/batch=2/read=no 1 5 ns/sample 200 samples/s\n")
+	return dir
+}
+
 func TestCompareRefuses(t *testing.T) {
 	run, out := extracted(), t.TempDir()
 	other := t.TempDir()

@@ -183,8 +183,12 @@ func List(dir string) ([]string, error) {
 // name with that width.
 func Read(dir, split string) (Split, error) {
 	s := Split{Name: split}
-	var err error
-	if s.Source, err = ReadSource(dir, split); err != nil {
+	made, err := readSource(dir, split)
+	if err != nil {
+		return s, err
+	}
+	s.Source = made.Source
+	if s.Source.Changed, err = made.changed(dir); err != nil {
 		return s, err
 	}
 	if s.Rows, err = ReadRows(dir, split); err != nil {
@@ -216,33 +220,44 @@ func Read(dir, split string) (Split, error) {
 	return s, nil
 }
 
-// ReadSource reads what made a split of dir, and compares the files of the split
-// with the digests that were written then. Without <split>.json it is empty.
+// ReadSource reads what made a split of dir. Without <split>.json it is empty.
 func ReadSource(dir, split string) (Source, error) {
+	made, err := readSource(dir, split)
+	return made.Source, err
+}
+
+func readSource(dir, split string) (made sourceFile, err error) {
 	const most = 1 << 20 // bytes; a layer takes 200
 	path := filepath.Join(dir, split+".json")
-	var made sourceFile
-	err := jsonfile.Read(path, most, &made)
+	err = jsonfile.Read(path, most, &made)
 	if errors.Is(err, fs.ErrNotExist) {
-		return Source{}, nil
+		return sourceFile{}, nil
 	}
 	if err != nil {
-		return Source{}, fmt.Errorf("features: %w: remove it, or extract the features again", err)
+		return sourceFile{}, fmt.Errorf("features: %w: remove it, or extract the features again", err)
 	}
-	for _, name := range slices.Sorted(maps.Keys(made.Files)) {
+	for name := range made.Files {
 		if filepath.Base(name) != name || !strings.HasPrefix(name, split+".") {
-			return Source{}, fmt.Errorf("features: %s names the file %.80q, which is none of its split: remove it, or extract the features again", path, name)
+			return made, fmt.Errorf("features: %s names the file %.80q, which is none of its split: remove it, or extract the features again", path, name)
 		}
+	}
+	return made, nil
+}
+
+// changed names the files of dir that do not have the digests which were written
+// with them. A file that is gone, such as a layer that is left out, is none.
+func (made sourceFile) changed(dir string) (names []string, err error) {
+	for _, name := range slices.Sorted(maps.Keys(made.Files)) {
 		sum, err := digest(filepath.Join(dir, name))
 		switch {
-		case errors.Is(err, fs.ErrNotExist): // a layer may be left out
+		case errors.Is(err, fs.ErrNotExist):
 		case err != nil:
-			return Source{}, fmt.Errorf("features: %w", err)
+			return nil, fmt.Errorf("features: %w", err)
 		case sum != made.Files[name]:
-			made.Changed = append(made.Changed, name)
+			names = append(names, name)
 		}
 	}
-	return made.Source, nil
+	return names, nil
 }
 
 // digest returns the SHA-256 of a file in hexadecimal.
