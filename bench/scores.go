@@ -15,8 +15,8 @@ import (
 	"strings"
 
 	"driftbench/internal/atomicfile"
+	"driftbench/internal/jsonfile"
 	"driftbench/internal/origin"
-	"driftbench/internal/regular"
 	"driftbench/report"
 	"driftbench/stats"
 )
@@ -83,15 +83,9 @@ func writeScores(out string, s *Splits) error {
 // empty.
 func readOrigin(path string) (made origin.Origin, err error) {
 	const most = 1 << 20 // bytes; a layer takes 60
-	b, err := regular.Read(path, most)
-	if errors.Is(err, fs.ErrNotExist) {
-		return made, nil
-	}
-	if err == nil {
-		err = json.Unmarshal(b, &made)
-	}
-	if err != nil {
-		return made, fmt.Errorf("reading %s: %w: score again", path, err)
+	err = jsonfile.Read(path, most, &made)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return origin.Origin{}, fmt.Errorf("reading the origin of scores: %w: score again", err)
 	}
 	return made, nil
 }

@@ -184,6 +184,49 @@ func (c Config) resolve(path string) string {
 	return filepath.Join(c.Dir, path)
 }
 
+// outsideError is the error for a path of a configuration that leads out of the
+// corpus folder.
+type outsideError struct{ what, path, option string }
+
+func (e *outsideError) Error() string {
+	other := ""
+	if e.option != "" {
+		other = ", or give it by " + e.option
+	}
+	return fmt.Sprintf("%s %s leads out of the corpus folder: allow it with --allow-outside%s", e.what, text.Quote(e.path), other)
+}
+
+// checkInside returns an error for a path that leads out of c.Dir, by its words or
+// by a symbolic link, unless c allows it: a corpus that comes from elsewhere could
+// make its reader read any file, and talk to any object store with the reader's
+// credentials. what names the path and option the flag that takes it instead.
+func (c *Config) checkInside(what, path, option string) error {
+	if path == "" || c.AllowOutside {
+		return nil
+	}
+	out := &outsideError{what, path, option}
+	if isURL(path) {
+		return out
+	}
+	dir, err := filepath.Abs(cmp.Or(c.Dir, "."))
+	if err != nil {
+		return err
+	}
+	if path, err = filepath.Abs(c.resolve(path)); err != nil {
+		return err
+	}
+	// What is not there is taken by its words alone: opening it is an error.
+	if realDir, err := filepath.EvalSymlinks(dir); err == nil {
+		if realPath, err := filepath.EvalSymlinks(path); err == nil {
+			dir, path = realDir, realPath
+		}
+	}
+	if rel, err := filepath.Rel(dir, path); err != nil || !filepath.IsLocal(rel) {
+		return out
+	}
+	return nil
+}
+
 // parseConfig decodes and validates the content of the file at path.
 func parseConfig(b []byte, path string) (Config, error) {
 	dec := yaml.NewDecoder(bytes.NewReader(b))

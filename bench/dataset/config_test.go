@@ -2,6 +2,7 @@ package dataset
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -302,5 +303,102 @@ func TestConfigOfOtherKinds(t *testing.T) {
 		if _, err := parseConfig([]byte(config), "c.yaml"); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", config, err, want)
 		}
+	}
+}
+
+// A corpus that comes from elsewhere reads nothing outside of its folder, by no
+// key and no link, unless the user allows it or names the path.
+func TestPathsStayInTheCorpus(t *testing.T) {
+	top := t.TempDir()
+	dir, victim := filepath.Join(top, "corpus"), filepath.Join(top, "victim")
+	write := func(path, content string) {
+		t.Helper()
+		if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(content), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	index := "name,label,first_seen\n"
+	for _, l := range []string{"trojan", "virus", "worm", "backdoor"} {
+		for i := range 4 {
+			index += fmt.Sprintf("%s%d,%s,2017-0%d\n", l, i, l, i+1)
+		}
+		for _, month := range []string{"2018-01", "2018-05", "2019-01"} {
+			for i := range 2 {
+				index += fmt.Sprintf("%s%s%d,%s,%s\n", l, month, i, l, month)
+			}
+		}
+	}
+	const secret = "root:x:0:0"
+	write(filepath.Join(victim, "secret"), secret+"\n")
+	write(filepath.Join(victim, "dataset.csv"), index)
+	write(filepath.Join(dir, "sub", "index.csv"), index)
+	for link, to := range map[string]string{"link": victim, "linked": filepath.Join(victim, "dataset.csv"), "within": "sub"} {
+		if err := os.Symlink(to, filepath.Join(dir, link)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Symlink(dir, filepath.Join(top, "alias")); err != nil {
+		t.Fatal(err)
+	}
+	load := func(dir, yaml string, opt Options) error {
+		os.Remove(filepath.Join(dir, "corpus.yaml"))
+		write(filepath.Join(dir, "corpus.yaml"), yaml)
+		_, err := Load(dir, opt)
+		return err
+	}
+	for _, tc := range []struct{ yaml, want string }{
+		{"index: sub/index.csv", ""},
+		{"index: within/../sub/index.csv", ""},
+		{"index: within/index.csv\nroot: within", ""},
+		{"index: " + filepath.Join(dir, "sub", "index.csv"), ""},
+		{"index: sub/index.csv\nroot: none", ""},
+		{"index: ../victim/dataset.csv", `index "../victim/dataset.csv" leads out of the corpus folder: allow it with --allow-outside, or give it by --index`},
+		{"index: ../victim/secret", `leads out of the corpus folder`},
+		{"index: " + filepath.Join(victim, "secret"), `leads out of the corpus folder`},
+		{"index: linked", `index "linked" leads out of the corpus folder`},
+		{"index: link/secret", `index "link/secret" leads out`},
+		{"index: sub/index.csv\nroot: ../victim", `root "../victim" leads out of the corpus folder: allow it with --allow-outside, or give it by --files`},
+		{"index: sub/index.csv\nroot: link", `root "link" leads out`},
+		{"index: sub/index.csv\nroot: /", `root "/" leads out`},
+		{"index: sub/index.csv\nroot: [sub, ../victim]", `root "../victim" leads out`},
+		{"index: sub/index.csv\nroot: s3://bucket/samples", `root "s3://bucket/samples" leads out`},
+		{"index: sub/index.csv\nlabels_from: ../victim/secret", `labels_from "../victim/secret" leads out`},
+		{"index: sub/index.csv\ngroups_from: link/secret", `groups_from "link/secret" leads out`},
+		{"index: sub/index.csv\nsplit: ../victim/secret", `split "../victim/secret" leads out`},
+	} {
+		for _, folder := range []string{dir, filepath.Join(top, "alias")} {
+			err := load(folder, tc.yaml, Options{})
+			if (err == nil) != (tc.want == "") || err != nil && (!strings.Contains(err.Error(), tc.want) || strings.Contains(err.Error(), secret)) {
+				t.Errorf("%q: %v, want %q", tc.yaml, err, tc.want)
+			}
+		}
+		if err := load(dir, tc.yaml, Options{AllowOutside: true}); err != nil && (strings.Contains(err.Error(), "leads out of the corpus") || strings.Contains(err.Error(), secret)) {
+			t.Errorf("%q, allowed: %v", tc.yaml, err)
+		}
+	}
+	trusted := Options{Index: filepath.Join(victim, "dataset.csv"), Files: []string{victim, "s3://bucket/samples"}}
+	if err := load(dir, "index: /etc/shadow\nroot: /", trusted); err != nil {
+		t.Errorf("paths of the command line: %v", err)
+	}
+	os.Remove(filepath.Join(dir, "corpus.yaml"))
+	if err := os.Symlink(filepath.Join(victim, "secret"), filepath.Join(dir, "corpus.yaml")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Load(dir, Options{}); err == nil || !strings.Contains(err.Error(), `the configuration "corpus.yaml" leads out`) || strings.Contains(err.Error(), "root") {
+		t.Errorf("a configuration that is a link: %v", err)
+	}
+	os.Remove(filepath.Join(dir, "corpus.yaml"))
+	if err := os.Symlink(filepath.Join(victim, "secret"), filepath.Join(dir, "dataset.csv")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Load(dir, Options{}); err == nil || !strings.Contains(err.Error(), `index "dataset.csv" leads out`) {
+		t.Errorf("an index that is a link: %v", err)
+	}
+	// What a table does not have is named, and a line of something else is not shown.
+	if _, err := Load("", Options{Index: filepath.Join(victim, "secret")}); err == nil || !strings.Contains(err.Error(), `no column "name", "label", "first_seen" in the header (not shown)`) {
+		t.Errorf("an index that is no table: %v", err)
 	}
 }

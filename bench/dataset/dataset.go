@@ -20,6 +20,7 @@
 package dataset
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -41,9 +42,11 @@ type Options struct {
 	LabelsFrom, GroupsFrom string
 	Query                  string
 	SkipBad                float64
-	// AllowOutside lets names lead out of the root: "../x", absolute paths and
-	// symbolic links. It is no key of corpus.yaml, because that file comes
-	// with the corpus, and the corpus is what is not trusted.
+	// AllowOutside lets names lead out of the root, and paths of the configuration
+	// out of the corpus folder: "../x", absolute paths, symbolic links and, as a
+	// root, object stores. It is no key of corpus.yaml, because that file comes
+	// with the corpus, and the corpus is what is not trusted. Paths in Options are
+	// the user's own.
 	AllowOutside bool
 	// Raw reads packed files as they are, see [files.Options].
 	Raw bool
@@ -124,10 +127,19 @@ func (opt Options) config(dir string) (c Config, err error) {
 	case opt.ConfigFile != "":
 		c, err = LoadConfigFile(dir, opt.ConfigFile)
 	default:
-		c, err = LoadConfig(dir)
+		folder := Config{Dir: dir, AllowOutside: opt.AllowOutside}
+		if err = folder.checkInside("the configuration", "corpus.yaml", "--config"); err == nil {
+			c, err = LoadConfig(dir)
+		} else {
+			err = fmt.Errorf("dataset: %s: %w", dir, err)
+		}
 	}
 	if err != nil {
 		return c, err
+	}
+	c.AllowOutside, c.Raw, c.Password, c.Strict = opt.AllowOutside, opt.Raw, opt.Password, opt.Strict
+	if err := opt.checkPaths(&c); err != nil {
+		return c, fmt.Errorf("dataset: %s: %w", cmp.Or(opt.ConfigFile, dir), err)
 	}
 	if err := opt.set(&c); err != nil {
 		return c, err
@@ -137,7 +149,6 @@ func (opt Options) config(dir string) (c Config, err error) {
 
 // set sets what counts before a configuration.
 func (opt Options) set(c *Config) (err error) {
-	c.AllowOutside, c.Raw, c.Password, c.Strict = opt.AllowOutside, opt.Raw, opt.Password, opt.Strict
 	if opt.Trim != "" {
 		c.Trim = opt.Trim
 	}
@@ -182,6 +193,36 @@ func (opt Options) set(c *Config) (err error) {
 	}
 	if opt.SkipBad != 0 {
 		c.SkipBad = opt.SkipBad
+	}
+	return nil
+}
+
+// checkPaths checks the paths of a configuration in whose place opt sets none.
+func (opt Options) checkPaths(c *Config) error {
+	type named struct {
+		what, path, option string
+		set                bool // by opt
+	}
+	paths := []named{
+		{"index", c.Index, "--index", opt.Index != ""},
+		{"labels_from", c.LabelsFrom, "--labels-from", opt.LabelsFrom != ""},
+		{"groups_from", c.GroupsFrom, "--groups-from", opt.GroupsFrom != ""},
+		{"split", c.SplitFile, "", false},
+	}
+	places := c.Files
+	if len(places) == 0 {
+		places = []string{c.Root}
+	}
+	for _, place := range places {
+		paths = append(paths, named{"root", place, "--files", len(opt.Files) > 0})
+	}
+	for _, p := range paths {
+		if p.set {
+			continue
+		}
+		if err := c.checkInside(p.what, p.path, p.option); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package dataset
 
 import (
+	"cmp"
 	"encoding/csv"
 	"fmt"
 	"io"
@@ -88,7 +89,7 @@ func readRoles(r io.Reader, path string, splits []string) ([]role, error) {
 	}
 	name, split := slices.Index(header, "name"), slices.Index(header, "split")
 	if name < 0 || split < 0 {
-		return nil, errorf("want the columns name and split, not the header %s", text.Quote(strings.Join(header, ",")))
+		return nil, errorf("want the columns name and split, not the header %s", cmp.Or(text.Header(header), "(not shown)"))
 	}
 	first := map[string]role{}
 	var roles []role

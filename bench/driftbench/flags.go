@@ -106,7 +106,7 @@ func addFiles(cmd *cobra.Command, o *bench.Options) {
 	fl.StringArrayVar(&d.Files, "files", nil, "`PLACE` of the files in place of root: a folder, an archive or s3://BUCKET/PREFIX; may be repeated, the first that has a file serves it")
 	fl.StringVar(&d.Password, passwordFlag, files.DefaultPassword, "`PASSWORD` of encrypted archives")
 	fl.BoolVar(&d.Raw, "raw", false, "read packed files (zlib, gzip, CaRT), and archives that are named by the hash of one sample, as they are")
-	fl.BoolVar(&d.AllowOutside, "allow-outside", false, "read files whose names or links lead out of their place")
+	fl.BoolVar(&d.AllowOutside, "allow-outside", false, "follow names and links that lead out of their place, and paths of corpus.yaml that lead out of its folder")
 }
 
 // addModel adds the flags of the model and of how engines run it.

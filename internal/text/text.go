@@ -5,6 +5,8 @@
 package text
 
 import (
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -90,6 +92,19 @@ func edits(a, b []rune) int {
 		}
 	}
 	return rows[len(a)][len(b)]
+}
+
+// columnName is what names a column; a line of another file is not to be printed.
+var columnName = regexp.MustCompile(`^[\pL_][\pL\pN_ .-]{0,39}$`)
+
+// Header quotes the names of the columns of a table for a message. It returns ""
+// where they do not look like names: the file may be something else, such as one
+// with passwords, whose first line is not to be shown.
+func Header(names []string) string {
+	if slices.ContainsFunc(names, func(n string) bool { return !columnName.MatchString(n) }) {
+		return ""
+	}
+	return Quote(strings.Join(names, ","))
 }
 
 // SpreadsheetSafe returns s with an apostrophe before it if a spreadsheet that

@@ -1,6 +1,7 @@
 package index
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -138,7 +139,7 @@ func (l *layout) find(only *form) error {
 			}
 		}
 		if len(missing) > 0 {
-			return fmt.Errorf("no column %s in the header %s: rename or add it, or set columns in corpus.yaml", strings.Join(missing, ", "), text.Quote(strings.Join(l.present, ",")))
+			return fmt.Errorf("no column %s in the header %s: rename or add it, or set columns in corpus.yaml", strings.Join(missing, ", "), cmp.Or(text.Header(l.present), "(not shown)"))
 		}
 	}
 	if columns.Group == "" && has("group") && !slices.Contains([]string{columns.Name, columns.Label, columns.FirstSeen}, "group") {

@@ -2,6 +2,7 @@ package index
 
 import (
 	"bufio"
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -64,7 +65,7 @@ func parseFamilies(r io.Reader, file string) (*families, error) {
 			if number == 1 {
 				continue
 			}
-			return nil, errorf("%s is no MD5, SHA-1 or SHA-256: want lines of a digest and a family, as AVClass and ClarAVy write them", text.Quote(fields[0]))
+			return nil, errorf("%s is no MD5, SHA-1 or SHA-256: want lines of a digest and a family, as AVClass and ClarAVy write them", cmp.Or(text.Header(fields[:1]), "the first field"))
 		}
 		family, class := "", ""
 		switch {
