@@ -23,6 +23,7 @@ import (
 	"driftbench/bench/files"
 	"driftbench/bench/files/packed"
 	"driftbench/bench/traits"
+	"driftbench/internal/atomicfile"
 	"driftbench/stats"
 	"driftbench/tfmodel"
 	"driftbench/tfmodel/cache"
@@ -192,8 +193,11 @@ func (x *extraction) interrupted(ctx context.Context, err error) error {
 	return &InterruptedError{kept, ctx.Err()}
 }
 
+// featuresFolder is the name of the features folder.
+const featuresFolder = "features"
+
 // dir is the features folder.
-func (x *extraction) dir() string { return filepath.Join(x.opt.Out, "features") }
+func (x *extraction) dir() string { return filepath.Join(x.opt.Out, featuresFolder) }
 
 // run extracts every split, writes each into the features folder as soon as it
 // is complete, and completes the manifest without writing it.
@@ -211,7 +215,7 @@ func (x *extraction) run(ctx context.Context) (*Manifest, error) {
 	if err := os.Remove(filepath.Join(x.opt.Out, "manifest.json")); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	if err := os.MkdirAll(x.dir(), 0o777); err != nil { // once, not by each of its files
+	if _, err := atomicfile.Folder(x.opt.Out, featuresFolder); err != nil { // once, not by each of its files
 		return nil, err
 	}
 	splits := x.corpus.Splits.All()

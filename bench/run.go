@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"driftbench/bench/dataset"
+	"driftbench/internal/atomicfile"
 	"driftbench/internal/origin"
 	"driftbench/report"
 )
@@ -221,8 +222,14 @@ func openOut(dir string) (unlock func(), err error) {
 	return lockOut(dir)
 }
 
-// lockOut locks a folder that is there.
+// lockOut locks a folder that is there. It refuses links in place of the folders
+// that commands write below it, before any work is done.
 func lockOut(dir string) (unlock func(), err error) {
+	for _, name := range []string{featuresFolder, "scores", "splits", "report"} {
+		if err := atomicfile.CheckFolder(dir, name); err != nil {
+			return nil, fmt.Errorf("--out: %w", err)
+		}
+	}
 	f, err := os.Open(dir)
 	if err != nil {
 		return nil, fmt.Errorf("--out: %w", err)

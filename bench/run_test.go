@@ -2,6 +2,7 @@ package bench
 
 import (
 	"cmp"
+	"errors"
 	"io/fs"
 	"math"
 	"os"
@@ -15,6 +16,8 @@ import (
 	"driftbench/bench/corpus"
 	"driftbench/bench/dataset"
 	"driftbench/bench/throughput"
+	"driftbench/internal/atomicfile"
+	"driftbench/internal/fixture"
 	"driftbench/report"
 	"driftbench/tfmodel"
 )
@@ -59,6 +62,68 @@ func TestPrepareFolder(t *testing.T) {
 				t.Error("the link's target was made")
 			}
 		})
+	}
+}
+
+// A results folder that comes from elsewhere makes nothing be written where its
+// links lead: a folder that is a link is refused before any work, and a file that
+// is one is replaced.
+func TestWritingFollowsNoLink(t *testing.T) {
+	features := fixture.Features(t)
+	for _, folder := range []string{"features", "scores", "splits", "report"} {
+		out, victim := t.TempDir(), t.TempDir()
+		writeFile(t, filepath.Join(victim, "index.html"), "mine")
+		writeFile(t, filepath.Join(victim, "2019.csv"), "mine")
+		writeFile(t, filepath.Join(victim, "roles.csv"), "mine")
+		link := filepath.Join(out, folder)
+		if err := os.Symlink(victim, link); err != nil {
+			t.Fatal(err)
+		}
+		splits := Options{Out: out}
+		splits.Dataset.Index = filepath.Join(features, "2019.csv")
+		_, scoring := Score(t.Context(), Options{Features: features, Out: out, Resamples: 2})
+		_, splitting := WriteSplits(t.Context(), splits)
+		_, extracting := Extract(t.Context(), Options{Out: out, Corpus: "none", Model: "none"})
+		for name, err := range map[string]error{"score": scoring, "splits": splitting, "extract": extracting} {
+			if _, ok := errors.AsType[*atomicfile.LinkError](err); !ok || err.Error() != "--out: "+link+" is a symbolic link, which is not followed to write: remove it, or choose another folder" {
+				t.Errorf("%s with %s: %v", name, folder, err)
+			}
+		}
+		for _, name := range []string{"index.html", "2019.csv", "roles.csv"} {
+			if b, err := os.ReadFile(filepath.Join(victim, name)); err != nil || string(b) != "mine" {
+				t.Errorf("%s: %s was changed: %q, %v", folder, name, b, err)
+			}
+		}
+		if entries, _ := os.ReadDir(victim); len(entries) != 3 {
+			t.Errorf("%s: the folder behind the link holds %v", folder, entries)
+		}
+	}
+
+	out, victim := t.TempDir(), filepath.Join(t.TempDir(), "victim")
+	writeFile(t, victim, "mine")
+	linked := []string{"manifest.json", "results.json", "summary.json", "scores/2019.csv", "scores/origin.json", "report/index.html", "report/checks.csv", "report/auroc-by-detector.png", "some.fit", "summary.md"}
+	for _, name := range linked {
+		path := filepath.Join(out, name)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o777), os.Symlink(victim, path)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	alias := out + "-alias" // the user's own link to the folder is followed
+	if err := os.Symlink(out, alias); err != nil {
+		t.Fatal(err)
+	}
+	defer os.Remove(alias)
+	_, err := Score(t.Context(), Options{Features: features, Out: alias, Resamples: 2, SaveFit: filepath.Join(alias, "some.fit"), Summary: filepath.Join(alias, "summary.md")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range linked {
+		if info, err := os.Lstat(filepath.Join(out, name)); name != "scores/origin.json" && (err != nil || !info.Mode().IsRegular() || info.Size() == 0) {
+			t.Errorf("%s: %v, %v, want a file in place of the link", name, info, err)
+		}
+	}
+	if b, err := os.ReadFile(victim); err != nil || string(b) != "mine" {
+		t.Errorf("the file behind the links was changed: %.100q, %v", b, err)
 	}
 }
 

@@ -29,12 +29,15 @@ const originFile = "origin.json"
 // analysis, one Mahalanobis score a line, and their origin, which goes first and
 // comes last.
 func writeScores(out string, s *Splits) error {
-	made := filepath.Join(out, "scores", originFile)
-	if err := os.Remove(made); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	dir, err := atomicfile.Folder(out, "scores")
+	if err != nil {
+		return fmt.Errorf("writing the scores: %w", err)
+	}
+	if err := os.Remove(filepath.Join(dir, originFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	write := func(name string, content func(io.Writer) error) error {
-		path := filepath.Join(out, "scores", name)
+		path := filepath.Join(dir, name)
 		if err := atomicfile.Write(path, content); err != nil {
 			return fmt.Errorf("writing %s: %w", path, err)
 		}

@@ -11,6 +11,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+
+	"driftbench/internal/atomicfile"
 )
 
 // Input is one run to report.
@@ -129,7 +131,11 @@ func (p page) write(dir, index string, dpi int) error {
 	if err != nil {
 		return err
 	}
-	return set.write(filepath.Join(dir, "report"))
+	folder, err := atomicfile.Folder(dir, "report")
+	if err != nil {
+		return fmt.Errorf("report: making the report folder: %w", err)
+	}
+	return set.write(folder)
 }
 
 // files returns the page as the file index, its pictures and its tables.
@@ -323,9 +329,6 @@ type files map[string][]byte
 // the page first and writes it last, so that a page never lies beside pictures
 // of another run.
 func (set files) write(dir string) error {
-	if err := os.MkdirAll(dir, 0o777); err != nil {
-		return fmt.Errorf("report: making the report folder: %w", err)
-	}
 	var pages, others []string
 	for _, name := range slices.Sorted(maps.Keys(set)) {
 		if filepath.Ext(name) == ".html" {

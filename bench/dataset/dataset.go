@@ -137,10 +137,6 @@ func (opt Options) config(dir string) (c Config, err error) {
 	if err != nil {
 		return c, err
 	}
-	c.AllowOutside, c.Raw, c.Password, c.Strict = opt.AllowOutside, opt.Raw, opt.Password, opt.Strict
-	if err := opt.checkPaths(&c); err != nil {
-		return c, fmt.Errorf("dataset: %s: %w", cmp.Or(opt.ConfigFile, dir), err)
-	}
 	if err := opt.set(&c); err != nil {
 		return c, err
 	}
@@ -149,6 +145,10 @@ func (opt Options) config(dir string) (c Config, err error) {
 
 // set sets what counts before a configuration.
 func (opt Options) set(c *Config) (err error) {
+	c.AllowOutside, c.Raw, c.Password, c.Strict = opt.AllowOutside, opt.Raw, opt.Password, opt.Strict
+	if err := opt.checkPaths(c); err != nil {
+		return fmt.Errorf("dataset: %s: %w", cmp.Or(opt.ConfigFile, c.Dir), err)
+	}
 	if opt.Trim != "" {
 		c.Trim = opt.Trim
 	}

@@ -34,7 +34,9 @@ func (c *Corpus) WriteSplits(dir string, status []Status) error {
 	if err != nil {
 		return fmt.Errorf("dataset: writing the splits: %w", err)
 	}
-	dir = filepath.Join(dir, "splits")
+	if dir, err = atomicfile.Folder(dir, "splits"); err != nil {
+		return fmt.Errorf("dataset: writing the splits: %w", err)
+	}
 	write := func(file string, records [][]string) error {
 		return atomicfile.Write(filepath.Join(dir, file), func(w io.Writer) error {
 			return csv.NewWriter(w).WriteAll(records)

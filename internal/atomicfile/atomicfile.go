@@ -5,6 +5,7 @@ package atomicfile
 import (
 	"bufio"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -17,7 +18,8 @@ import (
 )
 
 // Write replaces the file at path with the output of write, and makes its folder
-// where there is none. When write fails, path is unchanged.
+// where there is none. When write fails, path is unchanged. A symbolic link at path
+// is replaced, and what it leads to stays as it is; see [Folder] for links above it.
 func Write(path string, write func(io.Writer) error) error {
 	dir := filepath.Dir(path)
 	if err := os.MkdirAll(dir, 0o777); err != nil {
@@ -59,6 +61,36 @@ func pending(path string) (*renameio.PendingFile, error) {
 
 // shared are file systems on which a lock may not be seen by other machines.
 var shared = []int64{unix.NFS_SUPER_MAGIC, unix.SMB_SUPER_MAGIC, unix.SMB2_SUPER_MAGIC, unix.CIFS_SUPER_MAGIC, unix.FUSE_SUPER_MAGIC, unix.CEPH_SUPER_MAGIC, unix.V9FS_MAGIC, unix.AFS_SUPER_MAGIC, 0x0bd00bd0 /* Lustre */, 0x47504653 /* GPFS */, 0x19830326 /* BeeGFS */}
+
+// LinkError is the error for a symbolic link in place of a folder that is to be
+// written into.
+type LinkError struct{ Path string }
+
+func (e *LinkError) Error() string {
+	return fmt.Sprintf("%s is a symbolic link, which is not followed to write: remove it, or choose another folder", e.Path)
+}
+
+// Folder makes the folder of that name in dir, and dir where there is none, and
+// returns its path. A symbolic link in its place is a *LinkError: dir may come from
+// elsewhere, and nothing is to be written where its links lead. dir itself may be
+// a link.
+func Folder(dir, name string) (path string, err error) {
+	if err := CheckFolder(dir, name); err != nil {
+		return "", err
+	}
+	path = filepath.Join(dir, name)
+	return path, os.MkdirAll(path, 0o777)
+}
+
+// CheckFolder returns the error that [Folder] would return for a link, and makes
+// nothing.
+func CheckFolder(dir, name string) error {
+	path := filepath.Join(dir, name)
+	if info, err := os.Lstat(path); err == nil && info.Mode()&fs.ModeSymlink != 0 {
+		return &LinkError{path}
+	}
+	return nil
+}
 
 // naming puts path in place of its temporary name.
 func naming(path string, err error) error {
