@@ -14,15 +14,12 @@ func classifierSection(v view) section {
 	s := section{
 		id: "classifier", title: "What the model gets wrong",
 		read:    "Each row is the label of the index, each column what the model says; what lies off the diagonal is wrong.",
-		figures: []figure{confusionFigure(v)},
+		figures: []figure{confusionFigure(v.pictured())},
 		tables:  []table{accuracyTable(v)},
 	}
 	s.tables[0].more = true
 	return s
 }
-
-// mostClasses is how many classes a confusion matrix is drawn with.
-const mostClasses = 12
 
 // commonest returns the numbers of the classes with the most files over the
 // matrices, in their order.
@@ -163,7 +160,7 @@ func confidenceSection(v view) section {
 	return section{
 		id: "confidence", title: "Confidence of the model",
 		read:    "Points on the diagonal are right as often as the model says; below it the model is too sure of itself, and the expected calibration error (ECE) is the mean distance from it.",
-		figures: []figure{confidenceFigure(v)},
+		figures: []figure{confidenceFigure(v.pictured()).noting(v.cut)},
 		tables:  []table{confidenceTable(v)},
 		closed:  true,
 	}
@@ -177,7 +174,7 @@ func (v view) calibrations() []Calibration {
 		return nil
 	}
 	return slices.DeleteFunc(slices.Clone(v.Classifier.Calibration), func(c Calibration) bool {
-		return !slices.ContainsFunc(c.Bins, CalibrationBin.drawable)
+		return len(c.Bins) > mostBins || !slices.ContainsFunc(c.Bins, CalibrationBin.drawable)
 	})
 }
 
@@ -246,6 +243,7 @@ func accuracyTable(v view) table {
 		return t
 	}
 	calibrated := v.Classifier.Calibration
+	calibratedAt := firstOf(calibrated, func(c Calibration) string { return c.Name })
 	if len(calibrated) > 0 {
 		t.columns = append(t.columns, numColumn("ECE", "ece"))
 	}
@@ -253,8 +251,8 @@ func accuracyTable(v view) table {
 		row := []cell{textCell(a.Name), countCell(a.Files), intervalCell(a.Accuracy, percent), numCell(a.MacroF1, auroc3)}
 		if len(calibrated) > 0 {
 			ece := none()
-			if c := find(calibrated, func(c Calibration) bool { return c.Name == a.Name }); c != nil {
-				ece = c.ECE
+			if i, ok := calibratedAt[a.Name]; ok {
+				ece = calibrated[i].ECE
 			}
 			row = append(row, numCell(ece, auroc3))
 		}

@@ -22,13 +22,13 @@ func WriteComparison(dir string, a, b Input, pairs []Comparison, notes []string)
 func comparisonPage(a, b Input, pairs []Comparison, notes ...string) page {
 	c := newComparison(a, b, pairs)
 	c.notes = notes
-	return page{
-		Title: fmt.Sprintf("Drift report: %s against %s", c.nameA, c.nameB),
-		Lead:  c.headline(),
-		Sections: []section{
-			c.driftSection(), c.pairSection(), c.accuracySection(), c.dataSection(), c.provenanceSection(),
-		},
+	p := page{Title: fmt.Sprintf("Drift report: %s against %s", c.nameA, c.nameB), Lead: c.headline()}
+	for _, of := range []func() section{c.driftSection, c.pairSection, c.accuracySection, c.dataSection, c.provenanceSection} {
+		s := of()
+		s.seal()
+		p.Sections = append(p.Sections, s)
 	}
+	return p
 }
 
 // comparison is two runs that share their styles.
@@ -45,8 +45,12 @@ func newComparison(a, b Input, pairs []Comparison) comparison {
 		a: newView(a.Results), b: newView(b.Results), pairs: pairs,
 		nameA: runName(a, "A"), nameB: runName(b, "B"), manifests: [2][]KeyValue{a.Manifest, b.Manifest},
 	}
-	c.a.styles = detectorStyles(slices.Concat(a.Results.Detectors, b.Results.Detectors))
-	c.b.styles = c.a.styles
+	styles := detectorStyles(slices.Concat(a.Results.Detectors, b.Results.Detectors))
+	for _, v := range []*view{&c.a, &c.b, c.a.small, c.b.small} {
+		if v != nil {
+			v.styles = styles
+		}
+	}
 	return c
 }
 
@@ -118,8 +122,8 @@ func (v view) brief() string {
 
 // numbers returns the numbers of one detector on one split, or nil.
 func (v view) numbers(detector, split string) *DetectorSplit {
-	if d := find(v.Detectors, func(d Detector) bool { return d.Name == detector && d.Skipped == "" }); d != nil {
-		return d.split(split)
+	if i, ok := v.detectorAt[detector]; ok {
+		return v.Detectors[i].split(split)
 	}
 	return nil
 }
@@ -139,19 +143,25 @@ func (c comparison) driftFigure() figure {
 		f.gap = "One of the runs has no AUROC, so there is nothing to set side by side."
 		return f
 	}
-	f.alt = fmt.Sprintf("AUROC by split. %s: %s %s: %s", c.nameA, aurocsInWords(c.a.drawn()), c.nameB, aurocsInWords(c.b.drawn()))
+	a, b := c.a.pictured(), c.b.pictured()
+	f.alt = fmt.Sprintf("AUROC by split. %s: %s %s: %s", c.nameA, aurocsInWords(a.drawn()), c.nameB, aurocsInWords(b.drawn()))
 	f.caption = driftCaption
-	f.legend = c.a.legend(c.a.drawn())
-	for _, e := range c.b.legend(c.b.drawn()) {
+	for _, cut := range []struct{ name, what string }{{c.nameA, c.a.cut}, {c.nameB, c.b.cut}} {
+		if cut.what != "" {
+			f.caption += " " + cut.name + ": " + cut.what
+		}
+	}
+	f.legend = a.legend(a.drawn())
+	for _, e := range b.legend(b.drawn()) {
 		if !slices.ContainsFunc(f.legend, func(o entry) bool { return o.text == e.text }) {
 			f.legend = append(f.legend, e)
 		}
 	}
-	splitsA, splitsB := c.a.splitCategories(), c.b.splitCategories()
+	splitsA, splitsB := a.splitCategories(), b.splitCategories()
 	f.cols, f.least = 2, 3*vg.Inch
 	f.height = func(width vg.Length) vg.Length { return max(splitsA.height(3)(width), splitsB.height(3)(width)) }
 	draw := func(width vg.Length) (*plot.Plot, *plot.Plot) {
-		p, q := driftPanel(c.a, c.a.drawn(), c.nameA, splitsA, width, false), driftPanel(c.b, c.b.drawn(), c.nameB, splitsB, width, false)
+		p, q := driftPanel(a, a.drawn(), c.nameA, splitsA, width, false), driftPanel(b, b.drawn(), c.nameB, splitsB, width, false)
 		p.Y.Min = min(p.Y.Min, q.Y.Min)
 		p.Y.Max = max(p.Y.Max, q.Y.Max)
 		q.Y.Min, q.Y.Max = p.Y.Min, p.Y.Max
@@ -174,12 +184,12 @@ func (c comparison) aurocTable() table {
 		for _, d := range v.Detectors {
 			for _, s := range d.Splits {
 				if d.Skipped == "" {
-					keys = addNew(keys, key{d.Name, s.Split})
+					keys = append(keys, key{d.Name, s.Split})
 				}
 			}
 		}
 	}
-	for _, k := range keys {
+	for _, k := range unique(keys) {
 		row := []cell{textCell(k.detector), textCell(k.split)}
 		for _, v := range []view{c.a, c.b} {
 			x := noInterval()
@@ -219,11 +229,11 @@ func (c comparison) accuracySection() section {
 	for _, v := range []view{c.a, c.b} {
 		if v.Classifier != nil {
 			for _, a := range v.Classifier.Splits {
-				names = addNew(names, a.Name)
+				names = append(names, a.Name)
 			}
 		}
 	}
-	for _, name := range names {
+	for _, name := range unique(names) {
 		a, b := c.a.accuracyOrNone(name), c.b.accuracyOrNone(name)
 		t.rows = append(t.rows, []cell{textCell(name),
 			intervalCell(a.Accuracy, percent), intervalCell(b.Accuracy, percent), numCell(a.MacroF1, auroc3), numCell(b.MacroF1, auroc3)})
@@ -240,9 +250,9 @@ func (c comparison) dataSection() section {
 		columns: []column{textColumn("Split", "split"), numColumn("Files in "+c.nameA, "files_a"), numColumn("Files in "+c.nameB, "files_b")}}
 	var names []string
 	for _, s := range slices.Concat(c.a.Splits, c.b.Splits) {
-		names = addNew(names, s.Name)
+		names = append(names, s.Name)
 	}
-	for _, name := range names {
+	for _, name := range unique(names) {
 		t.rows = append(t.rows, []cell{textCell(name), countCell(c.a.outFiles(name)), countCell(c.b.outFiles(name))})
 	}
 	return section{
@@ -256,18 +266,21 @@ func (c comparison) dataSection() section {
 func (c comparison) provenanceSection() section {
 	t := table{name: "comparison-provenance", caption: "From the two manifests", empty: "Neither run has a manifest.",
 		columns: []column{textColumn("What", "key"), textColumn(c.nameA, "a"), textColumn(c.nameB, "b"), textColumn("Same", "same")}}
-	value := func(m []KeyValue, key string) string {
-		if kv := find(m, func(kv KeyValue) bool { return kv.Key == key }); kv != nil {
-			return kv.Value
+	var values [2]map[string]string
+	for i, m := range c.manifests {
+		values[i] = map[string]string{}
+		for _, kv := range m {
+			if _, twice := values[i][kv.Key]; !twice {
+				values[i][kv.Key] = kv.Value
+			}
 		}
-		return ""
 	}
 	var keys []string
 	for _, kv := range slices.Concat(c.manifests[0], c.manifests[1]) {
-		keys = addNew(keys, kv.Key)
+		keys = append(keys, kv.Key)
 	}
-	for _, key := range keys {
-		a, b, same := value(c.manifests[0], key), value(c.manifests[1], key), "no"
+	for _, key := range unique(keys) {
+		a, b, same := values[0][key], values[1][key], "no"
 		if a == b {
 			same = "yes"
 		}

@@ -15,7 +15,7 @@ func detectorSection(v view) section {
 	s := section{
 		id: "detectors", title: "Detector comparison",
 		read:    "Two detectors differ on a split when the p-value of their paired test (DeLong, on the same files) is small; overlapping intervals alone do not decide it.",
-		figures: []figure{detectorFigure(v)},
+		figures: []figure{detectorFigure(v.pictured()).noting(v.cut)},
 		tables:  []table{pairedTable("detector-comparison", v.Comparisons), metricTable(v), skippedTable(v)},
 		closed:  true,
 	}
@@ -107,12 +107,21 @@ func metricTable(v view) table {
 	t := table{name: "detector-metrics", caption: "Further metrics of every detector", empty: "There are no further metrics.",
 		columns: []column{textColumn("Detector", "detector"), textColumn("Split", "split")}}
 	var names []string
+	known, rows := map[string]bool{}, 0
 	for _, d := range v.Detectors {
 		for _, s := range d.Splits {
 			for _, m := range s.Metrics {
-				names = addNew(names, m.Name)
+				if !known[m.Name] {
+					known[m.Name] = true
+					names = append(names, m.Name)
+				}
 			}
 		}
+		rows += len(d.Splits)
+	}
+	if n := mostColumns(len(names), rows); n < len(names) {
+		t.caption += fmt.Sprintf(", the first %d of %d; results.json has all", n, len(names))
+		names = names[:n]
 	}
 	if slices.Contains(names, "DTACC") {
 		t.caption += "; the interval of DTACC, a maximum over thresholds, is too narrow near no drift, where it covers about 70% in place of 95%"
@@ -137,10 +146,11 @@ func metricTable(v view) table {
 				}
 				row = append(row, numCell(k, significant))
 			}
+			at := firstOf(s.Metrics, func(m Metric) string { return m.Name })
 			for _, name := range names {
 				x := noInterval()
-				if m := find(s.Metrics, func(m Metric) bool { return m.Name == name }); m != nil {
-					x = m.Interval
+				if i, ok := at[name]; ok {
+					x = s.Metrics[i].Interval
 				}
 				row = append(row, intervalCell(x, auroc3))
 			}

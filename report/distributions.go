@@ -16,7 +16,7 @@ func distributionSection(v view) section {
 	return section{
 		id: "score-distributions", title: "Score distributions by split",
 		read:    fmt.Sprintf("Each row is one split; the grey outline repeats %s, so where the coloured shape slides to the left of it, files look less like the training year.", v.inName()),
-		figures: []figure{distributionFigure(v)},
+		figures: []figure{distributionFigure(v.pictured()).noting(v.cut)},
 		closed:  true,
 	}
 }
@@ -24,7 +24,7 @@ func distributionSection(v view) section {
 // drawable reports whether d has rising edges and a histogram of In on them.
 func (d Detector) drawable() bool {
 	n := len(d.Edges)
-	if d.Skipped != "" || n < 2 || !allShares(d.InHistogram, n-1) {
+	if d.Skipped != "" || n < 2 || n > mostBins+1 || !allShares(d.InHistogram, n-1) {
 		return false
 	}
 	const far = 1e15 // beyond it float64 cannot place ticks
@@ -93,7 +93,7 @@ func distributionFigure(v view) figure {
 		}
 	}
 	if len(ds) == 0 {
-		f.gap = "No detector has score histograms."
+		f.gap = fmt.Sprintf("No detector has score histograms of at most %d bins.", mostBins)
 		return f
 	}
 	rows := len(v.outNames()) + 1
@@ -186,7 +186,7 @@ func rocSection(v view) section {
 	return section{
 		id: "roc", title: "ROC curves",
 		read:    "Each curve lets the threshold run over all scores; the nearer to the upper left corner, the better the detector tells the two apart, and the diagonal is no drift.",
-		figures: []figure{rocFigure(v)},
+		figures: []figure{rocFigure(v.pictured()).noting(v.cut)},
 		closed:  true,
 	}
 }

@@ -16,7 +16,7 @@ func driftSection(v view) section {
 		read: fmt.Sprintf("AUROC is the chance that a file of %s scores as more typical than a later file: 0.5 is no drift, more is more drift.",
 			v.inName()),
 		notes:   append([]string{fmt.Sprintf("In stands for %s, held-out files of the training span; Out for the files of a later split. The p-value is the probability that chance alone brings the AUROC as far from 0.5.", v.inName())}, v.independence()...),
-		figures: []figure{driftFigure(v)},
+		figures: []figure{driftFigure(v.pictured()).noting(v.cut)},
 		tables:  []table{mainTable(v), all},
 		rest:    "All detectors, and notes",
 	}
@@ -148,12 +148,12 @@ func aurocsInWords(ds []Detector) string {
 		if i > 0 {
 			s += "; "
 		}
-		s += clean(d.Name) + " "
+		s += short(d.Name, 60) + " "
 		for j, x := range d.Splits {
 			if j > 0 {
 				s += ", "
 			}
-			s += fmt.Sprintf("%s on %s", interval(x.auroc(), auroc2), clean(x.Split))
+			s += fmt.Sprintf("%s on %s", interval(x.auroc(), auroc2), short(x.Split, 60))
 		}
 	}
 	return s + "."

@@ -19,7 +19,8 @@ func familySection(v view) section {
 		read: "Each cell compares a family with the same family of the training span: no colour is no drift, orange is drift, blue is scores above the training span.",
 		rest: "All detectors and numbers",
 	}
-	main, all, t := familyFigure(v, v.main()), familyFigure(v, v.drawn()), familyTable(v)
+	small := v.pictured()
+	main, all, t := familyFigure(small, small.main()).noting(v.cut), familyFigure(small, small.drawn()).noting(v.cut), familyTable(v)
 	t.more, all.more = true, true
 	all.name, all.title = "auroc-by-family-all-detectors", all.title+", all detectors"
 	s.figures, s.tables = []figure{main}, []table{t}
@@ -108,9 +109,6 @@ func (v view) families() []family {
 	return all
 }
 
-// mostFamilies is how many families a picture and a table on the page show.
-const mostFamilies = 30
-
 // largest returns the families with the most Out files, in their order, and how
 // many others there are. The files without a label are always among them.
 func (v view) largest() (shown []family, more int) {
@@ -190,19 +188,31 @@ func familyPanel(v view, d Detector, families []family, splits categories, width
 	var ticks []plot.Tick
 	var h heat
 	names := familyNames(families, 24)
+	shown := map[family]bool{}
+	for _, f := range families {
+		shown[f] = true
+	}
+	numbers := map[string]map[family]ClassAUROC{} // by split
+	for _, name := range v.outNames() {
+		numbers[name] = map[family]ClassAUROC{}
+		if s := d.split(name); s != nil {
+			fs, as := s.rows()
+			for i, f := range fs {
+				if _, twice := numbers[name][f]; shown[f] && !twice {
+					numbers[name][f] = as[i]
+				}
+			}
+		}
+	}
 	for i, f := range families {
 		y := float64(len(families) - 1 - i)
 		ticks = append(ticks, plot.Tick{Value: y, Label: names[i]})
 		for j, name := range v.outNames() {
 			c := heatCell{x: float64(j), y: y, text: missing}
-			if s := d.split(name); s != nil {
-				fs, as := s.rows()
-				if k := slices.Index(fs, f); k >= 0 && isShare(as[k].Value) {
-					x := as[k]
-					c.text = auroc2(x.Value)
-					c.faded = !(x.Lo > 0.5 || x.Hi < 0.5)
-					c.fill = diverging(float64(x.Value), c.faded)
-				}
+			if x, ok := numbers[name][f]; ok && isShare(x.Value) {
+				c.text = auroc2(x.Value)
+				c.faded = !(x.Lo > 0.5 || x.Hi < 0.5)
+				c.fill = diverging(float64(x.Value), c.faded)
 			}
 			h = append(h, c)
 		}

@@ -10,6 +10,7 @@ import (
 	"html"
 	"html/template"
 	"image"
+	"math"
 	"runtime"
 	"slices"
 	"strings"
@@ -66,6 +67,15 @@ type panel func(width vg.Length) *plot.Plot
 type entry struct {
 	text string
 	style
+}
+
+// noting returns the figure with a sentence behind its caption, unless it has no
+// picture or there is none.
+func (f figure) noting(sentence string) figure {
+	if f.gap == "" && sentence != "" {
+		f.caption += " " + sentence
+	}
+	return f
 }
 
 // isNarrow reports whether a panel of that width is drawn for a phone.
@@ -194,6 +204,9 @@ func (f figure) svg(width vg.Length) []byte { return f.picture(width).svg() }
 
 // png draws the picture as a PNG.
 func (p *picture) png(dpi int) []byte {
+	if area := float64(p.width/vg.Inch) * float64(p.height/vg.Inch); area*float64(dpi)*float64(dpi) > mostPixels {
+		dpi = int(math.Sqrt(mostPixels / area))
+	}
 	size := func(l vg.Length) int { return int(l.Dots(float64(dpi)) + 0.5) }
 	img := newImage(size(p.width), size(p.height))
 	defer images.Put(img)

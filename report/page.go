@@ -36,7 +36,9 @@ func Write(dir string, in Input) error {
 // runPage returns the page of one run.
 func runPage(in Input) page {
 	v := newView(in.Results)
-	p := page{Title: "Drift report", Badge: v.badge(), Answer: v.answers(), Lead: headline(v), Checks: checkTable(v), Alerts: v.alertCounts(), Blocked: len(v.blocked()) > 0, Sections: sections(in)}
+	checks := checkTable(v)
+	checks.seal()
+	p := page{Title: "Drift report", Badge: v.badge(), Answer: v.answers(), Lead: headline(v), Checks: checks, Alerts: v.alertCounts(), Blocked: len(v.blocked()) > 0, Sections: sections(in)}
 	if name := clean(in.Name); name != "" {
 		p.Title += ": " + name
 	}
@@ -89,21 +91,40 @@ type section struct {
 // picture is one function that returns a section, and one line here.
 func sections(in Input) []section {
 	v := newView(in.Results)
-	return []section{
-		driftSection(v),
-		timelineSection(v),
-		familySection(v),
-		atypicalSection(v),
-		classifierSection(v),
-		detectorSection(v),
-		distributionSection(v),
-		rocSection(v),
-		coverageSection(v),
-		calibrationSection(v),
-		confidenceSection(v),
-		throughputSection(in.Throughput, in.Timing),
-		dataSection(v),
-		provenanceSection(in.Manifest),
+	var all []section
+	for _, of := range []func(view) section{
+		driftSection,
+		timelineSection,
+		familySection,
+		atypicalSection,
+		classifierSection,
+		detectorSection,
+		distributionSection,
+		rocSection,
+		coverageSection,
+		calibrationSection,
+		confidenceSection,
+		func(view) section { return throughputSection(in.Throughput, in.Timing) },
+		dataSection,
+		func(view) section { return provenanceSection(in.Manifest) },
+	} {
+		s := of(v)
+		s.seal()
+		all = append(all, s)
+	}
+	return all
+}
+
+// seal cuts the notes and tables of a section to what the page shows.
+func (s *section) seal() {
+	if more := len(s.notes) - mostLines; more > 0 {
+		s.notes = append(s.notes[:mostLines:mostLines], fmt.Sprintf("%d more; results.json has all.", more))
+	}
+	for i, note := range s.notes {
+		s.notes[i] = shorten(note, mostText)
+	}
+	for i := range s.tables {
+		s.tables[i].seal()
 	}
 }
 
@@ -288,25 +309,33 @@ func (t table) view() tableView {
 	if tv.Gap != "" {
 		return tv
 	}
-	if b := t.encode(); len(b) <= mostCSV {
-		tv.CSV = dataURL("text/csv;charset=utf-8", b)
+	if len(t.rows)*len(t.columns) <= mostCSV { // each cell has a byte or more
+		if b := t.encode(); len(b) <= mostCSV {
+			tv.CSV = dataURL("text/csv;charset=utf-8", b)
+		}
 	}
-	for _, c := range t.columns {
+	columns := t.columns
+	if len(columns) > mostWide {
+		columns = columns[:mostWide]
+		tv.Caption += fmt.Sprintf(" (the first %d of %d columns; the file has all)", mostWide, len(t.columns))
+	}
+	for _, c := range columns {
 		tv.Columns = append(tv.Columns, columnView{Title: c.title, Numeric: c.numeric})
 	}
 	rows := t.rows
 	if t.shown > 0 {
 		rows = rows[:t.shown]
 	}
-	if len(rows) > mostRows {
+	if of := max(len(t.rows), t.of); t.shown == 0 && of > mostRows {
 		rows = rows[:mostRows]
-		tv.Caption += fmt.Sprintf(" (the first %d of %d rows; the file has all)", mostRows, len(t.rows))
+		tv.Caption += fmt.Sprintf(" (the first %d of %d rows; the file has all)", mostRows, of)
 	}
 	for _, row := range rows {
-		cells := make([]cellView, len(row))
-		for i, c := range row {
+		cells := make([]cellView, len(columns))
+		for i, c := range row[:len(columns)] {
 			const long = 40 // bytes, above which a cell may break into lines
-			cells[i] = cellView{Text: c.text, Sort: c.text}
+			shown := shorten(c.text, mostText)
+			cells[i] = cellView{Text: shown, Sort: shown}
 			switch {
 			case c.class != "":
 				cells[i].Class = c.class

@@ -19,6 +19,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/net/html"
 	"gonum.org/v1/plot/cmpimg"
@@ -310,6 +311,86 @@ func TestDegenerateRunsDraw(t *testing.T) {
 				t.Errorf("a number that is none was printed:\n%s", b.String())
 			}
 		})
+	}
+}
+
+// Results of more splits, detectors, labels, months, checks and warnings than anyone
+// looks at are drawn in part, and the page says of how many.
+func TestVeryManyOfEverything(t *testing.T) {
+	const n = 1500
+	r := inventedRun()
+	detector := r.Detectors[0]
+	detector.Splits = detector.Splits[:1]
+	detector.Splits[0].ROC, detector.Splits[0].Histogram = nil, nil
+	for i := range n {
+		name := fmt.Sprintf("%04d", i)
+		r.Splits = append(r.Splits, Split{Name: "split-" + name, Role: RoleOut, Files: 5, Classes: []ClassCount{{"label-" + name, 5}}})
+		d := detector
+		d.Name = "detector-" + name
+		r.Detectors = append(r.Detectors, d)
+		s := detector.Splits[0]
+		s.Split = "split-" + name
+		r.Detectors[0].Splits = append(r.Detectors[0].Splits, s)
+		r.Detectors[0].Months = append(r.Detectors[0].Months, DetectorMonth{Month: monthName(12*1000 + i), Out: 5, AUROC: 0.6})
+		r.Labels = append(r.Labels, "label-"+name)
+		r.Warnings = append(r.Warnings, "warning "+name)
+		r.Checks = append(r.Checks, Check{Name: "check " + name, Status: Warn, Detail: "detail"})
+	}
+	in := Input{Name: "many", Results: r}
+	var p page
+	start := time.Now()
+	allocated := fuzzing.Allocated(func() { p = runPage(in) })
+	if took := time.Since(start); allocated > 500<<20 || took > 20*time.Second { // it took gigabytes and minutes
+		t.Errorf("the page takes %d MB and %v", allocated>>20, took)
+	}
+	figures := map[string]figure{}
+	for _, s := range p.Sections {
+		if len(s.notes) > mostLines+1 {
+			t.Errorf("section %s has %d notes", s.id, len(s.notes))
+		}
+		for _, f := range s.figures {
+			figures[f.name] = f
+			if len(f.panels) > mostSplits+1 {
+				t.Errorf("%s has %d panels", f.name, len(f.panels))
+			}
+		}
+		for _, table := range s.tables {
+			if view := table.view(); len(view.Rows) > mostRows || len(view.Columns) > mostWide || len(table.rows) > mostRows {
+				t.Errorf("%s shows %d rows and %d columns", table.name, len(view.Rows), len(view.Columns))
+			}
+		}
+	}
+	const outs = "the latest 60 of 1503 later splits and 30 of "
+	for _, name := range []string{"auroc-drift-by-split", "auroc-by-detector", "score-distributions-by-split", "rejected-by-split"} {
+		if f := figures[name]; !strings.Contains(f.caption, outs) {
+			t.Errorf("%s: %s: the caption %q lacks %q", name, f.gap, f.caption, outs)
+		}
+	}
+	for name, want := range map[string]int{"auroc-by-split": n, "splits": n, "timeline-by-month": n, "detectors-skipped": 0, "checks": n} {
+		for _, table := range p.tables() {
+			if lines := bytes.Count(table.encode(), []byte("\n")); table.name == name && lines < want {
+				t.Errorf("%s.csv has %d lines, want %d and more", name, lines, want)
+			}
+		}
+	}
+	for _, all := range []bool{false, true} {
+		var b bytes.Buffer
+		if err := Text(&b, r, Look{All: all}); err != nil {
+			t.Fatal(err)
+		}
+		if lines := bytes.Count(b.Bytes(), []byte("\n")); lines > 2500 || !strings.Contains(b.String(), "latest 60 of 1503") || !strings.Contains(b.String(), "more checks do not pass") {
+			t.Errorf("all %v: %d lines:\n%.3000s", all, lines, b.Bytes())
+		}
+	}
+}
+
+// A picture of very many rows is saved at a lower resolution, so that its pixels have
+// a bound.
+func TestVeryTallPicture(t *testing.T) {
+	p := picture{width: wideWidth, height: 2000 * vg.Inch}
+	size, err := png.DecodeConfig(bytes.NewReader(p.png(printDPI)))
+	if err != nil || size.Width*size.Height > mostPixels+size.Height+size.Width {
+		t.Errorf("%d by %d pixels, error %v", size.Width, size.Height, err)
 	}
 }
 

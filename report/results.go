@@ -15,6 +15,7 @@ import (
 	"io/fs"
 	"math"
 	"slices"
+	"strings"
 
 	"driftbench/internal/atomicfile"
 	"driftbench/internal/jsonfile"
@@ -212,6 +213,8 @@ type Detector struct {
 	InHistogram []Num           `json:"in_histogram,omitempty"` // share of In files per bin
 	Splits      []DetectorSplit `json:"splits"`                 // one per Out split, in order
 	Months      []DetectorMonth `json:"months,omitempty"`
+
+	at map[string]int // the first of Splits of a name; set in a view
 }
 
 // DetectorSplit compares In with one Out split.
@@ -490,21 +493,152 @@ func Preferred(names []string) string {
 	return names[0]
 }
 
+// The most that pictures, and the tables of the page and of the terminal, show of a
+// run. The CSV files and results.json have all; a CSV file with a column for each of
+// many names has those of mostCells, and results.json the others.
+const (
+	mostSplits    = 60       // later splits, the latest
+	mostDetectors = 30       // those of the verdict and of the headline first, then in the order of the results
+	mostFamilies  = 30       // those with the most files
+	mostClasses   = 12       // of a confusion matrix, those with the most files
+	mostMonths    = 1200     // of a picture: more are not drawn
+	mostBins      = 200      // of a histogram: more are not drawn
+	mostPoints    = 2000     // of a curve, evenly spaced
+	mostSettings  = 30       // of the picture of the throughput
+	mostRows      = 300      // of a table on the page or in Markdown, the first
+	mostText      = 4000     // characters of a text on the page or in the terminal: its ends
+	mostLines     = 60       // of a list on the page or in the terminal, the first
+	mostWide      = 40       // columns of a table on the page, the first
+	mostCounts    = 12       // columns of a table on the page that count one class each, the commonest
+	mostCSV       = 200_000  // bytes of a CSV file that the page holds
+	mostCells     = 1 << 20  // of a CSV file with columns that the names of the results give
+	mostPixels    = 24 << 20 // of a picture: a larger one is saved at a lower resolution
+)
+
 // view is a Results with the lookups that several sections share.
 type view struct {
 	Results
 	verdict Verdict          // that of the Results, or of Judge where they have none
 	styles  map[string]style // by the name of the detector
+
+	outs       []string // see outNames
+	undrawn    []string // of outs, the names that the font of pictures lacks a character of
+	splitAt    map[string]int
+	detectorAt map[string]int    // those that were not skipped
+	inClasses  map[string]bool   // labels that In has files of
+	accuracyAt map[string]int    // in Classifier.Splits
+	rejectedAt map[[2]string]int // in Classifier.Rejection, by detector and split
+	typicals   []Detector        // see drawn
+	headliner  *Detector         // see preferred
+	small      *view             // see pictured
+	cut        string            // what small leaves out, in a sentence
 }
 
 func newView(r Results) view {
-	v := view{Results: r, styles: detectorStyles(r.Detectors)}
+	v := indexed(r)
 	if r.Verdict != nil {
 		v.verdict = *r.Verdict
 	} else {
 		v.verdict = v.judge()
 	}
+	v.shrink()
 	return v
+}
+
+// indexed returns the view of r without a verdict.
+func indexed(r Results) view {
+	r.Detectors = slices.Clone(r.Detectors)
+	for i, d := range r.Detectors {
+		r.Detectors[i].at = firstOf(d.Splits, func(s DetectorSplit) string { return s.Split })
+	}
+	v := view{Results: r, styles: detectorStyles(r.Detectors), splitAt: firstOf(r.Splits, func(s Split) string { return s.Name })}
+	if r.Classifier != nil {
+		v.accuracyAt = firstOf(r.Classifier.Splits, func(a Accuracy) string { return a.Name })
+		v.rejectedAt = firstOf(r.Classifier.Rejection, func(r Rejection) [2]string { return [2]string{r.Detector, r.Split} })
+	}
+	v.detectorAt, v.inClasses = map[string]int{}, map[string]bool{}
+	for i, d := range slices.Backward(r.Detectors) {
+		if d.Skipped == "" {
+			v.detectorAt[d.Name] = i
+		}
+	}
+	for _, c := range v.in().Classes {
+		if c.Files > 0 {
+			v.inClasses[c.Label] = true
+		}
+	}
+	v.outs = v.findOutNames()
+	v.undrawn = undrawable(v.outs)
+	v.typicals, v.headliner = v.findDrawn(), v.findPreferred()
+	return v
+}
+
+// firstOf returns the place of the first element of each key.
+func firstOf[T any, K comparable](s []T, key func(T) K) map[K]int {
+	at := make(map[K]int, len(s))
+	for i, x := range s {
+		if _, ok := at[key(x)]; !ok {
+			at[key(x)] = i
+		}
+	}
+	return at
+}
+
+// pictured returns the view that pictures show: that of mostSplits and mostDetectors.
+func (v view) pictured() view {
+	if v.small != nil {
+		return *v.small
+	}
+	return v
+}
+
+// shrink sets v.small, where v has more splits or detectors than pictures show.
+func (v *view) shrink() {
+	outs := v.outs[max(0, len(v.outs)-mostSplits):]
+	if len(outs) == len(v.outs) && len(v.Detectors) <= mostDetectors {
+		return
+	}
+	kept := map[string]bool{v.in().Name: true}
+	for _, name := range outs {
+		kept[name] = true
+	}
+	r := v.Results
+	r.Splits = slices.DeleteFunc(slices.Clone(r.Splits), func(s Split) bool { return s.Role == RoleOut && !kept[s.Name] })
+	first := map[string]bool{} // detectors that are kept in any case
+	for _, d := range v.typicals {
+		first[d.Name] = true
+	}
+	if v.headliner != nil {
+		first[v.headliner.Name] = true
+	}
+	others := mostDetectors - len(first)
+	r.Detectors = nil
+	for _, d := range v.Detectors {
+		if !first[d.Name] {
+			others--
+		}
+		if others < 0 && !first[d.Name] || len(r.Detectors) == mostDetectors {
+			continue
+		}
+		d.Splits = slices.DeleteFunc(slices.Clone(d.Splits), func(s DetectorSplit) bool { return !kept[s.Split] })
+		r.Detectors = append(r.Detectors, d)
+	}
+	if r.Classifier != nil {
+		c := *r.Classifier
+		c.Calibration = slices.DeleteFunc(slices.Clone(c.Calibration), func(c Calibration) bool { return !kept[c.Name] })
+		r.Classifier = &c
+	}
+	small := indexed(r)
+	small.verdict, small.styles = v.verdict, v.styles
+	v.small = &small
+	var shown []string
+	if len(outs) < len(v.outs) {
+		shown = append(shown, fmt.Sprintf("the latest %d of %d later splits", len(outs), len(v.outs)))
+	}
+	if len(v.Detectors) > len(r.Detectors) {
+		shown = append(shown, fmt.Sprintf("%d of %d detectors", len(r.Detectors), len(v.Detectors)))
+	}
+	v.cut = "Shown are " + strings.Join(shown, " and ") + "; auroc-by-split.csv and results.json have all."
 }
 
 // find returns the first element of s for which ok is true, or nil.
@@ -515,12 +649,17 @@ func find[T any](s []T, ok func(T) bool) *T {
 	return nil
 }
 
-// addNew appends x to s unless s holds it.
-func addNew[T comparable](s []T, x T) []T {
-	if slices.Contains(s, x) {
-		return s
+// unique returns the elements of s without those that an earlier one is equal to.
+func unique[T comparable](s []T) []T {
+	seen := make(map[T]bool, len(s))
+	var out []T
+	for _, x := range s {
+		if !seen[x] {
+			seen[x] = true
+			out = append(out, x)
+		}
 	}
-	return append(s, x)
+	return out
 }
 
 // computed reports whether d has at least one AUROC.
@@ -530,7 +669,9 @@ func (d Detector) computed() bool {
 
 // drawn returns the detectors whose series are drawn: those of preference, or
 // if none of them was computed the first three that were.
-func (v view) drawn() []Detector {
+func (v view) drawn() []Detector { return v.typicals }
+
+func (v view) findDrawn() []Detector {
 	var preferred, all []Detector
 	for _, d := range v.Detectors {
 		if !d.computed() {
@@ -542,14 +683,16 @@ func (v view) drawn() []Detector {
 		}
 	}
 	if len(preferred) > 0 {
-		return preferred
+		return preferred[:min(mostDetectors, len(preferred))] // names may be there twice
 	}
 	return all[:min(3, len(all))]
 }
 
 // preferred returns the detector of the headline: among those that were
 // computed and are not fitted on Out files the preferred one, or nil.
-func (v view) preferred() *Detector {
+func (v view) preferred() *Detector { return v.headliner }
+
+func (v view) findPreferred() *Detector {
 	fair := func(d Detector) bool { return d.computed() && !d.UsesOutLabels }
 	var names []string
 	for _, d := range v.Detectors {
@@ -600,14 +743,21 @@ func (v view) trainName() string {
 
 // outNames returns the Out splits in the order of time, and after them those
 // that only a detector has.
-func (v view) outNames() []string {
+func (v view) outNames() []string { return v.outs }
+
+func (v view) findOutNames() []string {
 	var names []string
+	known := map[string]bool{}
 	for _, s := range v.role(RoleOut) {
 		names = append(names, s.Name)
+		known[s.Name] = true
 	}
 	for _, d := range v.Detectors {
 		for _, s := range d.Splits {
-			names = addNew(names, s.Split)
+			if !known[s.Split] {
+				names = append(names, s.Split)
+				known[s.Split] = true
+			}
 		}
 	}
 	return names
@@ -628,16 +778,16 @@ func (v view) inFiles() int {
 
 // splitNamed returns the named split, or one without files.
 func (v view) splitNamed(name string) Split {
-	if s := find(v.Splits, func(s Split) bool { return s.Name == name }); s != nil {
-		return *s
+	if i, ok := v.splitAt[name]; ok {
+		return v.Splits[i]
 	}
 	return Split{Name: name}
 }
 
 // outFiles returns the number of files of the named split.
 func (v view) outFiles(name string) int {
-	if s := find(v.Splits, func(s Split) bool { return s.Name == name }); s != nil {
-		return s.Files
+	if i, ok := v.splitAt[name]; ok {
+		return v.Splits[i].Files
 	}
 	for _, d := range v.Detectors {
 		if s := d.split(name); s != nil {
@@ -707,7 +857,13 @@ func (m DetectorMonth) auroc() Interval { return Interval{m.AUROC, m.AUROCLo, m.
 
 // split returns the numbers of d on the named split, or nil.
 func (d Detector) split(name string) *DetectorSplit {
-	return find(d.Splits, func(s DetectorSplit) bool { return s.Split == name })
+	if d.at == nil {
+		return find(d.Splits, func(s DetectorSplit) bool { return s.Split == name })
+	}
+	if i, ok := d.at[name]; ok {
+		return &d.Splits[i]
+	}
+	return nil
 }
 
 // last returns the numbers of d on the latest split that has an AUROC, or nil.
@@ -722,10 +878,10 @@ func (d Detector) last() *DetectorSplit {
 
 // accuracy returns the classifier's numbers on the named split, or nil.
 func (v view) accuracy(name string) *Accuracy {
-	if v.Classifier == nil {
-		return nil
+	if i, ok := v.accuracyAt[name]; ok {
+		return &v.Classifier.Splits[i]
 	}
-	return find(v.Classifier.Splits, func(a Accuracy) bool { return a.Name == name })
+	return nil
 }
 
 // accuracyOrNone returns the same numbers, or NaNs in place of nil.

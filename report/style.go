@@ -247,7 +247,11 @@ func share(x Num) float64 {
 func curve(pairs [][2]Num) plotter.XYs {
 	const step = 4e-3
 	var out plotter.XYs
+	every := (len(pairs) + mostPoints - 1) / mostPoints
 	for i, p := range pairs {
+		if i%every != 0 && i < len(pairs)-1 {
+			continue
+		}
 		q := plotter.XY{X: share(p[0]), Y: share(p[1])}
 		if !finite(q.X) || !finite(q.Y) {
 			continue

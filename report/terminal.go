@@ -57,13 +57,16 @@ func Text(w io.Writer, r Results, look Look) error {
 	p.main(v)
 	if look.All {
 		p.line("")
-		p.all(v)
+		p.all(v.pictured())
 	}
 	p.notes(v)
 	if alerts := v.alerts(); len(alerts) > 0 {
 		p.line("")
-		for _, c := range alerts {
+		for _, c := range alerts[:min(mostLines, len(alerts))] {
 			p.fold("", fmt.Sprintf("%s: %s: %s", capital(strings.ToLower(c.Status.word())), clean(c.Name), c.text()))
+		}
+		if more := len(alerts) - mostLines; more > 0 {
+			p.fold("", fmt.Sprintf("%d more checks do not pass: results.json has all.", more))
 		}
 	}
 	_, err := io.WriteString(w, p.b.String())
@@ -93,7 +96,7 @@ func (p *printer) fold(label, s string) {
 		}
 		p.line(line)
 	}
-	for _, word := range strings.Fields(s) {
+	for _, word := range strings.Fields(shorten(s, mostText)) {
 		word = crop(word, width-len(indent))
 		if started && uniseg.StringWidth(line+" "+word) > width {
 			flush()
@@ -218,7 +221,11 @@ func (p *printer) main(v view) {
 	auroc, holm := stripe{title: "AUROC (95% interval)", left: true}, stripe{title: "p (Holm)", rank: 4}
 	band, accuracy := stripe{title: "no-drift band", left: true, rank: 5}, stripe{title: "accuracy", left: true, rank: 1}
 	add := func(c *stripe, cell string) { c.cells = append(c.cells, cell) }
-	for _, s := range v.mainNumbers() {
+	numbers := v.mainNumbers()
+	if n := len(numbers) - mostSplits; n > 1 { // the first is In
+		numbers = append(numbers[:1:1], numbers[n:]...)
+	}
+	for _, s := range numbers {
 		add(&split, clean(s.Split))
 		add(&files, fmt.Sprint(s.Files))
 		add(&groups, fmt.Sprint(s.Groups))
@@ -296,7 +303,16 @@ func (p *printer) all(v view) {
 func (p *printer) notes(v view) {
 	var notes []string
 	few := false
+	if p.All && v.cut != "" {
+		notes = append(notes, v.cut)
+	} else if n := len(v.outNames()); n > mostSplits {
+		notes = append(notes, fmt.Sprintf("Shown are the latest %d of %d later splits; results.json has all.", mostSplits, n))
+	}
+	shown := len(notes) + mostLines
 	for _, d := range v.Detectors {
+		if len(notes) == shown {
+			break
+		}
 		if p.All && d.Skipped != "" {
 			notes = append(notes, fmt.Sprintf("%s: skipped: %s", clean(d.Name), clean(d.Skipped)))
 		}

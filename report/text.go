@@ -26,6 +26,9 @@ func clean(s string) string { return text.Line(s, unicode.ReplacementChar) }
 // shorten cuts the middle out of a text of more than most characters: both
 // ends tell names apart.
 func shorten(s string, most int) string {
+	if len(s) <= most {
+		return s
+	}
 	r := []rune(s)
 	if len(r) <= most {
 		return s
@@ -97,8 +100,9 @@ func apart(names []string, most int) []string {
 // lacks a character of is replaced by its number in the key of [keyOf].
 func drawnApart(names []string, most int) []string {
 	out := apart(names, most)
+	lacking := undrawable(names)
 	for i, name := range names {
-		if n := slices.Index(undrawable(names), name); n >= 0 {
+		if n := slices.Index(lacking, name); n >= 0 {
 			out[i] = fmt.Sprintf("#%d", n+1)
 		}
 	}
@@ -130,15 +134,15 @@ func undrawable(names []string) (lacking []string) {
 	}
 	for _, name := range names {
 		if strings.ContainsFunc(clean(name), lacks) {
-			lacking = addNew(lacking, name)
+			lacking = append(lacking, name)
 		}
 	}
-	return lacking
+	return unique(lacking)
 }
 
 // splitLabel returns the name of a later split as a picture has it.
 func (v view) splitLabel(name string, most int) string {
-	if slices.Contains(undrawable(v.outNames()), name) {
+	if slices.Contains(v.undrawn, name) {
 		return fmt.Sprintf("split %d", slices.Index(v.outNames(), name)+1)
 	}
 	return short(name, most)
@@ -253,13 +257,11 @@ type table struct {
 	rows    [][]cell // one cell per column
 	shown   int      // how many rows the page has; all, up to mostRows, if it is 0
 	more    bool     // shown when the reader opens the rest of its section
-}
 
-const (
-	mostRows   = 300     // of a table on the page
-	mostCounts = 12      // columns of a table on the page that count one class each
-	mostCSV    = 200_000 // bytes of a CSV file that the page holds
-)
+	// Of a table that seal has cut to mostRows.
+	file []byte // what encode returns
+	of   int    // how many rows there were
+}
 
 // gap returns why there is no table, or "".
 func (t table) gap() string {
@@ -362,20 +364,27 @@ func (t *table) addCounts(counts [][]ClassCount, files []int, prefix string) {
 			of[i][c.Label] += c.Files
 		}
 	}
-	common := slices.SortedStableFunc(slices.Values(labels), func(a, b string) int { return cmp.Compare(total[b], total[a]) })
-	common = common[:min(mostCounts, len(common))]
-	rest := column{title: fmt.Sprintf("%d more", len(labels)-len(common)), numeric: true}
+	ordered := slices.SortedStableFunc(slices.Values(labels), func(a, b string) int { return cmp.Compare(total[b], total[a]) })
+	common, kept := map[string]bool{}, map[string]bool{}
+	for i, label := range ordered[:mostColumns(len(labels), len(counts))] {
+		common[label], kept[label] = i < mostCounts, true
+	}
+	rest := column{title: fmt.Sprintf("%d more", max(0, len(labels)-mostCounts)), numeric: true}
+	if len(kept) < len(labels) {
+		t.caption += fmt.Sprintf(" The file has the %d commonest of %d; results.json has all.", len(kept), len(labels))
+		labels = slices.DeleteFunc(labels, func(label string) bool { return !kept[label] })
+	}
 	others := make([]cell, len(counts))
 	for _, label := range labels {
 		name := prefix + clean(label)
-		if slices.Contains(common, label) {
+		if common[label] {
 			t.columns = append(t.columns, numColumn(clean(label), name))
 		} else {
 			rest.csv = append(rest.csv, name)
 		}
 		for i := range counts {
 			n := of[i][label]
-			if slices.Contains(common, label) {
+			if common[label] {
 				t.rows[i] = append(t.rows[i], shareCell(n, files[i]))
 			} else {
 				others[i].sort += Num(n)
@@ -393,8 +402,25 @@ func (t *table) addCounts(counts [][]ClassCount, files []int, prefix string) {
 	}
 }
 
+// mostColumns returns how many of n names have a column each in a table of so many
+// rows.
+func mostColumns(n, rows int) int { return min(n, max(mostCounts, mostCells/max(1, rows))) }
+
+// seal encodes a table of more rows than the page shows, and drops the others: a cell
+// takes ten times its text in memory.
+func (t *table) seal() {
+	if len(t.rows) > mostRows {
+		t.file, t.of = t.encode(), len(t.rows)
+		t.rows = slices.Clone(t.rows[:mostRows])
+		t.shown = min(t.shown, mostRows)
+	}
+}
+
 // encode returns the table as CSV.
 func (t table) encode() []byte {
+	if t.file != nil {
+		return t.file
+	}
 	var b bytes.Buffer
 	w := csv.NewWriter(&b)
 	var record []string
@@ -431,7 +457,7 @@ func Markdown(w io.Writer, r Results, outcomes []RuleOutcome) error {
 	fmt.Fprintf(&b, "### %s\n", markdown(lines[0]))
 	if len(v.Checks) > 0 {
 		b.WriteString("\n| Status | Check | Found | What to do |\n| --- | --- | --- | --- |\n")
-		for _, c := range v.sorted() {
+		for _, c := range v.sorted()[:min(mostRows, len(v.Checks))] {
 			status := c.Status.word()
 			if c.Status != Pass {
 				status = "**" + status + "**"
@@ -465,13 +491,16 @@ func Markdown(w io.Writer, r Results, outcomes []RuleOutcome) error {
 				b.WriteString(" --- |")
 			}
 		}
-		for _, row := range t.rows {
+		for _, row := range t.rows[:min(mostRows, len(t.rows))] {
 			b.WriteString("\n|")
 			for _, c := range row {
 				fmt.Fprintf(&b, " %s |", markdown(c.text))
 			}
 		}
 		b.WriteString("\n")
+		if more := len(t.rows) - mostRows; more > 0 {
+			fmt.Fprintf(&b, "\nThe first %d of %d rows; results.json has all.\n", mostRows, len(t.rows))
+		}
 	}
 	_, err := io.WriteString(w, b.String())
 	return err

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"fmt"
 	"math"
 	"slices"
 
@@ -16,7 +17,7 @@ func calibrationSection(v view) section {
 		id: "calibration", title: "Calibration of the 95% threshold",
 		read:    "The threshold is set to reject 5% of In; a detector whose point lies above the 5% line rejects more of the later files than it was set to.",
 		notes:   []string{"The AUROC of fit rows against In is an in-sample number: the detector was fitted on the rows it scores there, so that it is above 0.5 even for a network that remembers nothing. Compare it only between runs with as many fit rows and features."},
-		figures: []figure{calibrationFigure(v)},
+		figures: []figure{calibrationFigure(v.pictured()).noting(v.cut)},
 		tables:  []table{calibrationTable(v)},
 		closed:  true,
 	}
@@ -67,6 +68,10 @@ func calibrationTable(v view) table {
 		columns: []column{textColumn("Detector", "detector"), numColumn("Threshold (score)", "threshold"),
 			intervalColumn("AUROC of fit rows against In", "gap")}}
 	names := v.outNames()
+	if n := mostColumns(len(names), len(v.Detectors)); n < len(names) {
+		t.caption += fmt.Sprintf(" The file has the latest %d of %d splits; results.json has all.", n, len(names))
+		names = names[len(names)-n:]
+	}
 	for _, name := range names {
 		t.columns = append(t.columns, intervalColumn("Rejected of "+clean(name), "rejected "+clean(name)))
 	}
@@ -93,7 +98,7 @@ func coverageSection(v view) section {
 	return section{
 		id: "coverage", title: "Accuracy against coverage",
 		read:    "Read from right to left: the more low-score files are rejected, the fewer are decided (coverage) and the more of those should be right; a flat curve means that rejecting buys nothing.",
-		figures: []figure{coverageFigure(v)},
+		figures: []figure{coverageFigure(v.pictured()).noting(v.cut)},
 		tables:  []table{coverageTable(v)},
 		closed:  true,
 	}
@@ -103,10 +108,10 @@ const noClassifier = "The model's classes are not the corpus's labels, so there 
 
 // rejection returns the numbers of one detector on one split, or nil.
 func (v view) rejection(detector, split string) *Rejection {
-	if v.Classifier == nil {
-		return nil
+	if i, ok := v.rejectedAt[[2]string{detector, split}]; ok {
+		return &v.Classifier.Rejection[i]
 	}
-	return find(v.Classifier.Rejection, func(r Rejection) bool { return r.Detector == detector && r.Split == split })
+	return nil
 }
 
 func coverageFigure(v view) figure {

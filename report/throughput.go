@@ -1,6 +1,8 @@
 package report
 
 import (
+	"cmp"
+	"fmt"
 	"math"
 	"slices"
 	"strconv"
@@ -141,8 +143,8 @@ func throughputFigure(rows []ThroughputRow, a ThroughputAnswer) figure {
 	f := figure{name: "throughput-by-batch", title: "Throughput by batch size"}
 	var lines []string
 	var batches []int
-	var drawn []ThroughputRow
-	least := math.Inf(1)
+	drawn := map[string][]ThroughputRow{} // by line
+	settings, least := map[string]bool{}, math.Inf(1)
 	for _, r := range rows {
 		if r.Unit != samplesPerSecond || !finite(r.Center) || r.Center <= 0 || r.Batch < 1 {
 			continue
@@ -150,7 +152,14 @@ func throughputFigure(rows []ThroughputRow, a ThroughputAnswer) figure {
 		if r.Lo <= 0 {
 			r.Lo = math.NaN() // has no place on a logarithmic axis
 		}
-		drawn, lines, batches = append(drawn, r), addNew(lines, r.line()), addNew(batches, r.Batch)
+		line := r.line()
+		settings[line] = true
+		if len(drawn[line]) == 0 && len(drawn) < mostSettings {
+			lines = append(lines, line)
+		} else if len(drawn[line]) == 0 || len(drawn[line]) == mostPoints {
+			continue
+		}
+		drawn[line], batches = append(drawn[line], r), append(batches, r.Batch)
 		least = min(least, r.Center)
 	}
 	if len(drawn) == 0 {
@@ -158,6 +167,7 @@ func throughputFigure(rows []ThroughputRow, a ThroughputAnswer) figure {
 		return f
 	}
 	slices.Sort(batches)
+	batches = slices.Compact(batches)
 
 	f.alt = "Samples per second of " + count(len(lines), "setting") + " over " + count(len(batches), "batch size") + "; the table holds the numbers."
 	f.caption = "Points are medians over the rounds, bars their 95% intervals. Both axes are logarithmic."
@@ -167,6 +177,9 @@ func throughputFigure(rows []ThroughputRow, a ThroughputAnswer) figure {
 			f.caption += ", the vertical one the batch from which the GPU is ahead of it"
 		}
 		f.caption += "."
+	}
+	if len(settings) > len(lines) {
+		f.caption += fmt.Sprintf(" The first %d of %d settings; bench.txt has all.", len(lines), len(settings))
 	}
 	f.cols, f.least, f.height = 1, 3*vg.Inch, tall(3.2)
 	styles := map[string]style{}
@@ -179,12 +192,8 @@ func throughputFigure(rows []ThroughputRow, a ThroughputAnswer) figure {
 		p.Y.Scale, p.Y.Tick.Marker = plot.LogScale{}, plot.LogTicks{Prec: -1}
 		for i, name := range lines {
 			var ps []point
-			for _, b := range batches {
-				for _, r := range drawn {
-					if r.line() == name && r.Batch == b {
-						ps = append(ps, point{x: math.Log2(float64(b)) + shift(i, len(lines), 0.06), y: r.Center, lo: r.Lo, hi: r.Hi})
-					}
-				}
+			for _, r := range slices.SortedStableFunc(slices.Values(drawn[name]), func(a, b ThroughputRow) int { return cmp.Compare(a.Batch, b.Batch) }) {
+				ps = append(ps, point{x: math.Log2(float64(r.Batch)) + shift(i, len(lines), 0.06), y: r.Center, lo: r.Lo, hi: r.Hi})
 			}
 			addSeries(p, styles[name], ps)
 		}

@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -301,11 +302,10 @@ func (v view) calendar() (c calendar, gap string) {
 			}
 		}
 	}
-	const century = 100 * 12 // a mistyped year must not draw a million months
 	switch {
 	case c.first > c.last:
 		gap = "There are no numbers by month: the run holds splits alone."
-	case c.last-c.first >= century:
+	case c.last-c.first >= mostMonths: // a mistyped year must not draw a million months
 		gap = fmt.Sprintf("The months run from %s to %s, which is too long to draw: look for a mistyped first_seen in the index.", monthName(c.first), monthName(c.last))
 	}
 	return c, gap
@@ -371,7 +371,7 @@ func monthTable(v view) table {
 	t := table{name: "timeline-by-month", caption: "AUROC and classification quality by month",
 		columns: []column{textColumn("Month", "month"), numColumn("Files", "files")}}
 	var cal calendar
-	if cal, t.empty = v.calendar(); t.empty != "" {
+	if cal, t.empty = v.calendar(); cal.first > cal.last {
 		return t
 	}
 	ds := v.drawn()
@@ -396,24 +396,45 @@ func monthTable(v view) table {
 		t.columns = append(t.columns, intervalColumn("Accuracy (95% interval)", "accuracy"), numColumn("Macro-F1", "macro_f1"))
 	}
 	files := v.monthFiles()
-	for m := cal.first; m <= cal.last; m++ {
-		name := monthName(m)
+	var months []string
+	if cal.months() <= mostMonths {
+		for m := cal.first; m <= cal.last; m++ {
+			months = append(months, monthName(m))
+		}
+	} else { // those with numbers alone
+		for _, name := range slices.Sorted(maps.Keys(files)) {
+			if _, ok := cal.at(name); ok {
+				months = append(months, name)
+			}
+		}
+	}
+	at := make([]map[string]int, len(ds))
+	for i, d := range ds {
+		at[i] = firstOf(d.Months, func(m DetectorMonth) string { return m.Month })
+	}
+	var preferredAt, accuracies map[string]int
+	if d := v.preferred(); d != nil {
+		preferredAt = firstOf(d.Months, func(m DetectorMonth) string { return m.Month })
+	}
+	if v.Classifier != nil {
+		accuracies = firstOf(v.Classifier.Months, func(a Accuracy) string { return a.Name })
+	}
+	for _, name := range months {
 		row := []cell{textCell(name), countCell(files[name])}
 		if grouped {
 			row = append(row, countCell(groups[name]))
 		}
-		for _, d := range ds {
-			x := d.month(name)
-			row = append(row, intervalCell(x.auroc(), auroc3))
+		for i, d := range ds {
+			row = append(row, intervalCell(d.month(at[i], name).auroc(), auroc3))
 		}
 		if d := v.preferred(); d != nil {
-			x := d.month(name)
+			x := d.month(preferredAt, name)
 			row = append(row, bandCell(x.NullLo, x.NullHi))
 		}
 		if v.Classifier != nil {
 			a := noAccuracy(name)
-			if m := find(v.Classifier.Months, func(a Accuracy) bool { return a.Name == name }); m != nil {
-				a = *m
+			if i, ok := accuracies[name]; ok {
+				a = v.Classifier.Months[i]
 			}
 			row = append(row, intervalCell(a.Accuracy, percent), numCell(a.MacroF1, auroc3))
 		}
@@ -422,10 +443,11 @@ func monthTable(v view) table {
 	return t
 }
 
-// month returns the numbers of d in a month, NaNs if it has none.
-func (d Detector) month(name string) DetectorMonth {
-	if m := find(d.Months, func(m DetectorMonth) bool { return m.Month == name }); m != nil {
-		return *m
+// month returns the numbers of d in a month, whose place at gives, or NaNs if it has
+// none.
+func (d Detector) month(at map[string]int, name string) DetectorMonth {
+	if i, ok := at[name]; ok {
+		return d.Months[i]
 	}
 	x := none()
 	return DetectorMonth{Month: name, AUROC: x, AUROCLo: x, AUROCHi: x, NullLo: x, NullHi: x}

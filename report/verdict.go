@@ -57,7 +57,7 @@ const ClassesAlike = "classes are alike"
 // accuracy interval lies below that of In, "label" if one of the two holds
 // alone, "inspect" if the AUROC is below 0.5 or the classes may be the cause,
 // "collect" if there are too few files, and else "keep".
-func Judge(r Results) Verdict { return view{Results: r}.judge() }
+func Judge(r Results) Verdict { return indexed(r).judge() }
 
 func (v view) judge() Verdict {
 	out := Verdict{Drift: driftUnknown, Action: actionNone, AUROC: noInterval()}
@@ -233,10 +233,15 @@ func lasting(at []position) int {
 
 // lacking lists the classes that split a has files of and split b has none of.
 func (v view) lacking(a, b Split) []string {
+	here := map[string]bool{}
+	for _, c := range b.Classes {
+		if c.Files > 0 {
+			here[c.Label] = true
+		}
+	}
 	var missing []string
 	for _, c := range a.Classes {
-		here := func(d ClassCount) bool { return d.Label == c.Label && d.Files > 0 }
-		if c.Files > 0 && !slices.ContainsFunc(b.Classes, here) {
+		if c.Files > 0 && !here[c.Label] {
 			missing = append(missing, c.Label)
 		}
 	}
@@ -257,7 +262,19 @@ func (v view) classesDiffer(split string) bool {
 		return false
 	}
 	check := find(v.Checks, func(c Check) bool { return c.Name == ClassesAlike })
-	return check != nil && check.Status != Pass || len(v.lacking(in, s)) > 0 || len(v.lacking(s, in)) > 0
+	if check != nil && check.Status != Pass {
+		return true
+	}
+	shared := map[string]bool{}
+	for _, c := range s.Classes {
+		if c.Files > 0 {
+			if !v.inClasses[c.Label] {
+				return true
+			}
+			shared[c.Label] = true
+		}
+	}
+	return len(shared) < len(v.inClasses)
 }
 
 // accuracyFell reports whether the accuracy interval of a split lies below that

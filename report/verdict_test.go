@@ -296,6 +296,15 @@ func resultsReference(t *testing.T) string {
 	b.WriteString("# results.json\n\n" +
 		"Every number of a report. A number that could not be computed is null. Fields are only ever added within a\n" +
 		"`schema_version`. The main numbers are in `summary.json`, a few KB.\n")
+	fmt.Fprintf(&b, `
+## What the report shows of very large results
+
+Pictures show the latest %d later splits and %d detectors, those of the verdict first, the %d families and the %d classes
+with the most files, and months, up to %d of them. The page shows the first %d rows and %d columns of a table, and the
+first %d of its notes; the terminal shows the same splits and detectors, and as many checks and notes. What is left out is
+counted where it would be. The CSV files have every row, and results.json has everything: a CSV file with a column for
+each split, label or metric has as many of these as make a million cells.
+`, mostSplits, mostDetectors, mostFamilies, mostClasses, mostMonths, mostRows, mostWide, mostLines)
 	comment := func(groups ...*ast.CommentGroup) string {
 		for _, g := range groups {
 			if text := strings.Join(strings.Fields(g.Text()), " "); text != "" {
@@ -316,6 +325,9 @@ func resultsReference(t *testing.T) string {
 		}
 		fmt.Fprintf(&b, "\n## %s\n\n%s\n\n| key | type | |\n|---|---|---|\n", s.Name.Name, comment(g.Doc))
 		for _, f := range fields.Fields.List {
+			if f.Tag == nil && len(f.Names) > 0 { // not of the file
+				continue
+			}
 			if f.Tag == nil { // embedded
 				name := strings.TrimPrefix(types.ExprString(f.Type), "origin.")
 				fmt.Fprintf(&b, "| | | the keys of [%[1]s](#%[2]s) |\n", name, strings.ToLower(name))
