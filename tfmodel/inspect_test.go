@@ -188,7 +188,7 @@ func TestInspectRefuses(t *testing.T) {
 // The list of training files takes no more memory than its file, and what is no
 // list is refused at its first line.
 func TestTrainingListMemory(t *testing.T) {
-	inspect := func(write func(*os.File)) (*tfmodel.Model, error, uint64) {
+	inspect := func(write func(*os.File)) (*tfmodel.Model, uint64, error) {
 		dir := copyModel(t, "default")
 		f, err := os.Create(filepath.Join(dir, "assets.extra", "trained_on.sha256"))
 		if err != nil {
@@ -200,10 +200,10 @@ func TestTrainingListMemory(t *testing.T) {
 		}
 		var m *tfmodel.Model
 		allocated := fuzzing.Allocated(func() { m, err = tfmodel.Inspect(dir) })
-		return m, err, allocated
+		return m, allocated, err
 	}
 	const files = 100_000
-	m, err, allocated := inspect(func(f *os.File) {
+	m, allocated, err := inspect(func(f *os.File) {
 		w := bufio.NewWriter(f)
 		for i := range files {
 			fmt.Fprintf(w, "%x\n", sha256.Sum256([]byte{byte(i), byte(i >> 8), byte(i >> 16)}))
@@ -216,7 +216,7 @@ func TestTrainingListMemory(t *testing.T) {
 	if most := uint64(3 * 65 * files); allocated > most {
 		t.Errorf("%d bytes are allocated, want at most %d", allocated, most)
 	}
-	_, err, allocated = inspect(func(f *os.File) { f.Truncate(1 << 40) })
+	_, allocated, err = inspect(func(f *os.File) { f.Truncate(1 << 40) })
 	if err == nil || !strings.Contains(err.Error(), "trained_on.sha256:1: ") || allocated > 8<<20 {
 		t.Errorf("a list of zeros: error %v, %d bytes are allocated", err, allocated)
 	}
