@@ -13,6 +13,7 @@ import (
 	"driftbench/internal/csvfile"
 	"driftbench/internal/origin"
 	"driftbench/internal/regular"
+	"driftbench/internal/text"
 	"driftbench/report"
 	"driftbench/stats"
 )
@@ -46,14 +47,14 @@ type Pairing struct {
 
 // String says how many files are paired, and how many are not.
 func (p Pairing) String() string {
-	text := fmt.Sprintf("%s: %d files paired by content, %d of A and %d of B not", p.Split, p.Pairs, p.A-p.Pairs, p.B-p.Pairs)
+	line := fmt.Sprintf("%s: %d files paired by content, %d of A and %d of B not", p.Split, p.Pairs, p.A-p.Pairs, p.B-p.Pairs)
 	if p.SameName > 0 {
-		text += fmt.Sprintf(" (%d have the same name and other bytes)", p.SameName)
+		line += fmt.Sprintf(" (%d have the same name and other bytes)", p.SameName)
 	}
 	if p.Unknown > 0 {
-		text += fmt.Sprintf(" (%d have no digest)", p.Unknown)
+		line += fmt.Sprintf(" (%d have no digest)", p.Unknown)
 	}
-	return text
+	return line
 }
 
 // DetectorDiff is one detector of two runs on the files that are paired.
@@ -412,9 +413,9 @@ func parseScores(r io.Reader, path string, detectors []string) (files []features
 		if err != nil {
 			return nil, nil, fmt.Errorf("reading the scores: %w", err)
 		}
-		file := features.Row{Name: record[0]}
+		file := features.Row{Name: text.SpreadsheetOriginal(record[0])}
 		if label >= 0 && seen >= 0 {
-			file.Label, file.FirstSeen = record[label], record[seen]
+			file.Label, file.FirstSeen = text.SpreadsheetOriginal(record[label]), text.SpreadsheetOriginal(record[seen])
 		}
 		files = append(files, file)
 		for d, column := range columns {

@@ -73,6 +73,36 @@ func TestPairedDifferenceIsOfAMinusB(t *testing.T) {
 	}
 }
 
+// No cell of scores/ is a formula, and the names that are read join the features.
+func TestScoresGuardFormulas(t *testing.T) {
+	names := []string{"=1+1", "+1", "-1", "@x", "'=1", "'x", "a=1"}
+	x := &Split{Predicted: make([]int, len(names)), Scores: map[string][]float64{"msp": make([]float64, len(names))}}
+	for i, name := range names {
+		x.Rows = append(x.Rows, features.Row{Name: name, Label: name, FirstSeen: "2019-01"})
+		x.Scores["msp"][i] = -float64(i)
+	}
+	var b strings.Builder
+	if err := writeScoreTable(&b, x, []string{"=label"}, []string{"msp"}); err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range strings.Split(strings.TrimSpace(b.String()), "\n") {
+		for _, cell := range strings.Split(line, ",")[:4] {
+			if strings.ContainsAny(cell[:1], "=+-@") {
+				t.Errorf("%s: the cell %q is a formula", line, cell)
+			}
+		}
+	}
+	files, scores, err := parseScores(strings.NewReader(b.String()), "x.csv", []string{"msp"})
+	if err != nil || len(files) != len(names) {
+		t.Fatalf("%d files, %v", len(files), err)
+	}
+	for i, name := range names {
+		if files[i].Name != name || files[i].Label != name || scores[0][i] != -float64(i) {
+			t.Errorf("%q was read as %+v with %v", name, files[i], scores[0][i])
+		}
+	}
+}
+
 // A file has the digest of its row even where names repeat and rows are dropped,
 // or none if that is not certain.
 func TestDescribe(t *testing.T) {

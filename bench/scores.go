@@ -17,6 +17,7 @@ import (
 	"driftbench/internal/atomicfile"
 	"driftbench/internal/jsonfile"
 	"driftbench/internal/origin"
+	"driftbench/internal/text"
 	"driftbench/report"
 	"driftbench/stats"
 )
@@ -94,8 +95,8 @@ func readOrigin(path string) (made origin.Origin, err error) {
 }
 
 // writeScoreTable writes the rows of a split with their scores by the named
-// detectors. Like the features it is data for programs: every name is that of
-// the index, byte for byte, so that the two join.
+// detectors. Names, labels and dates are guarded against spreadsheets as those of the
+// features are, see [text.SpreadsheetSafe], so that the two join.
 func writeScoreTable(w io.Writer, x *Split, labels, names []string) error {
 	c := csv.NewWriter(w)
 	c.Write(append([]string{"name", "label", "first_seen", "predicted"}, names...))
@@ -104,7 +105,7 @@ func writeScoreTable(w io.Writer, x *Split, labels, names []string) error {
 		if x.Predicted != nil {
 			predicted = labels[x.Predicted[row]]
 		}
-		record := []string{r.Name, r.Label, r.FirstSeen, predicted}
+		record := []string{text.SpreadsheetSafe(r.Name), text.SpreadsheetSafe(r.Label), text.SpreadsheetSafe(r.FirstSeen), text.SpreadsheetSafe(predicted)}
 		for _, name := range names {
 			record = append(record, formatScore(x.Scores[name][row]))
 		}

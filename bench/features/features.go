@@ -6,6 +6,10 @@
 //	<split>.<layer>.npy  float32, C order, [rows, width]
 //	<split>.json         the model, the engine and the index that they come from, and their digests
 //
+// Names, labels, dates and groups that a spreadsheet would compute as a formula have
+// an apostrophe before them in the table, as [text.SpreadsheetSafe] puts it there;
+// Read takes it away, so that a Row is that of the index to the byte.
+//
 // The matrices open with numpy.load. Each file appears whole or not at all;
 // the table goes first and comes last, so that a split with a table is complete.
 package features
@@ -34,6 +38,7 @@ import (
 	"driftbench/internal/jsonfile"
 	"driftbench/internal/origin"
 	"driftbench/internal/regular"
+	"driftbench/internal/text"
 )
 
 // Row is one file of a split. Features written by earlier versions have no
@@ -146,7 +151,7 @@ func writeTable(w io.Writer, rows []Row) error {
 		if r.Linked != 0 {
 			linked = strconv.FormatUint(uint64(r.Linked), 10)
 		}
-		c.Write([]string{r.Name, r.Label, r.FirstSeen, r.Group, r.SHA256, strconv.FormatInt(r.Size, 10), r.Kind, linked, r.NearFit})
+		c.Write([]string{text.SpreadsheetSafe(r.Name), text.SpreadsheetSafe(r.Label), text.SpreadsheetSafe(r.FirstSeen), text.SpreadsheetSafe(r.Group), r.SHA256, strconv.FormatInt(r.Size, 10), r.Kind, linked, r.NearFit})
 	}
 	c.Flush()
 	return c.Error()
@@ -322,7 +327,7 @@ func readRows(r io.Reader, path string) ([]Row, error) {
 		}
 		field := func(name string) string {
 			if i, ok := at[name]; ok {
-				return rec[i]
+				return text.SpreadsheetOriginal(rec[i])
 			}
 			return ""
 		}

@@ -2,6 +2,7 @@ package features
 
 import (
 	"bytes"
+	"encoding/csv"
 	"fmt"
 	"math"
 	"os"
@@ -45,6 +46,41 @@ func TestRoundTrip(t *testing.T) {
 	names, err := List(dir)
 	if err != nil || !slices.Equal(names, []string{"2017-val"}) {
 		t.Errorf("List = %v, %v", names, err)
+	}
+}
+
+// formulas are strings that a spreadsheet computes, and some that it does not.
+var formulas = []string{"=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "＝1", "'=1", "''-1", "'x", "'", "a=1", `=HYPERLINK("http://x","y")`}
+
+// No cell of a table is a formula, and what is read is what was written.
+func TestTableGuardsFormulas(t *testing.T) {
+	dir := t.TempDir()
+	want := Split{Name: "2019"}
+	for _, s := range formulas {
+		want.Rows = append(want.Rows, Row{Name: s, Label: s, FirstSeen: "2019-01", Group: s, SHA256: "0a", Size: 7})
+	}
+	if err := Write(dir, want); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.Open(filepath.Join(dir, "2019.csv"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	records, err := csv.NewReader(f).ReadAll()
+	if err != nil || len(records) != 1+len(formulas) {
+		t.Fatalf("%d records, %v", len(records), err)
+	}
+	for _, record := range records {
+		for _, field := range record {
+			if field != "" && strings.ContainsAny(field[:1], "=+-@\t\r\n") || strings.HasPrefix(field, "＝") {
+				t.Errorf("the cell %q is a formula", field)
+			}
+		}
+	}
+	got, err := Read(dir, "2019")
+	if d := cmp.Diff(want, got); err != nil || d != "" {
+		t.Errorf("%v\n%s", err, d)
 	}
 }
 

@@ -108,10 +108,24 @@ func Header(names []string) string {
 }
 
 // SpreadsheetSafe returns s with an apostrophe before it if a spreadsheet that
-// opens a CSV file would compute s as a formula (OWASP, CSV injection).
+// opens a CSV file would compute s as a formula (OWASP, CSV injection), or if s
+// looks as if it had been given one, so that [SpreadsheetOriginal] tells them apart.
 func SpreadsheetSafe(s string) string {
-	if s != "" && strings.ContainsRune("=+-@\t\r", rune(s[0])) {
+	if startsFormula(strings.TrimLeft(s, "'")) {
 		return "'" + s
 	}
 	return s
+}
+
+// SpreadsheetOriginal returns the string of which SpreadsheetSafe made safe.
+func SpreadsheetOriginal(safe string) string {
+	if s, ok := strings.CutPrefix(safe, "'"); ok && startsFormula(strings.TrimLeft(s, "'")) {
+		return s
+	}
+	return safe
+}
+
+func startsFormula(s string) bool {
+	first, size := utf8.DecodeRuneInString(s)
+	return size > 0 && strings.ContainsRune("=+-@\t\r\n＝＋－＠", first)
 }

@@ -71,10 +71,37 @@ func TestNearest(t *testing.T) {
 
 func TestSpreadsheetSafe(t *testing.T) {
 	for in, want := range map[string]string{
-		"": "", "worm": "worm", "=1+1": "'=1+1", "+x": "'+x", "-1": "'-1", "@SUM(A1)": "'@SUM(A1)", "\tx": "'\tx", "\rx": "'\rx", "a=b": "a=b",
+		"": "", "worm": "worm", "=1+1": "'=1+1", "+x": "'+x", "-1": "'-1", "@SUM(A1)": "'@SUM(A1)", "\tx": "'\tx", "\rx": "'\rx", "\n=x": "'\n=x", "a=b": "a=b",
+		"＝1": "'＝1", "'": "'", "'x": "'x", "''": "''", "'=x": "''=x", "''=x": "'''=x", "\xff=": "\xff=", "=\xff": "'=\xff",
 	} {
-		if got := SpreadsheetSafe(in); got != want {
+		got := SpreadsheetSafe(in)
+		if got != want {
 			t.Errorf("SpreadsheetSafe(%q) = %q, want %q", in, got, want)
+		}
+		if back := SpreadsheetOriginal(got); back != in {
+			t.Errorf("SpreadsheetOriginal(%q) = %q, want %q", got, back, in)
+		}
+	}
+	// What was written without a guard is read as it is.
+	for _, in := range []string{"", "worm", "=1+1", "-1", "'x", "'"} {
+		if got := SpreadsheetOriginal(in); got != in {
+			t.Errorf("SpreadsheetOriginal(%q) = %q", in, got)
+		}
+	}
+}
+
+func TestHeader(t *testing.T) {
+	for want, names := range map[string][]string{
+		`"name,label,first seen"`: {"name", "label", "first seen"},
+		`"größe"`:                 {"größe"},
+	} {
+		if got := Header(names); got != want {
+			t.Errorf("Header(%q) = %s, want %s", names, got, want)
+		}
+	}
+	for _, names := range [][]string{{"root:x:0:0:root:/root:/bin/bash"}, {"root:$6$salt$hash:19000:0:99999:7:::"}, {"a", ""}, {"# comment"}, {"127.0.0.1 localhost"}, {"KEY=value"}, {strings.Repeat("a", 64)}, {"a\x00"}} {
+		if got := Header(names); got != "" {
+			t.Errorf("Header(%q) = %s, want nothing of it", names, got)
 		}
 	}
 }
