@@ -143,7 +143,7 @@ func (s *Splits) join(opt Options, made *Manifest, read []*Split) error {
 			parts = append(parts, origin.Part{Name: "split " + x.Name + " in " + opt.Features, Origin: x.Source.Origin})
 		}
 	case len(read) > 0:
-		p := origin.Part{Name: "the features in " + opt.Features}
+		p := origin.Part{Name: "the features folder " + opt.Features}
 		for _, l := range read[0].Layers {
 			p.Layers = append(p.Layers, origin.Layer{Name: l.Name, Width: l.Width})
 		}

@@ -303,10 +303,10 @@ func TestReadSplitsJoins(t *testing.T) {
 		"a split of another model":       {sources: [3]features.Source{a, a, from("b", "table", "1")}, err: models},
 		"a split of another index":       {sources: [3]features.Source{a, a, from("a", "table", "2")}, warns: "the splits 2017-fit and 2019 come from different indexes"},
 		"a split that does not tell":     {sources: [3]features.Source{a, a, {}}, warns: "split 2019 in "},
-		"features of an earlier version": {warns: "the features in "},
+		"features of an earlier version": {warns: "the features folder "},
 		"and their manifest": {prepare: func(t *testing.T, out string) {
 			describe(t, out, func(m *Manifest) { m.EngineIdentity, m.Layers = "", nil })
-		}, warns: "does not say which model and engine"},
+		}, warns: "does not say which model, engine and layers made it"},
 		"and a fit of another model": {prepare: func(t *testing.T, out string) {
 			describe(t, out, func(m *Manifest) { m.EngineIdentity, m.Layers = "", nil })
 		}, fit: fit(from("b", "table", "1")), err: "they are of the models bbbbbbbbbbbb and aaaaaaaaaaaa"},

@@ -60,7 +60,8 @@ times. Files are paired by the SHA-256 of the bytes that the model sees, within
 splits of the same name, and never by their names. Every detector of both is
 tested on the pairs (paired DeLong test, Holm-corrected over all); intervals
 count groups. Models of other input lengths see other bytes of long files, and
-pair the shorter ones alone.
+pair the shorter ones alone. The answer says first whether the runs are of one
+model: between two models a difference is no drift.
 
 With --out the two runs are drawn side by side as a page.`,
 		Example: `  driftbench diff drift-old drift-new

@@ -24,7 +24,8 @@ is In, and every other split is Out, in the order of its first month.
 --save-fit keeps the fitted detectors and the scores of the fit and In files in
 one file. With --fit that file takes the place of the training features: the
 folder needs Out splits alone, and the fit and In splits that it holds are
-passed over.
+passed over. A fit file and features of two models are refused; two engines of
+one model differ by rounding, and are a warning.
 ` + ruleHelp,
 		Example: `  driftbench score --features 2019/features --out 2019 --save-fit 2017.fit
   driftbench score --features 2020/features --out 2020 --fit 2017.fit`,

@@ -49,12 +49,12 @@ func (e *MismatchError) Error() string {
 }
 
 // Join checks that parts belong together, and returns the origin that they share:
-// of each of its fields the first that is known. Different models, or layers of
+// of each of its fields the first that is known, and every engine. Different models, or layers of
 // different names or widths, are a [*MismatchError]. The warnings name engines that
 // differ, and parts that do not say where they come from.
 func Join(parts ...Part) (all Origin, warnings []string, err error) {
 	var model, engine, layers Part // the first that knows each
-	var unknown []string
+	var engines, unknown []string
 	for _, p := range parts {
 		if !p.Known() {
 			unknown = append(unknown, p.Name)
@@ -76,9 +76,14 @@ func Join(parts ...Part) (all Origin, warnings []string, err error) {
 		switch {
 		case p.EngineIdentity == "":
 		case engine.EngineIdentity == "":
-			engine = p
-		case p.EngineIdentity != engine.EngineIdentity && len(warnings) == 0:
-			warnings = append(warnings, fmt.Sprintf("%s and %s were computed by different engines, %q and %q: they differ by rounding, about 1e-5 of a value; use one engine where that matters", engine.Name, p.Name, engine.EngineIdentity, p.EngineIdentity))
+			engine, engines = p, []string{p.EngineIdentity}
+		case slices.Contains(engines, p.EngineIdentity):
+		default:
+			engines = append(engines, p.EngineIdentity)
+			if len(warnings) > 0 {
+				break
+			}
+			warnings = append(warnings, fmt.Sprintf("%s and %s were computed by different engines, %.200q and %.200q: they differ by rounding, about 1e-5 of a value; use one engine where that matters", engine.Name, p.Name, engine.EngineIdentity, p.EngineIdentity))
 		}
 	}
 	if len(unknown) > 0 {
@@ -87,14 +92,13 @@ func Join(parts ...Part) (all Origin, warnings []string, err error) {
 		if n := len(unknown) - most; n > 0 {
 			names += fmt.Sprintf(" and %d more", n)
 		}
-		verb := "does"
+		verb, them := "does", "it"
 		if len(unknown) > 1 {
-			verb = "do"
+			verb, them = "do", "them"
 		}
-		warnings = append(warnings, fmt.Sprintf("%s %s not say which model and engine computed %s, so whether everything is of one model is not checked: make %[3]s again with this driftbench",
-			names, verb, map[bool]string{false: "it", true: "them"}[len(unknown) > 1]))
+		warnings = append(warnings, fmt.Sprintf("%s %s not say which model, engine and layers made %s, so whether all is of one model cannot be checked: make %[3]s again with this driftbench", names, verb, them))
 	}
-	return Origin{model.ModelSHA256, engine.EngineIdentity, layers.Layers}, warnings, nil
+	return Origin{model.ModelSHA256, strings.Join(engines, "; "), layers.Layers}, warnings, nil
 }
 
 // Short returns the first 12 digits of a hash, for messages.

@@ -24,7 +24,7 @@ func TestJoin(t *testing.T) {
 		{"another width", full, Origin{a, full.EngineIdentity, []Layer{{"layer7", 64}, {"logits", 4}}}, Origin{}, "", `"layer7" (64 wide)`},
 		{"another name", full, Origin{"", "", []Layer{{"layer9", 128}, {"logits", 4}}}, Origin{}, "", `"layer9"`},
 		{"a layer less", full, Origin{a, full.EngineIdentity, layers[:1]}, Origin{}, "", "they have the layers"},
-		{"another engine", full, Origin{a, "tensorflow 2.20", layers}, full, `"table, revision 1" and "tensorflow 2.20"`, ""},
+		{"another engine", full, Origin{a, "tensorflow 2.20", layers}, Origin{a, "table, revision 1; tensorflow 2.20", layers}, `"table, revision 1" and "tensorflow 2.20"`, ""},
 		{"one unknown", full, Origin{}, full, "Y does not say which model", ""},
 		{"the first unknown", Origin{}, full, full, "X does not say which model", ""},
 		{"model alone", full, Origin{ModelSHA256: a}, full, "Y does not say", ""},
