@@ -23,6 +23,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"iter"
 	"maps"
 	"os"
 	"path/filepath"
@@ -100,12 +101,8 @@ func Write(dir string, s Split) error {
 			panic(fmt.Sprintf("features: layer %s has %d values, want %d rows × %d", l.Name, len(l.Data), len(s.Rows), l.Width))
 		}
 	}
-	// The table goes before its first layer is another's.
-	table, source := s.Name+".csv", s.Name+".json"
-	for _, name := range []string{table, source} {
-		if err := os.Remove(filepath.Join(dir, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("features: %w", err)
-		}
+	if err := removeTable(dir, s.Name); err != nil {
+		return err
 	}
 	var writing errgroup.Group // waits for the disk more than for anything else
 	digests := make([]string, len(s.Layers))
@@ -118,7 +115,24 @@ func Write(dir string, s Split) error {
 	if err := writing.Wait(); err != nil {
 		return err
 	}
-	sum, err := writeHashed(filepath.Join(dir, table), func(w io.Writer) error { return writeTable(w, s.Rows) })
+	return finish(dir, s, digests, slices.Values(s.Rows))
+}
+
+// removeTable removes the table of a split, and what says where the split is from,
+// before its first layer is another's.
+func removeTable(dir, split string) error {
+	for _, ext := range []string{".csv", ".json"} {
+		if err := os.Remove(filepath.Join(dir, split+ext)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("features: %w", err)
+		}
+	}
+	return nil
+}
+
+// finish writes the table of a split whose layers, with those digests, are there.
+func finish(dir string, s Split, digests []string, rows iter.Seq[Row]) error {
+	table := s.Name + ".csv"
+	sum, err := writeHashed(filepath.Join(dir, table), func(w io.Writer) error { return writeTable(w, rows) })
 	if err != nil || s.Source.ModelSHA256 == "" {
 		return err
 	}
@@ -126,7 +140,7 @@ func Write(dir string, s Split) error {
 	for i, l := range s.Layers {
 		made.Files[s.Name+"."+l.Name+".npy"] = digests[i]
 	}
-	_, err = writeHashed(filepath.Join(dir, source), func(w io.Writer) error {
+	_, err = writeHashed(filepath.Join(dir, s.Name+".json"), func(w io.Writer) error {
 		e := json.NewEncoder(w)
 		e.SetIndent("", "  ")
 		return e.Encode(made)
@@ -143,10 +157,10 @@ func writeHashed(path string, write func(io.Writer) error) (sum string, err erro
 	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
-func writeTable(w io.Writer, rows []Row) error {
+func writeTable(w io.Writer, rows iter.Seq[Row]) error {
 	c := csv.NewWriter(w)
 	c.Write(header)
-	for _, r := range rows {
+	for r := range rows {
 		linked := ""
 		if r.Linked != 0 {
 			linked = strconv.FormatUint(uint64(r.Linked), 10)

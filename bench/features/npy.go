@@ -17,20 +17,24 @@ import (
 
 const npyMagic = "\x93NUMPY\x01\x00"
 
-// writeNPY writes data as an array [len(data)/width, width].
-func writeNPY(w io.Writer, data []float32, width int) error {
-	head := fmt.Sprintf("{'descr': '<f4', 'fortran_order': False, 'shape': (%d, %d), }", len(data)/width, width)
+// npyHead returns what comes before the values of an array [rows, width].
+func npyHead(rows, width int) []byte {
+	head := fmt.Sprintf("{'descr': '<f4', 'fortran_order': False, 'shape': (%d, %d), }", rows, width)
 	// The array starts at a multiple of 64 bytes, after a newline.
 	const prefix = len(npyMagic) + 2
 	total := (prefix + len(head) + 1 + 63) / 64 * 64
-	buf := make([]byte, 0, 1<<16)
-	buf = append(buf, npyMagic...)
-	buf = binary.LittleEndian.AppendUint16(buf, uint16(total-prefix))
-	buf = append(buf, head...)
-	for len(buf) < total-1 {
-		buf = append(buf, ' ')
+	b := append(make([]byte, 0, 1<<16), npyMagic...) // with room for values
+	b = binary.LittleEndian.AppendUint16(b, uint16(total-prefix))
+	b = append(b, head...)
+	for len(b) < total-1 {
+		b = append(b, ' ')
 	}
-	buf = append(buf, '\n')
+	return append(b, '\n')
+}
+
+// writeNPY writes data as an array [len(data)/width, width].
+func writeNPY(w io.Writer, data []float32, width int) error {
+	buf := npyHead(len(data)/width, width)
 	for _, v := range data {
 		if len(buf)+4 > cap(buf) {
 			if _, err := w.Write(buf); err != nil {

@@ -99,3 +99,6 @@ func (x *Index) NearCopy(s Sketch) (near, known bool) {
 	}
 	return near, true
 }
+
+// Clone returns an index of the same files for another goroutine.
+func (x *Index) Clone() *Index { return &Index{x.sizes, x.values, make([]uint8, len(x.shared))} }

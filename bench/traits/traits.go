@@ -61,3 +61,24 @@ func Decode(src []float32) Traits {
 	}
 	return t
 }
+
+// Valid reports whether Encode may have set src, Width values.
+func Valid(src []float32) bool {
+	if len(src) != Width || !(src[0] >= 0 && int(src[0]) < len(kinds)) {
+		return false
+	}
+	const most = 1<<24 - 1
+	for i, v := range src {
+		least := float32(0)
+		if i >= 3 {
+			least = -1
+		}
+		if !(v >= least && v <= most) || v != float32(int(v)) || (i == 1 || i == 2) && v > 1<<16-1 {
+			return false
+		}
+		if i > 3 && v >= 0 && v <= src[i-1] || i > 3 && v >= 0 && src[i-1] < 0 {
+			return false // the values ascend, and what has none comes last
+		}
+	}
+	return true
+}

@@ -21,16 +21,11 @@ import (
 // where there is none. When write fails, path is unchanged. A symbolic link at path
 // is replaced, and what it leads to stays as it is; see [Folder] for links above it.
 func Write(path string, write func(io.Writer) error) error {
-	dir := filepath.Dir(path)
-	if err := os.MkdirAll(dir, 0o777); err != nil {
+	f, err := Create(path)
+	if err != nil {
 		return err
 	}
-	sweep(path)
-	f, err := pending(path)
-	if err != nil {
-		return naming(path, err)
-	}
-	defer f.Cleanup()
+	defer f.Discard()
 	w := bufio.NewWriterSize(f, 1<<16)
 	if err := write(w); err != nil {
 		return naming(path, err)
@@ -38,8 +33,34 @@ func Write(path string, write func(io.Writer) error) error {
 	if err := w.Flush(); err != nil {
 		return naming(path, err)
 	}
-	return naming(path, f.CloseAtomicallyReplace())
+	return f.Commit()
 }
+
+// File is a file that is not there yet.
+type File struct {
+	path string
+	*renameio.PendingFile
+}
+
+// Create makes a file that replaces the one at path when it is committed, and the
+// folder where there is none. It must be committed or discarded.
+func Create(path string) (*File, error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
+		return nil, err
+	}
+	sweep(path)
+	f, err := pending(path)
+	if err != nil {
+		return nil, naming(path, err)
+	}
+	return &File{path, f}, nil
+}
+
+// Commit puts the file in its place, and closes it.
+func (f *File) Commit() error { return naming(f.path, f.CloseAtomicallyReplace()) }
+
+// Discard removes and closes the file, if it was not committed.
+func (f *File) Discard() { f.Cleanup() }
 
 // pending makes a temporary file of path, and locks it to say that it is in use.
 func pending(path string) (*renameio.PendingFile, error) {
