@@ -6,8 +6,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
 
 	"driftbench/internal/regular"
+	"driftbench/internal/text"
 )
 
 // ErrLong is wrapped by the error for a line that is too long.
@@ -86,4 +93,109 @@ func Complete(path string, header Header, rows int) bool {
 	last := tail[bytes.LastIndexByte(tail, '\n')+1:]
 	return whole && d.Output(last, &l) == nil && l.Kind == IsEnd &&
 		l.End.Rows == int64(rows) && l.End.Model == header.Model && l.End.Engine == header.Engine
+}
+
+// Block is some lines of a file.
+type Block struct {
+	Path  string
+	File  int    // number of the file in what was read
+	First int64  // number of the first line, from 1
+	Lines []byte // each with its end, but for the last of a file
+	// Cut says that the file ends within the last line, or within what packs it.
+	Cut bool
+}
+
+// mostRecord bounds a line of a shard in bytes.
+const mostRecord = 64 << 20
+
+// Blocks calls do with the lines of a file, in order, in blocks of some hundred
+// kilobytes. The file may be packed by gzip or Zstandard, as its first bytes tell. It
+// takes the memory of a block from buffer, which is empty.
+func Blocks(path string, file int, buffer func() []byte, do func(Block) error) error {
+	f, _, err := regular.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	var in io.Reader = f
+	head := make([]byte, 4)
+	if n, _ := f.ReadAt(head, 0); bytes.HasPrefix(head[:n], []byte{0x1f, 0x8b}) {
+		z, err := gzip.NewReader(bufio.NewReaderSize(f, 1<<18))
+		if err != nil {
+			return fmt.Errorf("%s: %w", path, err)
+		}
+		in = z
+	} else if bytes.HasPrefix(head[:n], []byte{0x28, 0xb5, 0x2f, 0xfd}) {
+		z, err := zstd.NewReader(f, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(1<<30))
+		if err != nil {
+			return fmt.Errorf("%s: %w", path, err)
+		}
+		defer z.Close()
+		in = z
+	}
+	var rest []byte // begins the next block
+	for number := int64(1); ; {
+		b := append(buffer(), rest...)
+		for {
+			if len(b) == cap(b) {
+				b = append(b, 0)[:len(b)]
+			}
+			var n int
+			n, err = in.Read(b[len(b):cap(b)])
+			b = b[:len(b)+n]
+			if err != nil || len(b) >= blockSize && bytes.IndexByte(b[max(0, len(b)-n):], '\n') >= 0 {
+				break
+			}
+			if len(b) > mostRecord {
+				return fmt.Errorf("%s: line %d %w: at most %d bytes are read", path, number, ErrLong, mostRecord)
+			}
+		}
+		if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
+			return fmt.Errorf("reading %s: %w", path, err)
+		}
+		block := Block{Path: path, File: file, First: number, Lines: b}
+		if err != nil {
+			block.Cut = err != io.EOF || len(b) > 0 && b[len(b)-1] != '\n'
+			return do(block)
+		}
+		end := bytes.LastIndexByte(b, '\n') + 1
+		rest = append(rest[:0], b[end:]...)
+		block.Lines = b[:end]
+		number += int64(bytes.Count(block.Lines, []byte{'\n'}))
+		if err := do(block); err != nil {
+			return err
+		}
+	}
+}
+
+const blockSize = 1 << 19
+
+// Files returns the files that paths name: a folder stands for its part files, as
+// Spark writes them.
+func Files(paths []string) ([]string, error) {
+	var all []string
+	for _, path := range paths {
+		info, err := os.Stat(path)
+		if err != nil {
+			return nil, err
+		}
+		if !info.IsDir() {
+			all = append(all, path)
+			continue
+		}
+		entries, err := os.ReadDir(path)
+		if err != nil {
+			return nil, err
+		}
+		before := len(all)
+		for _, e := range entries {
+			if strings.HasPrefix(e.Name(), "part-") && !e.IsDir() {
+				all = append(all, filepath.Join(path, e.Name()))
+			}
+		}
+		if len(all) == before {
+			return nil, fmt.Errorf("the folder %s has no file part-*, as Spark writes them: name the files themselves", text.Quote(path))
+		}
+	}
+	return all, nil
 }
