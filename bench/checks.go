@@ -13,7 +13,6 @@ import (
 
 	"gonum.org/v1/gonum/stat/distuv"
 
-	"driftbench/bench/dataset"
 	"driftbench/bench/features"
 	"driftbench/bench/files"
 	"driftbench/bench/traits"
@@ -712,37 +711,46 @@ const shiftedFiles = 64
 // bytes are tried.
 const wellKnown = 0.9
 
-// measureShifted measures the accuracy with changed bytes and with the padding at
-// the other end if that on the extracted fit split is below wellKnown, and records
-// both in the manifest.
-func (x *extraction) measureShifted(ctx context.Context, e *extractor, fit extracted) error {
+// fitAccuracy counts the fit rows whose class the model finds.
+type fitAccuracy struct{ right, labelled int }
+
+// add counts the rows of some of the fit split.
+func (a *fitAccuracy) add(fit features.Split, labels []string) {
 	classes := map[string]int{}
-	for i, l := range x.corpus.Labels {
+	for i, l := range labels {
 		classes[l] = i
 	}
-	predicted, _ := predict(fit.Split, len(x.corpus.Labels))
-	right, labelled := 0, 0
+	predicted, _ := predict(fit, len(labels))
 	for i, c := range predicted {
 		if class, ok := classes[fit.Rows[i].Label]; ok {
-			labelled++
+			a.labelled++
 			if c == class {
-				right++
+				a.right++
 			}
 		}
 	}
-	if float64(right) >= wellKnown*float64(labelled) {
+}
+
+// measureShifted measures the accuracy with changed bytes and with the padding at
+// the other end if that on the extracted fit split is below wellKnown, and records
+// both in the manifest. Open returns an extractor and the files of fit rows, or nil
+// where there is none.
+func (a *account) measureShifted(ctx context.Context, open func(context.Context, []int) (*extractor, []files.File, error)) error {
+	if float64(a.fit.right) >= wellKnown*float64(a.fit.labelled) {
 		return nil
 	}
-	var rows []dataset.Row
-	var toRead []files.File
-	all := x.corpus.Splits.Fit.Rows
+	var rows []int
+	all := a.corpus.Splits.Fit.Rows
 	for i := range min(shiftedFiles, len(all)) {
-		at := i * len(all) / min(shiftedFiles, len(all))
-		if row := all[at]; row.Class >= 0 {
-			rows, toRead = append(rows, row), append(toRead, x.status[0].Files[at])
+		if at := i * len(all) / min(shiftedFiles, len(all)); all[at].Class >= 0 {
+			rows = append(rows, at)
 		}
 	}
-	r := x.places.NewReader(ctx, toRead, files.ReadOptions{MaxLen: e.maxLen, Batch: len(rows)})
+	e, toRead, err := open(ctx, rows)
+	if e == nil || err != nil {
+		return err
+	}
+	r := e.places.NewReader(ctx, toRead, files.ReadOptions{MaxLen: e.maxLen, Batch: len(rows)})
 	defer r.Close()
 	b, err := r.Next()
 	if err == io.EOF {
@@ -754,7 +762,7 @@ func (x *extraction) measureShifted(ctx context.Context, e *extractor, fit extra
 	defer b.Release()
 	classOf := make([]int, len(b.Files))
 	for i, r := range b.Rows {
-		classOf[i] = rows[r].Class
+		classOf[i] = all[rows[r]].Class
 	}
 	for _, by := range []int{1, -1} {
 		files := make([][]byte, len(b.Files))
@@ -764,13 +772,13 @@ func (x *extraction) measureShifted(ctx context.Context, e *extractor, fit extra
 				files[i][j] = v + byte(by)
 			}
 		}
-		accuracy, err := e.accuracy(files, classOf, len(x.corpus.Labels))
+		accuracy, err := e.accuracy(files, classOf, len(a.corpus.Labels))
 		if err != nil {
 			return err
 		}
-		x.manifest.Shifted = append(x.manifest.Shifted, ShiftedBytes{by, len(files), accuracy})
+		a.man.Shifted = append(a.man.Shifted, ShiftedBytes{by, len(files), accuracy})
 	}
-	x.manifest.Moved, err = e.measureMoved(x.model.Shape, b.Files, classOf, len(x.corpus.Labels))
+	a.man.Moved, err = e.measureMoved(a.model.Shape, b.Files, classOf, len(a.corpus.Labels))
 	return err
 }
 

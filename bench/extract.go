@@ -225,10 +225,7 @@ func (x *extraction) run(ctx context.Context) (*Manifest, error) {
 	}
 	mon.stage("reading and extracting", rows, "files")
 	man := x.manifest
-	var unmeasurable error
-	var fit extracted
-	list := newTrainingList(x.model)
-	misnamed := misnamed{maxLen: x.model.MaxLen}
+	sum := newAccount(x.corpus, x.model, man, mon)
 	writing, extracting := errgroup.WithContext(ctx)
 	err = e.run(extracting, splits, x.status, mon.advance, func(s extracted) {
 		said := []any{"split", s.Name, "files", len(s.Rows), "dropped", len(s.dropped), "cached", s.cached}
@@ -236,22 +233,9 @@ func (x *extraction) run(ctx context.Context) (*Manifest, error) {
 			said = append(said, "first", s.dropped[0].String())
 		}
 		mon.log().Info("extracted", said...)
-		if w := s.notFinite(); w != "" {
-			mon.log().Warn(w)
-			man.Warnings = append(man.Warnings, w)
-			if len(s.Rows) == 0 {
-				unmeasurable = cmp.Or(unmeasurable, errors.New(w))
-			}
-		}
-		split := splits[len(man.Splits)] // they are done in order
-		if len(man.Splits) == 0 {
-			fit = s
-		}
+		sum.add(s)
+		sum.end(splits[len(man.Splits)], s, len(s.Rows)) // they are done in order
 		s.Source = features.Source{Origin: man.Origin, IndexSHA256: man.IndexSHA256}
-		man.addSplit(s, split.Span)
-		misnamed.add(s)
-		list.add(s)
-		unmeasurable = cmp.Or(unmeasurable, x.corpus.Measurable(split, s.dropped)) // files may have gone since the check
 		writing.Go(func() error {
 			err := features.Write(x.dir(), s.Split)
 			if err == nil {
@@ -266,24 +250,15 @@ func (x *extraction) run(ctx context.Context) (*Manifest, error) {
 	if err != nil {
 		return nil, fmt.Errorf("extracting: %w", err)
 	}
-	if unmeasurable != nil {
-		return nil, unmeasurable
+	if err := x.stillThere(sum); err != nil {
+		return nil, err
 	}
-	if w := misnamed.warning(); w != "" {
-		mon.log().Warn(w)
-		man.Warnings = append(man.Warnings, w)
+	shifted := func(ctx context.Context, rows []int) (*extractor, []files.File, error) {
+		return e, pick(x.status[0].Files, rows), nil
 	}
-	if err := x.measureShifted(ctx, e, fit); err != nil {
-		return nil, fmt.Errorf("measuring the accuracy with changed bytes: %w", err)
+	if err := sum.finish(ctx, shifted, digestsOf(x.places)); err != nil {
+		return nil, err
 	}
-	if err := list.search(ctx, x.places, mon); err != nil {
-		return nil, fmt.Errorf("searching the model's list of training files: %w", err)
-	}
-	man.InUnseen, man.TrainedRows = list.inUnseen, list.rows
-	for _, w := range list.warnings {
-		mon.log().Warn(w)
-	}
-	man.Warnings = append(man.Warnings, list.warnings...)
 	man.Seconds = time.Since(start).Seconds()
 	version := tfmodel.VersionUnloaded
 	if x.engine.Begun() {
@@ -293,6 +268,91 @@ func (x *extraction) run(ctx context.Context) (*Manifest, error) {
 		return nil, err
 	}
 	return man, nil
+}
+
+// stillThere returns an error if files that were there have gone with their place.
+func (x *extraction) stillThere(sum *account) error {
+	gone := 0
+	for _, d := range sum.man.Dropped {
+		if files.Absent(d.Reason) {
+			gone++
+		}
+	}
+	for _, s := range x.status {
+		for _, d := range s.Dropped {
+			if files.Absent(d.Reason) {
+				gone--
+			}
+		}
+	}
+	if gone <= 0 {
+		return nil
+	}
+	return x.places.Check()
+}
+
+// account completes a manifest with what is known of the splits, which come in the
+// order of [dataset.Splits.All], and of their rows.
+type account struct {
+	corpus *dataset.Corpus
+	model  *tfmodel.Model
+	man    *Manifest
+	mon    Monitor
+
+	misnamed     misnamed
+	list         *trainingList
+	fit          fitAccuracy
+	unmeasurable error // the first split that cannot be measured
+}
+
+func newAccount(c *dataset.Corpus, m *tfmodel.Model, man *Manifest, mon Monitor) *account {
+	return &account{corpus: c, model: m, man: man, mon: mon, misnamed: misnamed{maxLen: m.MaxLen}, list: newTrainingList(m)}
+}
+
+// add takes rows of a split, all or some that follow those before.
+func (a *account) add(s extracted) {
+	if len(a.man.Splits) == 0 {
+		a.fit.add(s.Split, a.corpus.Labels)
+	}
+	a.misnamed.add(s)
+	a.list.add(s)
+}
+
+// end ends a split that has so many rows.
+func (a *account) end(split dataset.Split, s extracted, rows int) {
+	if w := s.notFinite(rows); w != "" {
+		a.warn(w)
+		if rows == 0 {
+			a.unmeasurable = cmp.Or(a.unmeasurable, errors.New(w))
+		}
+	}
+	a.man.addSplit(s, rows, split.Span)
+	a.unmeasurable = cmp.Or(a.unmeasurable, a.corpus.Measurable(split, s.dropped)) // files may have gone since the check
+}
+
+func (a *account) warn(warnings ...string) {
+	a.mon.warn(warnings)
+	a.man.Warnings = append(a.man.Warnings, warnings...)
+}
+
+// finish completes the manifest when all splits have ended. Shifted returns an
+// extractor and the files of fit rows, or nil where there is none.
+func (a *account) finish(ctx context.Context, shifted func(context.Context, []int) (*extractor, []files.File, error), digests digests) error {
+	if a.unmeasurable != nil {
+		return a.unmeasurable
+	}
+	if w := a.misnamed.warning(); w != "" {
+		a.warn(w)
+	}
+	if err := a.measureShifted(ctx, shifted); err != nil {
+		return fmt.Errorf("measuring the accuracy with changed bytes: %w", err)
+	}
+	if err := a.list.search(ctx, digests, a.mon); err != nil {
+		return fmt.Errorf("searching the model's list of training files: %w", err)
+	}
+	a.man.InUnseen, a.man.TrainedRows = a.list.inUnseen, a.list.rows
+	a.warn(a.list.warnings...)
+	return nil
 }
 
 // extractor returns what computes the features. Its engine is opened where the cache
@@ -536,9 +596,9 @@ type extracted struct {
 // noFiniteOutput is why a row is left out that no detector can score.
 const noFiniteOutput = "gets no finite output from the model"
 
-// notFinite counts the rows that were left out for noFiniteOutput in a warning.
-// It returns "" where there are none.
-func (e *extracted) notFinite() string {
+// notFinite counts the rows that were left out for noFiniteOutput in a warning, beside
+// so many that were not. It returns "" where there are none.
+func (e *extracted) notFinite(files int) string {
 	var rows []dataset.Dropped
 	for _, d := range e.dropped {
 		if d.Reason == noFiniteOutput {
@@ -548,7 +608,7 @@ func (e *extracted) notFinite() string {
 	if len(rows) == 0 {
 		return ""
 	}
-	return fmt.Sprintf("split %s: %d of %d files are left out; the first: %v", e.Name, len(rows), len(e.Rows)+len(e.dropped), rows[0])
+	return fmt.Sprintf("split %s: %d of %d files are left out; the first: %v", e.Name, len(rows), files+len(e.dropped), rows[0])
 }
 
 // stream gathers the outputs of the rows of all splits, which come in any
@@ -791,9 +851,9 @@ type trainingList struct {
 // trained is the rows of a split, and which of them are listed.
 type trained struct {
 	name   string
-	rows   []features.Row
-	index  []dataset.Row
-	files  []files.File
+	index  []dataset.Row // of the rows
+	files  []files.File  // where they were found
+	long   []bool        // whether the model does not see the whole file
 	listed []bool
 	TrainedRows
 }
@@ -802,25 +862,33 @@ func newTrainingList(m *tfmodel.Model) *trainingList {
 	return &trainingList{listed: m.TrainedOn, maxLen: m.MaxLen, found: map[[sha256.Size]byte]bool{}, groups: map[string]bool{}, inUnseen: "unknown"}
 }
 
-// add searches for the bytes of the rows of a split. Splits come in the order of
-// [dataset.Splits.All].
+// add searches for the bytes of rows of a split, all or some that follow those
+// before. Splits come in the order of [dataset.Splits.All].
 func (l *trainingList) add(s extracted) {
 	if l.listed == nil {
 		return
 	}
-	t := trained{name: s.Name, rows: s.Rows, index: s.rows, files: s.files, listed: make([]bool, len(s.Rows))}
+	t := &trained{TrainedRows: l.rows[s.Name]} // of Out, whose files are not searched for
+	_, more := l.rows[s.Name]
+	switch {
+	case len(l.rows) == 0 || s.Name == l.fit.name:
+		t = &l.fit
+	case len(l.rows) == 1 && !more || s.Name == l.in.name:
+		t = &l.in
+	}
+	if l.rows == nil {
+		l.rows = map[string]TrainedRows{}
+	}
+	t.name = s.Name
+	first := len(t.index)
+	t.index, t.files = append(t.index, s.rows...), append(t.files, s.files...)
 	for i, r := range s.Rows {
+		t.long, t.listed = append(t.long, r.Size > int64(l.maxLen)), append(t.listed, false)
 		var sum [sha256.Size]byte
 		if _, err := hex.Decode(sum[:], []byte(r.SHA256[:min(len(r.SHA256), 2*len(sum))])); err == nil && l.listed.Has(sum) {
 			l.found[sum] = true
-			l.match(&t, i, &t.MatchedByBytes)
+			l.match(t, first+i, &t.MatchedByBytes)
 		}
-	}
-	switch len(l.rows) {
-	case 0:
-		l.fit, l.rows = t, map[string]TrainedRows{}
-	case 1:
-		l.in = t
 	}
 	l.rows[s.Name] = t.TrainedRows
 }
@@ -828,46 +896,57 @@ func (l *trainingList) add(s extracted) {
 func (l *trainingList) match(t *trained, row int, count *int) {
 	t.listed[row] = true
 	*count++
-	if g := t.rows[row].Group; g != "" {
+	if g := t.index[row].Group; g != "" {
 		l.groups[g] = true
+	}
+}
+
+// digests returns the SHA-256 of the whole files of some rows, and those that are not
+// known, by their numbers in rows; see [files.Places.Digests].
+type digests func(ctx context.Context, t *trained, rows []int, progress func(int)) ([][sha256.Size]byte, []files.Dropped, error)
+
+// digestsOf reads the files.
+func digestsOf(places *files.Places) digests {
+	return func(ctx context.Context, t *trained, rows []int, progress func(int)) ([][sha256.Size]byte, []files.Dropped, error) {
+		return places.Digests(ctx, pick(t.files, rows), progress)
 	}
 }
 
 // search searches for whole files, where the bytes of rows do not account for all
 // of the list, and sums up. It reads the In files that are longer than the model
 // sees, the fit files of their groups, and other fit files until one is listed.
-func (l *trainingList) search(ctx context.Context, places *files.Places, mon Monitor) error {
+func (l *trainingList) search(ctx context.Context, whole digests, mon Monitor) error {
 	if l.listed == nil {
 		return nil
 	}
 	inGroups := map[string]bool{}
-	for _, r := range l.in.rows {
+	for _, r := range l.in.index {
 		inGroups[r.Group] = r.Group != ""
 	}
-	ofIn := func(r features.Row) bool { return inGroups[r.Group] }
+	ofIn := func(r dataset.Row) bool { return inGroups[r.Group] }
 	var unread []dataset.Dropped
 	if len(l.found) < len(l.listed) {
-		in := l.unlisted(&l.in, func(features.Row) bool { return true })
+		in := l.unlisted(&l.in, func(dataset.Row) bool { return true })
 		mates := l.unlisted(&l.fit, ofIn)
 		mon.stage("searching the model's training files", len(in)+len(mates), "files")
 		var err error
-		if unread, err = l.searchFiles(ctx, places, mon, &l.in, in); err != nil {
+		if unread, err = l.searchFiles(ctx, whole, mon, &l.in, in); err != nil {
 			return err
 		}
-		if _, err = l.searchFiles(ctx, places, mon, &l.fit, mates); err != nil {
+		if _, err = l.searchFiles(ctx, whole, mon, &l.fit, mates); err != nil {
 			return err
 		}
 		const some = 64
-		for rest := range slices.Chunk(l.unlisted(&l.fit, func(r features.Row) bool { return !ofIn(r) }), some) {
+		for rest := range slices.Chunk(l.unlisted(&l.fit, func(r dataset.Row) bool { return !ofIn(r) }), some) {
 			if slices.Contains(l.in.listed, true) || slices.Contains(l.fit.listed, true) {
 				break
 			}
-			if _, err = l.searchFiles(ctx, places, mon, &l.fit, rest); err != nil {
+			if _, err = l.searchFiles(ctx, whole, mon, &l.fit, rest); err != nil {
 				return err
 			}
 		}
 	}
-	for i, r := range l.in.rows {
+	for i, r := range l.in.index {
 		if !l.in.listed[i] && l.groups[r.Group] {
 			l.in.GroupMates++
 		}
@@ -881,7 +960,7 @@ func (l *trainingList) search(ctx context.Context, places *files.Places, mon Mon
 	case !slices.Contains(l.fit.listed, true):
 		l.warnings = append(l.warnings, fmt.Sprintf("the model's list of training files names no file of %s and %s, neither by the bytes that the model sees nor by the whole file: %s", l.fit.name, l.in.name, unknown))
 	case len(unread) > 0:
-		l.warnings = append(l.warnings, fmt.Sprintf("split %s: %d of %d files cannot be read to their end; the first: %v: %s", l.in.name, len(unread), len(l.in.rows), unread[0], unknown))
+		l.warnings = append(l.warnings, fmt.Sprintf("split %s: %d of %d files cannot be read to their end; the first: %v: %s", l.in.name, len(unread), len(l.in.index), unread[0], unknown))
 	default:
 		l.inUnseen = "unseen"
 	}
@@ -890,10 +969,10 @@ func (l *trainingList) search(ctx context.Context, places *files.Places, mon Mon
 
 // unlisted returns the rows of t that are not listed, and of which the model does
 // not see all bytes.
-func (l *trainingList) unlisted(t *trained, of func(features.Row) bool) []int {
+func (l *trainingList) unlisted(t *trained, of func(dataset.Row) bool) []int {
 	var rows []int
-	for i, r := range t.rows {
-		if !t.listed[i] && r.Size > int64(l.maxLen) && of(r) {
+	for i, r := range t.index {
+		if !t.listed[i] && t.long[i] && of(r) {
 			rows = append(rows, i)
 		}
 	}
@@ -902,8 +981,8 @@ func (l *trainingList) unlisted(t *trained, of func(features.Row) bool) []int {
 
 // searchFiles searches for the whole files of some rows of t, and returns those
 // that cannot be read.
-func (l *trainingList) searchFiles(ctx context.Context, places *files.Places, mon Monitor, t *trained, rows []int) (unread []dataset.Dropped, err error) {
-	sums, dropped, err := places.Digests(ctx, pick(t.files, rows), mon.advance)
+func (l *trainingList) searchFiles(ctx context.Context, whole digests, mon Monitor, t *trained, rows []int) (unread []dataset.Dropped, err error) {
+	sums, dropped, err := whole(ctx, t, rows, mon.advance)
 	if err != nil {
 		return nil, err
 	}

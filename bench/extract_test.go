@@ -192,7 +192,7 @@ func TestTrainingList(t *testing.T) {
 		l.add(extract("out", "five 1"))
 		read := 0
 		var mu sync.Mutex
-		err := l.search(t.Context(), openFiles(t, dir), Monitor{Advance: func(n int) {
+		err := l.search(t.Context(), digestsOf(openFiles(t, dir)), Monitor{Advance: func(n int) {
 			mu.Lock()
 			read += n
 			mu.Unlock()

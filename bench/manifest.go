@@ -143,9 +143,9 @@ func (m *Manifest) setModel(model *tfmodel.Model, e tfmodel.Description, batch i
 	}
 }
 
-// addSplit counts the files of an extracted split.
-func (m *Manifest) addSplit(s extracted, span dataset.Span) {
-	m.Files += len(s.Rows)
+// addSplit counts the files, so many, of an extracted split.
+func (m *Manifest) addSplit(s extracted, rows int, span dataset.Span) {
+	m.Files += rows
 	for form, n := range s.unpacked {
 		if m.Unpacked == nil {
 			m.Unpacked = map[string]int{}
@@ -162,7 +162,7 @@ func (m *Manifest) addSplit(s extracted, span dataset.Span) {
 	case in.Name:
 		role = report.RoleIn
 	}
-	m.Splits = append(m.Splits, SplitSummary{s.Name, role, span.From, span.To, len(s.Rows), len(s.dropped)})
+	m.Splits = append(m.Splits, SplitSummary{s.Name, role, span.From, span.To, rows, len(s.dropped)})
 }
 
 // write writes manifest.json into the folder out.
@@ -310,8 +310,16 @@ func (m *Manifest) provenance() []report.KeyValue {
 	add("model SHA-256", m.ModelSHA256)
 	add("engine identity", m.EngineIdentity)
 	if m.Engine != "" {
-		add("engine", fmt.Sprintf("%s on %s, batch %d", m.Engine, m.Device, m.Batch))
-		add("extraction", fmt.Sprintf("%d files in %s s", m.Files, strconv.FormatFloat(m.Seconds, 'f', 1, 64)))
+		engine, took := m.Engine, ""
+		if m.Device != "" {
+			engine += " on " + m.Device
+		}
+		if m.Batch > 0 { // it is not known of features that were merged
+			engine += fmt.Sprintf(", batch %d", m.Batch)
+			took = " in " + strconv.FormatFloat(m.Seconds, 'f', 1, 64) + " s"
+		}
+		add("engine", engine)
+		add("extraction", fmt.Sprintf("%d files%s", m.Files, took))
 	}
 	var unpacked []string
 	for _, form := range slices.Sorted(maps.Keys(m.Unpacked)) {

@@ -871,7 +871,7 @@ func (w *workload) aurocs(ctx context.Context, m *tfmodel.Model, outputs [][]flo
 		if err := features.Write(dir, s); err != nil {
 			return nil, err
 		}
-		man.addSplit(extracted{Split: s}, split.Span)
+		man.addSplit(extracted{Split: s}, len(s.Rows), split.Span)
 	}
 	s, err := readSplits(Options{Features: dir}, man)
 	os.RemoveAll(dir) // an interruption that does not wait leaves nothing

@@ -121,6 +121,19 @@ func exactNames() []string {
 	return names
 }
 
+// EngineOf returns the name of the engine of an [Engine.Identity], or "" of one that
+// is not in the table.
+func EngineOf(identity string) string {
+	name := identity
+	if i := strings.IndexAny(identity, " ,"); i >= 0 {
+		name = identity[:i]
+	}
+	if engineNamed(name) == nil {
+		return ""
+	}
+	return name
+}
+
 // engineNamed returns the entry of an engine, or nil.
 func engineNamed(name string) *engine {
 	if i := slices.IndexFunc(engines, func(e engine) bool { return e.name == name }); i >= 0 {

@@ -23,16 +23,21 @@ func (a *app) extractCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			a.closeBar()
-			for _, s := range man.Splits {
-				fmt.Fprintf(a.out, "%-12s %6d files, %d dropped\n", s.Name, s.Files, s.Dropped)
-			}
-			fmt.Fprintf(a.out, "features are in %s\n", filepath.Join(o.Out, "features"))
+			a.printSplits(o, man)
 			return nil
 		},
 	}
 	addExtract(cmd, &o)
 	return cmd
+}
+
+// printSplits prints how many files the splits have, and where their features are.
+func (a *app) printSplits(o bench.Options, man *bench.Manifest) {
+	a.closeBar()
+	for _, s := range man.Splits {
+		fmt.Fprintf(a.out, "%-12s %6d files, %d dropped\n", s.Name, s.Files, s.Dropped)
+	}
+	fmt.Fprintf(a.out, "features are in %s\n", filepath.Join(o.Out, "features"))
 }
 
 func (a *app) splitsCommand() *cobra.Command {

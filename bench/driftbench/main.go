@@ -220,7 +220,7 @@ second one at once. nohup keeps SIGHUP away.`,
 	root.MarkFlagsMutuallyExclusive("quiet", "verbose")
 	for _, add := range []func() *cobra.Command{
 		a.runCommand, a.splitsCommand, a.extractCommand, a.scoreCommand, a.reportCommand, a.diffCommand,
-		a.workerCommand, a.throughputCommand, a.compareCommand, a.corpusCommand, a.cacheCommand, a.doctorCommand, a.completionCommand,
+		a.workerCommand, a.mergeCommand, a.throughputCommand, a.compareCommand, a.corpusCommand, a.cacheCommand, a.doctorCommand, a.completionCommand,
 	} {
 		root.AddCommand(add())
 	}

@@ -1,0 +1,874 @@
+package bench
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"io"
+	"io/fs"
+	"iter"
+	"math"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"driftbench/bench/dataset"
+	"driftbench/bench/features"
+	"driftbench/bench/files"
+	"driftbench/bench/shard"
+	"driftbench/bench/traits"
+	"driftbench/internal/text"
+	"driftbench/tfmodel"
+)
+
+// Merge writes, from what workers have written of the rows of a corpus, the
+// features/ and manifest.json that [Extract] writes, into opt.Out. It uses Corpus,
+// Dataset and Model of opt. A path that is a folder stands for its files part-*.
+//
+// Every row of the splits has to be there once, or several times alike; other rows are
+// passed over. Rows that are missing or contradict one another or the index, and rows
+// of other models or of several engines, are errors. Memory grows by 200 bytes a row,
+// beside the index: the features themselves go to disk as they come.
+func Merge(ctx context.Context, opt Options, paths []string) (*Manifest, error) {
+	if err := opt.check(); err != nil {
+		return nil, err
+	}
+	paths, err := shard.Files(paths)
+	if err != nil {
+		return nil, err
+	}
+	unlock, err := openOut(opt.Out)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	man := newManifest(opt)
+	model, err := tfmodel.Inspect(opt.Model)
+	if err != nil {
+		return nil, err
+	}
+	corpus, err := loadCorpus(opt)
+	if err != nil {
+		return nil, err
+	}
+	man.setCorpus(corpus)
+	m := newMerger(opt, corpus, model, man, paths)
+	defer m.close()
+	err = m.run(ctx)
+	if err == nil {
+		err = man.write(opt.Out)
+	}
+	if err != nil && ctx.Err() != nil {
+		err = &InterruptedError{"Nothing was merged: give the same command again.", ctx.Err()}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return man, nil
+}
+
+// merger puts the rows of shards in their places. A place is the number of a row in
+// all splits, one after the other.
+type merger struct {
+	opt    Options
+	corpus *dataset.Corpus
+	model  *tfmodel.Model
+	man    *Manifest
+	splits []dataset.Split
+	starts []int // the place of the first row of each split, and the number of all
+	table  nameTable
+	others map[shard.Row]bool // rows of the index that are in no split, of names that are
+	width  int                // bytes of the features of a row
+
+	writers []*features.Writer // of the splits
+	known   *os.File           // what is known of each row beside its features
+	closers []func()
+
+	mu     sync.Mutex // of what follows
+	states []state    // of each place
+	engine string
+	first  string // where engine is from
+	drops  map[int]string
+	unread map[int]string // why there is no digest of the whole file
+	forms  []string       // numbered in known
+	files  []shardFile
+}
+
+// state is what was read for a place: 16 bytes of a digest, all zero where there was
+// nothing, and where it was.
+type state struct {
+	digest [16]byte
+	file   uint32
+	line   uint32
+}
+
+// shardFile counts the lines of a file.
+type shardFile struct {
+	path                          string
+	rows, dropped, passed, repeat int64
+	ended                         int64 // rows that its last lines say
+	ends                          int
+	cut                           bool // it ends within a line
+}
+
+// knownSize is the bytes a row of merger.known: the digest of what the model sees, the
+// size, that digest of the whole file, the traits, and two numbers in forms.
+const knownSize = sha256.Size + 8 + sha256.Size + 4*traits.Width + 2
+
+func newMerger(opt Options, c *dataset.Corpus, model *tfmodel.Model, man *Manifest, paths []string) *merger {
+	m := &merger{
+		opt: opt, corpus: c, model: model, man: man, splits: c.Splits.All(), starts: []int{0},
+		others: map[shard.Row]bool{}, drops: map[int]string{}, unread: map[int]string{}, forms: []string{""},
+	}
+	for _, l := range model.Layers {
+		m.width += 4 * l.Width
+	}
+	for _, s := range m.splits {
+		m.starts = append(m.starts, m.starts[len(m.starts)-1]+len(s.Rows))
+	}
+	m.states = make([]state, m.starts[len(m.splits)])
+	m.table = newNameTable(len(m.states), func(place int) string { return m.row(place).Name })
+	for _, path := range paths {
+		m.files = append(m.files, shardFile{path: path})
+	}
+	for i := range c.Rows {
+		r := &c.Rows[i]
+		drawn := false
+		named := false
+		for place := range m.table.places(r.Name) {
+			named = true
+			drawn = drawn || rowOf(m.row(place)) == rowOf(r)
+		}
+		if named && !drawn {
+			m.others[rowOf(r)] = true
+		}
+	}
+	c.Rows = nil // they take memory
+	return m
+}
+
+func rowOf(r *dataset.Row) shard.Row {
+	return shard.Row{Name: r.Name, Label: r.Label, FirstSeen: r.FirstSeen, Group: r.Group}
+}
+
+// split returns the number of the split that has a place.
+func (m *merger) split(place int) int {
+	i, found := slices.BinarySearch(m.starts, place)
+	if !found {
+		return i - 1
+	}
+	for m.starts[i+1] == place { // an empty split
+		i++
+	}
+	return i
+}
+
+func (m *merger) row(place int) *dataset.Row {
+	i := m.split(place)
+	return &m.splits[i].Rows[place-m.starts[i]]
+}
+
+func (m *merger) close() {
+	for _, w := range m.writers {
+		w.Close()
+	}
+	for _, do := range slices.Backward(m.closers) {
+		do()
+	}
+}
+
+func (m *merger) run(ctx context.Context) error {
+	if err := m.open(); err != nil {
+		return err
+	}
+	m.opt.Monitor.stage("merging", len(m.states), "rows")
+	if err := m.read(ctx); err != nil {
+		return err
+	}
+	if err := m.complete(); err != nil {
+		return err
+	}
+	engine := tfmodel.Description{Name: tfmodel.EngineOf(m.engine), Identity: m.engine}
+	if !tfmodel.RunsOn(engine.Name, tfmodel.GPU) {
+		engine.Device = tfmodel.CPU
+	}
+	m.man.setModel(m.model, engine, 0)
+	var err error
+	if m.man.TensorFlow, err = tfmodel.VersionUnloaded(); err != nil {
+		return err
+	}
+	return m.finish(ctx)
+}
+
+// open makes the files that the rows go into.
+func (m *merger) open() error {
+	dir := filepath.Join(m.opt.Out, "features")
+	var layers []features.Layer
+	for _, l := range m.model.Layers {
+		layers = append(layers, features.Layer{Name: l.Name, Width: l.Width})
+	}
+	for _, s := range m.splits {
+		w, err := features.NewWriter(dir, s.Name, layers, len(s.Rows))
+		if err != nil {
+			return err
+		}
+		m.writers = append(m.writers, w)
+	}
+	var err error
+	if m.known, err = os.CreateTemp(dir, ".known"); err != nil {
+		return err
+	}
+	m.closers = append(m.closers, func() { m.known.Close() })
+	return os.Remove(m.known.Name()) // nothing of it is left, however this ends
+}
+
+// read reads all files.
+func (m *merger) read(ctx context.Context) error {
+	workers := runtime.GOMAXPROCS(0)
+	blocks := make(chan shard.Block, workers)
+	free := make(chan []byte, 3*workers)
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error {
+		defer close(blocks)
+		for i, f := range m.files {
+			err := shard.Blocks(f.path, i, func() []byte {
+				select {
+				case b := <-free:
+					return b[:0]
+				default:
+					return make([]byte, 0, 1<<20)
+				}
+			}, func(b shard.Block) error {
+				select {
+				case blocks <- b:
+					return nil
+				case <-ctx.Done():
+					return ctx.Err()
+				}
+			})
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	for range workers {
+		g.Go(func() error {
+			r := placer{merger: m, decoder: shard.NewDecoder()}
+			for b := range blocks {
+				if err := r.block(b); err != nil {
+					return err
+				}
+				select {
+				case free <- b.Lines:
+				default:
+				}
+				if ctx.Err() != nil {
+					return ctx.Err()
+				}
+			}
+			return nil
+		})
+	}
+	return g.Wait()
+}
+
+// placer places the rows of blocks. It serves one goroutine.
+type placer struct {
+	*merger
+	decoder *shard.Decoder
+	line    shard.Line
+	values  []float32 // scratch
+	content []byte    // scratch
+	known   []byte    // scratch
+}
+
+// block places the rows of a block.
+func (p *placer) block(b shard.Block) error {
+	count := shardFile{cut: b.Cut}
+	lines := b.Lines
+	for number := b.First; len(lines) > 0; number++ {
+		line, rest, whole := bytes.Cut(lines, []byte{'\n'})
+		lines = rest
+		err := p.decoder.Output(line, &p.line)
+		if err != nil && !whole && b.Cut {
+			break // the end of what a dead attempt has written
+		}
+		if err == nil {
+			err = p.take(&count, b.File, number)
+		}
+		if err != nil {
+			return fmt.Errorf("%s:%d: %w", b.Path, number, err)
+		}
+	}
+	p.opt.Monitor.advance(int(count.rows - count.passed - count.repeat))
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	f := &p.files[b.File]
+	f.rows += count.rows
+	f.dropped += count.dropped
+	f.passed += count.passed
+	f.repeat += count.repeat
+	f.ended += count.ended
+	f.ends += count.ends
+	f.cut = f.cut || count.cut
+	return nil
+}
+
+// take takes a line.
+func (p *placer) take(count *shardFile, file int, line int64) error {
+	switch l := &p.line; l.Kind {
+	case shard.IsHeader:
+		return p.madeBy("the shard", l.Header.Model, l.Header.Engine, file, line)
+	case shard.IsEnd:
+		count.ended += l.End.Rows
+		count.ends++
+		return p.madeBy("the shard", l.End.Model, l.End.Engine, file, line)
+	case shard.IsRecord:
+		r := &l.Record
+		count.rows++
+		if r.Dropped != "" {
+			count.dropped++
+		}
+		if err := p.madeBy("name "+text.Quote(r.Name), r.Model, r.Engine, file, line); err != nil {
+			return err
+		}
+		return p.place(count, r, file, line)
+	}
+	return nil
+}
+
+// madeBy returns an error unless what is computed by the model, and by one engine.
+func (m *merger) madeBy(what, model, engine string, file int, line int64) error {
+	if model != m.model.Hash {
+		return fmt.Errorf("%s was computed with the model %.12s, and --model %s is %.12s: name the model that the workers had", what, model, text.Quote(m.model.Dir), m.model.Hash)
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.engine == "" {
+		m.engine, m.first = engine, fmt.Sprintf("%s:%d", m.files[file].path, line)
+	}
+	if engine != m.engine {
+		return fmt.Errorf("%s was computed by the engine %s, and %s by %s: their last bits differ; extract one of them again", what, text.Quote(engine), m.first, text.Quote(m.engine))
+	}
+	return nil
+}
+
+// place puts a record where the index has its row.
+func (p *placer) place(count *shardFile, r *shard.Record, file int, line int64) error {
+	nameless := r.Label == "" && r.FirstSeen == "" && r.Group == "" // the feeder gave the name alone
+	var other *dataset.Row
+	taken := false
+	repeated := true
+	for place := range p.table.places(r.Name) {
+		row := p.row(place)
+		if !nameless && rowOf(row) != r.Row {
+			other = row
+			continue
+		}
+		if !taken {
+			if err := p.check(r); err != nil {
+				return err
+			}
+		}
+		taken = true
+		again, err := p.put(place, r, file, line)
+		if err != nil {
+			return err
+		}
+		repeated = repeated && again
+	}
+	switch {
+	case taken && repeated:
+		count.repeat++
+	case taken:
+	case other == nil || p.others[r.Row]:
+		count.passed++
+	default:
+		for _, field := range []struct{ name, is, want string }{
+			{"label", r.Label, other.Label}, {"date", r.FirstSeen, other.FirstSeen}, {"group", r.Group, other.Group},
+		} {
+			if field.is != field.want {
+				return fmt.Errorf("name %s has the %s %s, and %s in %s:%d: merge shards of this index", text.Quote(r.Name), field.name, text.Quote(field.is), text.Quote(field.want), p.corpus.IndexPath(), other.Line)
+			}
+		}
+	}
+	return nil
+}
+
+// check checks a record, and sets the scratch to what is kept of it.
+func (p *placer) check(r *shard.Record) error {
+	p.content = p.content[:0]
+	if r.Dropped != "" {
+		p.content = append(p.content, r.Dropped...)
+		return nil
+	}
+	if len(r.Features) != p.width {
+		return fmt.Errorf("name %s has %d bytes of features, the model gives %d: extract it again", text.Quote(r.Name), len(r.Features), p.width)
+	}
+	p.values = floats(p.values, r.Features)
+	if slices.ContainsFunc(p.values, func(v float32) bool { return v-v != 0 }) {
+		return fmt.Errorf("name %s has features that are not finite: extract it again", text.Quote(r.Name))
+	}
+	if p.values = floats(p.values, r.Traits); len(r.Traits) != 4*traits.Width || !traits.Valid(p.values) {
+		return fmt.Errorf("name %s has traits that this driftbench does not know: use the one that extracted it", text.Quote(r.Name))
+	}
+	k := append(p.known[:0], r.SHA256[:]...)
+	k = binary.LittleEndian.AppendUint64(k, uint64(r.Size))
+	var whole [sha256.Size]byte
+	hex.Decode(whole[:], []byte(r.Whole)) // the decoder has checked it
+	k = append(append(k, whole[:]...), r.Traits...)
+	p.known = k
+	p.content = append(append(append(p.content, 0), k...), r.Features...)
+	p.content = fmt.Appendf(p.content, "%q%q%q", r.Form, r.Packed, r.Unread)
+	form, err := p.form(r.Form)
+	if err != nil {
+		return err
+	}
+	packed, err := p.form(r.Packed)
+	p.known = append(p.known, form, packed)
+	return err
+}
+
+// form returns the number of a form.
+func (m *merger) form(name string) (byte, error) {
+	if name == "" {
+		return 0, nil
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	i := slices.Index(m.forms, name)
+	if i < 0 {
+		if i = len(m.forms); i > math.MaxUint8 {
+			return 0, fmt.Errorf("form %s is one of more than %d: this is no output of driftbench worker", text.Quote(name), math.MaxUint8)
+		}
+		m.forms = append(m.forms, strings.Clone(name))
+	}
+	return byte(i), nil
+}
+
+// put puts a checked record in a place. again is true if an equal one is there.
+func (p *placer) put(place int, r *shard.Record, file int, line int64) (again bool, err error) {
+	sum := sha256.Sum256(p.content)
+	s := state{[16]byte(sum[:]), uint32(file), uint32(line)}
+	s.digest[0] |= 1
+	p.mu.Lock()
+	was := p.states[place]
+	if was == (state{}) {
+		p.states[place] = s
+		if r.Dropped != "" {
+			p.drops[place] = r.Dropped
+		} else if r.Unread != "" {
+			p.unread[place] = r.Unread
+		}
+	}
+	p.mu.Unlock()
+	switch {
+	case was.digest == s.digest:
+		return true, nil
+	case was != (state{}):
+		return false, fmt.Errorf("name %s is not what %s:%d says of it: extract it again where the files are as they should be", text.Quote(r.Name), p.files[was.file].path, was.line)
+	case r.Dropped != "":
+		return false, nil
+	}
+	i := p.split(place)
+	if err := p.writers[i].Set(place-p.starts[i], r.Features); err != nil {
+		return false, err
+	}
+	_, err = p.merger.known.WriteAt(p.known, int64(place)*knownSize)
+	return false, err
+}
+
+func floats(dst []float32, src []byte) []float32 {
+	dst = dst[:0]
+	for ; len(src) >= 4; src = src[4:] {
+		dst = append(dst, math.Float32frombits(binary.LittleEndian.Uint32(src)))
+	}
+	return dst
+}
+
+// complete returns an error if a row is missing, and warns of files that were cut
+// short although none is.
+func (m *merger) complete() error {
+	var rows, ended int64
+	var cut []string
+	for i := range m.files {
+		f := &m.files[i]
+		rows, ended = rows+f.rows, ended+f.ended
+		if f.cut || f.ends == 0 || f.ended != f.rows {
+			cut = append(cut, f.path)
+		}
+		m.opt.Monitor.log().Info("merged", "file", f.path, "rows", f.rows, "dropped", f.dropped, "again", f.repeat, "passed over", f.passed)
+	}
+	whole := rows == ended && !slices.ContainsFunc(m.files, func(f shardFile) bool { return f.cut }) // lines may have moved to other files
+	short := ""
+	if !whole && len(cut) > 0 {
+		short = fmt.Sprintf("%d of %d files are cut short or are not all that their workers wrote, such as %s", len(cut), len(m.files), cut[0])
+	}
+	missing, first := 0, 0
+	for place := range m.states {
+		if m.states[place] == (state{}) {
+			if missing == 0 {
+				first = place
+			}
+			missing++
+		}
+	}
+	if missing > 0 {
+		r := m.row(first)
+		if short == "" {
+			short = "give the files of all shards"
+		}
+		return fmt.Errorf("%d of the %d rows of the splits are in no shard; the first: name %s (line %d) of split %s: %s", missing, len(m.states), text.Quote(r.Name), r.Line, m.splits[m.split(first)].Name, short)
+	}
+	if short != "" {
+		w := short + ": every row is there all the same"
+		m.opt.Monitor.warn([]string{w})
+		m.man.Warnings = append(m.man.Warnings, w)
+	}
+	return nil
+}
+
+// finish puts the splits in their places and completes the manifest.
+func (m *merger) finish(ctx context.Context) error {
+	fitRows := len(m.splits[0].Rows)
+	for place, reason := range m.drops {
+		if place < fitRows && reason != noFiniteOutput {
+			fitRows--
+		}
+	}
+	sum := newAccount(m.corpus, m.model, m.man, m.opt.Monitor)
+	sum.warn(mismatches(m.model, m.corpus, fitRows)...)
+	if err := os.Remove(filepath.Join(m.opt.Out, "manifest.json")); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	fit, err := m.sketches()
+	if err != nil {
+		return err
+	}
+	for i, split := range m.splits {
+		if err := m.finishSplit(ctx, i, split, fit, sum); err != nil {
+			return err
+		}
+	}
+	return sum.finish(ctx, m.shifted(sum), m.digests)
+}
+
+// chunk is the rows that are completed at a time.
+const chunk = 1 << 13
+
+// sketches returns the index of the sketches of the fit rows.
+func (m *merger) sketches() (*traits.Index, error) {
+	var all []traits.Sketch
+	for first := 0; first < m.starts[1]; first += chunk {
+		_, err := m.chunk(first, min(first+chunk, m.starts[1]), func(_ int, _ *features.Row, sketch traits.Sketch) { all = append(all, sketch) })
+		if err != nil {
+			return nil, err
+		}
+	}
+	return traits.NewIndex(all), nil
+}
+
+// chunk calls do with each place from first to before end that is not dropped, and
+// what is known of its row. It returns counts of what they came out of.
+func (m *merger) chunk(first, end int, do func(place int, r *features.Row, sketch traits.Sketch)) (unpacked map[string]int, err error) {
+	buf := make([]byte, (end-first)*knownSize)
+	// Rows at the end may be dropped, and nothing written for them.
+	if _, err := m.known.ReadAt(buf, int64(first)*knownSize); err != nil && err != io.EOF {
+		return nil, err
+	}
+	unpacked = map[string]int{}
+	var values []float32
+	for place := first; place < end; place++ {
+		k := buf[(place-first)*knownSize:][:knownSize]
+		if _, dropped := m.drops[place]; dropped {
+			continue
+		}
+		const at = 2*sha256.Size + 8
+		values = floats(values, k[at:at+4*traits.Width])
+		t := traits.Decode(values)
+		row := m.row(place)
+		r := features.Row{
+			Name: row.Name, Label: row.Label, FirstSeen: row.FirstSeen, Group: row.Group,
+			SHA256: hex.EncodeToString(k[:sha256.Size]), Size: int64(binary.LittleEndian.Uint64(k[sha256.Size:])),
+			Kind: string(t.Kind), Linked: t.Linked,
+		}
+		for _, form := range k[knownSize-2:] {
+			if form != 0 {
+				unpacked[m.forms[form]]++
+			}
+		}
+		do(place, &r, t.Sketch)
+	}
+	return unpacked, nil
+}
+
+// completed is some rows of a split.
+type completed struct {
+	extracted
+	err error
+}
+
+// finishSplit puts a split in its place.
+func (m *merger) finishSplit(ctx context.Context, number int, split dataset.Split, fit *traits.Index, sum *account) error {
+	start, end := m.starts[number], m.starts[number+1]
+	var s extracted // without rows
+	s.Name, s.unpacked = split.Name, map[string]int{}
+	var gone []int
+	for place, reason := range m.drops {
+		if start <= place && place < end {
+			gone = append(gone, place-start)
+			s.dropped = append(s.dropped, dataset.Dropped{Number: place - start, Row: split.Rows[place-start], Reason: reason})
+		}
+	}
+	slices.Sort(gone)
+	slices.SortFunc(s.dropped, func(a, b dataset.Dropped) int { return cmp.Compare(a.Number, b.Number) })
+	w := m.writers[number]
+	if err := w.Leave(gone); err != nil {
+		return err
+	}
+	if number == 0 {
+		if err := m.predictFit(w, split.Rows, gone, sum); err != nil {
+			return err
+		}
+	}
+	rows := 0
+	var failed error
+	table := func(yield func(features.Row) bool) {
+		for c := range m.completed(start, end, number > 0, fit) {
+			if failed = cmp.Or(c.err, ctx.Err()); failed != nil {
+				return
+			}
+			c.Name = split.Name
+			sum.add(c.extracted)
+			for form, n := range c.unpacked {
+				s.unpacked[form] += n
+			}
+			rows += len(c.Rows)
+			for _, r := range c.Rows {
+				if !yield(r) {
+					return
+				}
+			}
+		}
+	}
+	err := w.Finish(features.Source{Origin: m.man.Origin, IndexSHA256: m.man.IndexSHA256}, table)
+	if err = cmp.Or(failed, err); err != nil {
+		return err
+	}
+	m.opt.Monitor.log().Info("extracted", "split", split.Name, "files", rows, "dropped", len(s.dropped))
+	sum.end(split, s, rows)
+	return nil
+}
+
+// predictFit counts the fit rows, without those that are gone, whose class the model
+// finds.
+func (m *merger) predictFit(w *features.Writer, rows []dataset.Row, gone []int, sum *account) error {
+	last := len(m.model.Layers) - 1
+	l := m.model.Layers[last]
+	var s features.Split
+	first := 0
+	count := func() error {
+		values, err := w.Values(last, first, len(s.Rows))
+		s.Layers = []features.Layer{{Name: l.Name, Width: l.Width, Data: values}}
+		if err == nil {
+			sum.fit.add(s, m.corpus.Labels)
+		}
+		first += len(s.Rows)
+		s.Rows = s.Rows[:0]
+		return err
+	}
+	for i := range rows {
+		if len(gone) > 0 && gone[0] == i {
+			gone = gone[1:]
+			continue
+		}
+		if s.Rows = append(s.Rows, features.Row{Label: rows[i].Label}); len(s.Rows) == chunk {
+			if err := count(); err != nil {
+				return err
+			}
+		}
+	}
+	return count()
+}
+
+// completed yields the rows of the places from start to before end in order, several
+// chunks being completed at a time. compare says whether they are compared with fit.
+func (m *merger) completed(start, end int, compare bool, fit *traits.Index) iter.Seq[completed] {
+	return func(yield func(completed) bool) {
+		workers := runtime.GOMAXPROCS(0)
+		free := make(chan *traits.Index, workers)
+		for range workers {
+			free <- fit.Clone()
+		}
+		var under []chan completed // way, in order
+		for first := start; first < end || len(under) > 0; {
+			for ; first < end && len(under) < 2*workers; first += chunk {
+				c := make(chan completed, 1)
+				under = append(under, c)
+				go func(first int) {
+					index := <-free
+					defer func() { free <- index }()
+					c <- m.completeChunk(first, min(first+chunk, end), compare, index)
+				}(first)
+			}
+			if !yield(<-under[0]) {
+				return
+			}
+			under = under[1:]
+		}
+	}
+}
+
+func (m *merger) completeChunk(first, end int, compare bool, fit *traits.Index) (c completed) {
+	var p part
+	c.unpacked, c.err = m.chunk(first, end, func(place int, r *features.Row, sketch traits.Sketch) {
+		p.Rows, p.rows, p.sketches = append(p.Rows, *r), append(p.rows, *m.row(place)), append(p.sketches, sketch)
+	})
+	if compare {
+		p.compare(fit)
+	}
+	c.Rows, c.rows = p.Rows, p.rows
+	return c
+}
+
+// digests returns the digests of whole files that workers have given.
+func (m *merger) digests(ctx context.Context, t *trained, rows []int, progress func(int)) ([][sha256.Size]byte, []files.Dropped, error) {
+	number := slices.IndexFunc(m.splits, func(s dataset.Split) bool { return s.Name == t.name })
+	start := m.starts[number]
+	var gone []int
+	for place := range m.drops {
+		if start <= place && place < m.starts[number+1] {
+			gone = append(gone, place-start)
+		}
+	}
+	slices.Sort(gone)
+	sums := make([][sha256.Size]byte, len(rows))
+	var unread []files.Dropped
+	passed := 0 // of gone
+	for i, row := range rows {
+		for passed < len(gone) && gone[passed] <= row+passed {
+			passed++
+		}
+		place := start + row + passed
+		if _, err := m.known.ReadAt(sums[i][:], int64(place)*knownSize+sha256.Size+8); err != nil {
+			return nil, nil, err
+		}
+		if why, ok := m.unread[place]; ok {
+			unread = append(unread, files.Dropped{Number: i, Reason: why})
+		} else if sums[i] == ([sha256.Size]byte{}) {
+			unread = append(unread, files.Dropped{Number: i, Reason: "has no digest of the whole file in its shard"})
+		}
+	}
+	progress(len(rows))
+	return sums, unread, ctx.Err()
+}
+
+// shifted returns how an extractor and the files of fit rows are opened. Where they
+// are not here it warns, and what they would measure is left out.
+func (m *merger) shifted(sum *account) func(context.Context, []int) (*extractor, []files.File, error) {
+	return func(ctx context.Context, rows []int) (*extractor, []files.File, error) {
+		e, found, err := m.openShifted(ctx, rows)
+		if ctx.Err() != nil {
+			return nil, nil, ctx.Err()
+		}
+		if err != nil {
+			sum.warn(fmt.Sprintf("the accuracy on fit rows is low, and whether it is higher with changed bytes or other padding is not measured, for want of their files or of the engine: %s", text.Line(err.Error(), ' ')))
+			return nil, nil, nil
+		}
+		return e, found, nil
+	}
+}
+
+func (m *merger) openShifted(ctx context.Context, rows []int) (*extractor, []files.File, error) {
+	places, err := openPlaces(ctx, m.opt, &m.corpus.Config)
+	if err != nil {
+		return nil, nil, err
+	}
+	m.closers = append(m.closers, places.Close)
+	names := make([]string, len(rows))
+	for i, row := range rows {
+		names[i] = m.splits[0].Rows[row].Path
+	}
+	found, _, err := places.Find(ctx, names)
+	for i, row := range rows {
+		if _, dropped := m.drops[row]; err == nil && !dropped && found[i].Reason != "" {
+			err = fmt.Errorf("%s %s", text.Quote(names[i]), found[i].Reason)
+		}
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	engine, _, err := tfmodel.Open(m.model, tfmodel.Options{Engine: tfmodel.EngineOf(m.engine)})
+	if err != nil {
+		return nil, nil, err
+	}
+	m.closers = append(m.closers, func() { engine.Close() })
+	if engine.Identity() != m.engine {
+		return nil, nil, fmt.Errorf("the engine here is %s, that of the shards %s", engine.Identity(), m.engine)
+	}
+	return newExtractor(engine, places, m.model), found, nil
+}
+
+// nameTable finds the places of a name: a hash table of numbers, with the names in
+// the index.
+type nameTable struct {
+	name  func(place int) string
+	seed  maphash.Seed
+	slots []uint32 // place+1 of the first row of a name; 0 is none
+	more  map[uint32][]uint32
+}
+
+func newNameTable(n int, name func(place int) string) nameTable {
+	size := 1
+	for size < 2*n {
+		size *= 2
+	}
+	t := nameTable{name, maphash.MakeSeed(), make([]uint32, size), map[uint32][]uint32{}}
+	for place := range n {
+		if at, found := t.find(name(place)); found {
+			first := t.slots[at] - 1
+			t.more[first] = append(t.more[first], uint32(place))
+		} else {
+			t.slots[at] = uint32(place) + 1
+		}
+	}
+	return t
+}
+
+// find returns the slot of a name, or that where it belongs.
+func (t *nameTable) find(name string) (at int, found bool) {
+	mask := len(t.slots) - 1
+	for at = int(maphash.String(t.seed, name)) & mask; t.slots[at] != 0; at = (at + 1) & mask {
+		if t.name(int(t.slots[at]-1)) == name {
+			return at, true
+		}
+	}
+	return at, false
+}
+
+// places yields the places of a name.
+func (t *nameTable) places(name string) iter.Seq[int] {
+	return func(yield func(int) bool) {
+		at, found := t.find(name)
+		if !found || !yield(int(t.slots[at]-1)) {
+			return
+		}
+		for _, place := range t.more[t.slots[at]-1] {
+			if !yield(int(place)) {
+				return
+			}
+		}
+	}
+}
