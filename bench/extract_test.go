@@ -138,7 +138,7 @@ func TestTrainingList(t *testing.T) {
 		for _, f := range files {
 			group, _, _ := strings.Cut(f, " ")
 			e.Rows = append(e.Rows, features.Row{Name: f, SHA256: digest(f[:min(len(f), maxLen)]), Size: int64(len(f)), Group: group})
-			e.rows = append(e.rows, dataset.Row{Name: f, Path: f, Line: 2})
+			e.rows = append(e.rows, dataset.Row{Name: f, Path: f, Group: group, Line: 2})
 			if !strings.Contains(f, "gone") {
 				if err := os.WriteFile(filepath.Join(dir, f), []byte(f), 0o666); err != nil {
 					t.Fatal(err)
