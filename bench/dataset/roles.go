@@ -3,14 +3,19 @@ package dataset
 import (
 	"cmp"
 	"encoding/csv"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	"driftbench/internal/atomicfile"
 	"driftbench/internal/csvfile"
+	"driftbench/internal/origin"
 	"driftbench/internal/regular"
 	"driftbench/internal/text"
 )
@@ -18,13 +23,23 @@ import (
 // rolesFile is the split file that [Corpus.WriteSplits] writes.
 const rolesFile = "roles.csv"
 
+// frozenFrom says which index a split file was made from. It is the content of the
+// JSON file of the same name.
+type frozenFrom struct {
+	IndexSHA256 string `json:"index_sha256"`
+}
+
+// frozenFile is the path of the frozenFrom of a split file.
+func frozenFile(roles string) string { return strings.TrimSuffix(roles, ".csv") + ".json" }
+
 // WriteSplits writes dir/splits/<split>.csv for every split, with the columns
 // name,label,first_seen,path: what a training script reads. path is absolute: that
 // of the file that [Corpus.Check] has found for the row, or where it would lie in
 // the first place where there is none or status is nil; it is empty for a sample
 // that is no file of its own, such as a member of an archive. WriteSplits also
 // writes dir/splits/roles.csv, with the columns name,split, for the key split of
-// corpus.yaml. Each file appears whole or not at all.
+// corpus.yaml, and beside it roles.json with the digest of the index. Each file
+// appears whole or not at all.
 //
 // The files are data for programs: reading one gives back the very strings of
 // the index, whatever bytes they hold, so nothing guards a spreadsheet against
@@ -62,10 +77,50 @@ func (c *Corpus) WriteSplits(dir string, status []Status) error {
 			return fmt.Errorf("dataset: writing split %q: %w", s.Name, err)
 		}
 	}
-	if err := write(rolesFile, roles); err != nil {
+	made := frozenFile(filepath.Join(dir, rolesFile))
+	err = os.Remove(made) // it is of the roles that are there
+	if err == nil || errors.Is(err, fs.ErrNotExist) {
+		err = write(rolesFile, roles)
+	}
+	if err == nil {
+		err = atomicfile.Write(made, func(w io.Writer) error { return json.NewEncoder(w).Encode(frozenFrom{c.Index.SHA256}) })
+	}
+	if err != nil {
 		return fmt.Errorf("dataset: writing the roles of the rows: %w", err)
 	}
 	return nil
+}
+
+// checkFrozen warns where the split file was not made from this index. Rows have
+// their roles by name, so an index may gain and lose rows, and another corpus may
+// have the same names.
+func (c *Corpus) checkFrozen() (warning string, err error) {
+	if err := c.checkInside("split", frozenFile(c.SplitFile), ""); err != nil {
+		return "", fmt.Errorf("dataset: %w", err)
+	}
+	path := c.resolve(c.SplitFile)
+	const most = 1 << 16 // bytes
+	b, err := regular.Read(frozenFile(path), most)
+	var made frozenFrom
+	switch {
+	case err == nil:
+		if err = json.Unmarshal(b, &made); err != nil {
+			err = fmt.Errorf("%s: %w: remove it, or freeze the split again", frozenFile(path), err)
+		}
+	case errors.Is(err, fs.ErrNotExist):
+		err = nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("dataset: split: %w", err)
+	}
+	const names = "rows have their roles by their names, so make sure that these are the same files"
+	switch made.IndexSHA256 {
+	case c.Index.SHA256:
+		return "", nil
+	case "":
+		return fmt.Sprintf("%s does not say which index it was made from (%s): %s", path, filepath.Base(frozenFile(path)), names), nil
+	}
+	return fmt.Sprintf("%s was made from the index %s and not from %s (SHA-256): %s", path, origin.Short(made.IndexSHA256), origin.Short(c.Index.SHA256), names), nil
 }
 
 // role is a row of a split file.

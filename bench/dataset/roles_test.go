@@ -53,7 +53,7 @@ func TestWriteSplits(t *testing.T) {
 		}
 	}
 	files, err := os.ReadDir(filepath.Join(out, "splits"))
-	if err != nil || len(files) != 6 {
+	if err != nil || len(files) != 7 {
 		t.Errorf("%d files, %v", len(files), err)
 	}
 }
@@ -179,6 +179,40 @@ func TestFrozenSplit(t *testing.T) {
 		if !strings.Contains(said, want) {
 			t.Errorf("warnings %q, want %q", said, want)
 		}
+	}
+}
+
+// Roles go by names, which another index may have too: an index other than that
+// which the split was frozen from, or one that is not known, is a warning.
+func TestFrozenSplitTellsItsIndex(t *testing.T) {
+	dir, index, _ := frozenCorpus(t)
+	load := func(index string) string {
+		writeCorpus(t, dir, index, "split: splits/roles.csv")
+		c, err := dataset.Load(dir, dataset.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return strings.Join(c.Warnings, "\n")
+	}
+	const names = "rows have their roles by their names"
+	if said := load(index); strings.Contains(said, names) {
+		t.Errorf("the same index: %q", said)
+	}
+	if said := load(index + "new,worm,2017-05,\n"); !strings.Contains(said, "roles.csv was made from the index ") || !strings.Contains(said, names) {
+		t.Errorf("another index: %q", said)
+	}
+	path := filepath.Join(dir, "splits", "roles.json")
+	if err := os.WriteFile(path, []byte("{"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := dataset.Load(dir, dataset.Options{}); err == nil || !strings.Contains(err.Error(), "roles.json: unexpected end of JSON input: remove it") {
+		t.Errorf("a damaged file: %v", err)
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	if said := load(index); !strings.Contains(said, "roles.csv does not say which index it was made from (roles.json)") {
+		t.Errorf("no such file: %q", said)
 	}
 }
 

@@ -58,6 +58,13 @@ func (c *Corpus) split() error {
 		}
 		c.Rows = slices.Concat(parts...)
 		c.Warnings = append(c.Warnings, warnings...)
+		warning, err := c.checkFrozen()
+		if err != nil {
+			return err
+		}
+		if warning != "" {
+			c.Warnings = append(c.Warnings, warning)
+		}
 	}
 	if warnings, err = c.classify(c.Rows); err != nil {
 		return err

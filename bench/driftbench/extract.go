@@ -48,7 +48,7 @@ func (a *app) splitsCommand() *cobra.Command {
 		Long: `Write OUT/splits/<split>.csv, which a training script reads, and
 OUT/splits/roles.csv, which names the split of each file. With the latter as the
 key split of corpus.yaml, later runs use these very splits, whatever rows the
-index gains or loses.`,
+index gains or loses. OUT/splits/roles.json beside it says which index that was.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := bench.WriteSplits(cmd.Context(), o)
