@@ -232,7 +232,7 @@ func openRun(dir string, r report.Results) (*scoredRun, error) {
 	}
 	parts := []origin.Part{{Name: filepath.Join(dir, "results.json"), Origin: r.Origin}, {Name: filepath.Join(dir, "scores"), Origin: made}}
 	if man != nil {
-		parts = append(parts, origin.Part{Name: filepath.Join(dir, "manifest.json"), Origin: man.made()})
+		parts = append(parts, origin.Part{Name: filepath.Join(dir, manifestFile), Origin: man.made()})
 	}
 	// That of each run which does not tell is said by report.SameModel.
 	run.results.Origin, _, err = origin.Join(parts...)

@@ -212,7 +212,7 @@ func (x *extraction) run(ctx context.Context) (*Manifest, error) {
 	start := time.Now()
 	// The features are about to be replaced, and the manifest describes those
 	// that are there.
-	if err := os.Remove(filepath.Join(x.opt.Out, "manifest.json")); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := os.Remove(filepath.Join(x.opt.Out, manifestFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
 	if _, err := atomicfile.Folder(x.opt.Out, featuresFolder); err != nil { // once, not by each of its files

@@ -29,6 +29,9 @@ import (
 	"driftbench/tfmodel"
 )
 
+// manifestFile is the name of the file with the [Manifest] of a folder.
+const manifestFile = "manifest.json"
+
 // Manifest says how the numbers of a run were made. It is the content of
 // manifest.json.
 type Manifest struct {
@@ -168,7 +171,7 @@ func (m *Manifest) addSplit(s extracted, rows int, span dataset.Span) {
 // write writes manifest.json into the folder out.
 func (m *Manifest) write(out string) error {
 	m.Finished = time.Now().UTC().Truncate(time.Second)
-	err := atomicfile.Write(filepath.Join(out, "manifest.json"), func(w io.Writer) error {
+	err := atomicfile.Write(filepath.Join(out, manifestFile), func(w io.Writer) error {
 		e := json.NewEncoder(w)
 		e.SetIndent("", "  ")
 		return e.Encode(m)
@@ -182,7 +185,7 @@ func (m *Manifest) write(out string) error {
 // readManifest reads manifest.json of the folder out. It returns nil when there
 // is none.
 func readManifest(out string) (*Manifest, error) {
-	path := filepath.Join(out, "manifest.json")
+	path := filepath.Join(out, manifestFile)
 	const most = 1 << 30 // bytes; a dropped file takes 200
 	m := new(Manifest)
 	err := jsonfile.Read(path, most, m)

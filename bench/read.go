@@ -81,6 +81,11 @@ func readSplits(opt Options, made *Manifest) (*Splits, error) {
 		if err != nil {
 			return nil, err
 		}
+		for _, told := range made.Splits {
+			if n := len(x.Rows); told.Name == x.Name && told.Files != n {
+				s.Warnings = append(s.Warnings, fmt.Sprintf("split %s has %d rows, and %s counts %d: it may describe other features", x.Name, n, manifestOf(opt.Features), told.Files))
+			}
+		}
 		if w := x.dropNotFinite(); w != "" {
 			s.Warnings = append(s.Warnings, w)
 		}
@@ -126,9 +131,9 @@ func readSplits(opt Options, made *Manifest) (*Splits, error) {
 
 // join checks that the splits that were read, the manifest beside them and the fit
 // file are of one model, and sets the origin of s. It warns where that cannot be
-// told, and where files or rows are not those that the manifest describes.
+// told, and where files changed or rows are in no span of their split.
 func (s *Splits) join(opt Options, made *Manifest, read []*Split) error {
-	manifest := filepath.Join(filepath.Dir(opt.Features), "manifest.json")
+	manifest := manifestOf(opt.Features)
 	var parts []origin.Part
 	if opt.FitFile != "" {
 		parts = append(parts, origin.Part{Name: "the fit file " + opt.FitFile, Origin: s.Origin})
@@ -173,11 +178,6 @@ func (s *Splits) join(opt Options, made *Manifest, read []*Split) error {
 		if len(x.Source.Changed) > 0 {
 			s.Warnings = append(s.Warnings, fmt.Sprintf("%s in %s changed after the extraction, so what it says of the model may be wrong: extract the features again unless you changed it yourself", strings.Join(x.Source.Changed, ", "), opt.Features))
 		}
-		for _, told := range made.Splits {
-			if n := len(x.Rows); told.Name == x.Name && told.Files != n {
-				s.Warnings = append(s.Warnings, fmt.Sprintf("split %s has %d rows, and %s counts %d: it may describe other features", x.Name, n, manifest, told.Files))
-			}
-		}
 		outside, where := 0, ""
 		for i, m := range x.Months {
 			if m < x.From || m > x.To {
@@ -193,6 +193,9 @@ func (s *Splits) join(opt Options, made *Manifest, read []*Split) error {
 	}
 	return nil
 }
+
+// manifestOf is the path of the manifest beside a features folder.
+func manifestOf(features string) string { return filepath.Join(features, "..", manifestFile) }
 
 // planned is a split that a folder is to hold. A zero span is that of its rows.
 type planned struct {

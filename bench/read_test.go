@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/json"
+	"math"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -319,6 +320,14 @@ func TestReadSplitsJoins(t *testing.T) {
 		"a manifest of fewer rows": {sources: [3]features.Source{a, a, a}, prepare: func(t *testing.T, out string) {
 			describe(t, out, func(m *Manifest) { m.Splits[2].Files = 11 })
 		}, warns: "split 2019 has 12 rows, and "},
+		"a row that is not finite": {sources: [3]features.Source{a, a, a}, prepare: func(t *testing.T, out string) {
+			describe(t, out, same)
+			s := fixture.Split("2019", 2019, 2)
+			s.Source, s.Layers[0].Data[5] = a, float32(math.NaN())
+			if err := features.Write(filepath.Join(out, "features"), s); err != nil {
+				t.Fatal(err)
+			}
+		}, warns: "split 2019: 1 of 12 files have features that are not finite numbers"},
 		"a manifest of another span": {sources: [3]features.Source{a, a, a}, prepare: func(t *testing.T, out string) {
 			describe(t, out, func(m *Manifest) { m.Splits[2].From++ })
 		}, warns: `split 2019: 12 of 12 files were not first seen in its span, 2019-02 to 2019-12; the first: "0" of 2019-01`},

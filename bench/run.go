@@ -164,9 +164,10 @@ func reportInput(mon Monitor, out string, r report.Results) (report.Input, error
 	if err != nil {
 		return report.Input{}, err
 	}
+	made := r.Origin
 	if man != nil {
 		results := origin.Part{Name: filepath.Join(out, "results.json"), Origin: r.Origin}
-		if _, _, err := origin.Join(results, origin.Part{Name: filepath.Join(out, "manifest.json"), Origin: man.made()}); err != nil {
+		if made, _, err = origin.Join(results, origin.Part{Name: filepath.Join(out, manifestFile), Origin: man.made()}); err != nil {
 			return report.Input{}, err
 		}
 	}
@@ -174,7 +175,7 @@ func reportInput(mon Monitor, out string, r report.Results) (report.Input, error
 	if err != nil {
 		return report.Input{}, err
 	}
-	if model := r.ModelSHA256; answer.Model != "" && model != "" && answer.Model != model {
+	if model := made.ModelSHA256; answer.Model != "" && model != "" && answer.Model != model {
 		mon.warn([]string{fmt.Sprintf("%s is of the model %s and not of %s (SHA-256), that of the results: the report leaves it out", filepath.Join(out, benchFile), origin.Short(answer.Model), origin.Short(model))})
 		timed, answer = nil, report.ThroughputAnswer{}
 	}
