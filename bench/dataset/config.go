@@ -57,6 +57,9 @@ type Config struct {
 	Strict       bool     `yaml:"-" json:"-"`
 }
 
+// configName is the name of the configuration in a corpus folder.
+const configName = "corpus.yaml"
+
 // configFile is corpus.yaml, in which root is one place or a list of them.
 type configFile struct {
 	Config `yaml:",inline"`
@@ -150,7 +153,7 @@ func LoadConfig(dir string) (Config, error) {
 	case !info.IsDir():
 		return Config{}, fmt.Errorf("dataset: corpus folder %s %s, not a folder", text.Quote(dir), regular.Kind(info.Mode()))
 	}
-	c, err := LoadConfigFile(dir, filepath.Join(dir, "corpus.yaml"))
+	c, err := LoadConfigFile(dir, filepath.Join(dir, configName))
 	if errors.Is(err, fs.ErrNotExist) {
 		c, err = DefaultConfig(), nil
 		c.Dir = dir

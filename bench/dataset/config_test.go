@@ -355,7 +355,7 @@ func TestPathsStayInTheCorpus(t *testing.T) {
 		{"index: within/index.csv\nroot: within", ""},
 		{"index: " + filepath.Join(dir, "sub", "index.csv"), ""},
 		{"index: sub/index.csv\nroot: none", ""},
-		{"index: ../victim/dataset.csv", `index "../victim/dataset.csv" leads out of the corpus folder: allow it with --allow-outside, or give it by --index`},
+		{"index: ../victim/dataset.csv", `corpus.yaml: index "../victim/dataset.csv" leads out of the corpus folder: allow it with --allow-outside, or give it by --index`},
 		{"index: ../victim/secret", `leads out of the corpus folder`},
 		{"index: " + filepath.Join(victim, "secret"), `leads out of the corpus folder`},
 		{"index: linked", `index "linked" leads out of the corpus folder`},

@@ -23,6 +23,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 
 	"driftbench/bench/dataset/index"
@@ -128,7 +129,7 @@ func (opt Options) config(dir string) (c Config, err error) {
 		c, err = LoadConfigFile(dir, opt.ConfigFile)
 	default:
 		folder := Config{Dir: dir, AllowOutside: opt.AllowOutside}
-		if err = folder.checkInside("the configuration", "corpus.yaml", "--config"); err == nil {
+		if err = folder.checkInside("the configuration", configName, "--config"); err == nil {
 			c, err = LoadConfig(dir)
 		} else {
 			err = fmt.Errorf("dataset: %s: %w", dir, err)
@@ -147,7 +148,11 @@ func (opt Options) config(dir string) (c Config, err error) {
 func (opt Options) set(c *Config) (err error) {
 	c.AllowOutside, c.Raw, c.Password, c.Strict = opt.AllowOutside, opt.Raw, opt.Password, opt.Strict
 	if err := opt.checkPaths(c); err != nil {
-		return fmt.Errorf("dataset: %s: %w", cmp.Or(opt.ConfigFile, c.Dir), err)
+		from := cmp.Or(opt.ConfigFile, filepath.Join(c.Dir, configName))
+		if _, gone := os.Stat(from); gone != nil { // the paths are those of a folder without it
+			from = c.Dir
+		}
+		return fmt.Errorf("dataset: %s: %w", from, err)
 	}
 	if opt.Trim != "" {
 		c.Trim = opt.Trim
