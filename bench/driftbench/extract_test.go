@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io/fs"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -547,6 +548,209 @@ func TestShards(t *testing.T) {
 	for _, wrong := range [][]string{{"--shard", "2/2"}, {"--shard", "1"}, {"--out", ""}, {"--shard", ""}} {
 		if status, _, stderr := driftbench(args(wrong...)...); status != exitUsage {
 			t.Errorf("%v: status %d, %s", wrong, status, stderr)
+		}
+	}
+}
+
+// hostileCorpus is small with names that are hard to carry, packed, empty and missing
+// files.
+func hostileCorpus(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.CopyFS(dir, os.DirFS(small())); err != nil {
+		t.Fatal(err)
+	}
+	table := readFile(t, filepath.Join(dir, "dataset.csv"))
+	lines := strings.Split(table, "\n")
+	for i, line := range []string{lines[3], lines[40], lines[80]} {
+		path := filepath.Join(dir, strings.Split(line, ",")[0])
+		if err := os.Remove(path); err != nil {
+			t.Fatal(err)
+		}
+		if i == 0 {
+			if err := os.WriteFile(path, nil, 0o666); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	var packed bytes.Buffer
+	z := gzip.NewWriter(&packed)
+	fmt.Fprint(z, "MZ packed")
+	z.Close()
+	var b bytes.Buffer
+	w := csv.NewWriter(&b)
+	for i, name := range []string{"new\nline", "a\tb\"c\\d,e", "\u2028\u2029\u0085é😀\x01", strings.Repeat("long/", 40) + "name", "packed.gz", "twice", "twice"} {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
+			t.Fatal(err)
+		}
+		content := []byte("MZ" + name)
+		if name == "packed.gz" {
+			content = packed.Bytes()
+		}
+		if err := os.WriteFile(path, content, 0o666); err != nil {
+			t.Fatal(err)
+		}
+		w.Write([]string{name, "worm", fmt.Sprintf("2018-0%d-11", 1+i%3), "g\"" + name})
+	}
+	w.Flush()
+	header, rest, _ := strings.Cut(table, "\n")
+	if header == "name,label,first_seen" {
+		header, rest = header+",group", strings.ReplaceAll(rest, "\n", ",\n")
+	}
+	if err := os.WriteFile(filepath.Join(dir, "dataset.csv"), []byte(header+"\n"+rest+b.String()), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "corpus.yaml"), []byte("train: {holdout: random}\ntests:\n  - {name: '2018', from: 2018-01, to: 2018-12, sample: 1}\n  - {name: '2019', from: 2019-01, to: 2019-12, sample: 0.3}\n"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// What workers write, in whatever order and on however many machines, becomes what one
+// machine extracts; and what contradicts it is refused with its place.
+func TestMerge(t *testing.T) {
+	dir, work := hostileCorpus(t), t.TempDir()
+	at := func(name string) string { return filepath.Join(work, name) }
+	do := func(want int, args ...string) (stderr string) {
+		t.Helper()
+		status, _, stderr := driftbench(args...)
+		if status != want {
+			t.Fatalf("%v: status %d, want %d, stderr:\n%s", args, status, want, stderr)
+		}
+		return stderr
+	}
+	do(exitDone, "extract", "--corpus", dir, "--model", model, "--cache", "none", "--out", at("one"))
+	var shards []string
+	for i := range 3 {
+		shards = append(shards, at(fmt.Sprint(i)))
+		do(exitDone, "worker", "--model", model, "--files", dir, "--index", filepath.Join(dir, "dataset.csv"), "--shard", fmt.Sprintf("%d/3", i), "--out", shards[i])
+	}
+	merge := func(want int, files ...string) string {
+		t.Helper()
+		return do(want, append([]string{"merge", "--corpus", dir, "--model", model, "--out", at("merged")}, files...)...)
+	}
+	manifest := func(out string) map[string]any {
+		var m map[string]any
+		if err := json.Unmarshal([]byte(readFile(t, filepath.Join(out, "manifest.json"))), &m); err != nil {
+			t.Fatal(err)
+		}
+		for _, key := range []string{"command", "started", "finished", "batch", "extraction_seconds"} {
+			delete(m, key)
+		}
+		return m
+	}
+	equal := func(when string) {
+		t.Helper()
+		same(t, when, contents(t, filepath.Join(at("merged"), "features")), contents(t, filepath.Join(at("one"), "features")), true)
+		if a, b := manifest(at("one")), manifest(at("merged")); !reflect.DeepEqual(a, b) {
+			for key := range a {
+				if !reflect.DeepEqual(a[key], b[key]) {
+					t.Errorf("%s: manifest.json has %s %.600v, want %.600v", when, key, b[key], a[key])
+				}
+			}
+		}
+	}
+	stderr := merge(exitDone, shards...)
+	equal("shards")
+	if !strings.Contains(stderr, "dropped=1") && !strings.Contains(stderr, "dropped=2") {
+		t.Errorf("no count of the dropped rows of a shard:\n%s", stderr)
+	}
+
+	// The same rows from stdin, without their dates, in files as Spark writes them.
+	var feed strings.Builder
+	index := csv.NewReader(strings.NewReader(readFile(t, filepath.Join(dir, "dataset.csv"))))
+	rows, err := index.ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, row := range rows[1:] {
+		b, _ := json.Marshal(map[string]string{"name": row[0]})
+		fmt.Fprintf(&feed, "%s\n", b)
+	}
+	fmt.Fprintf(&feed, "{\"rows\":%d}\n", len(rows)-1)
+	status, stdout, stderr := fed(t, feed.String(), "worker", "--model", model, "--files", dir)
+	if status != exitDone {
+		t.Fatalf("status %d, stderr:\n%s", status, stderr)
+	}
+	lines := strings.SplitAfter(strings.TrimSuffix(stdout, "\n")+"\n", "\n")
+	lines = lines[:len(lines)-1]
+	rand.New(rand.NewPCG(1, 2)).Shuffle(len(lines), func(i, j int) { lines[i], lines[j] = lines[j], lines[i] })
+	write := func(name, text string) string {
+		t.Helper()
+		if strings.HasSuffix(name, ".gz") {
+			var b bytes.Buffer
+			z := gzip.NewWriter(&b)
+			fmt.Fprint(z, text)
+			z.Close()
+			text = b.String()
+		}
+		if err := os.MkdirAll(filepath.Dir(at(name)), 0o777); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(at(name), []byte(text), 0o666); err != nil {
+			t.Fatal(err)
+		}
+		return at(name)
+	}
+	half := len(lines) / 2
+	write("spark/part-00000", strings.Join(lines[:half], ""))
+	write("spark/part-00001.gz", strings.Join(lines[half:], ""))
+	write("spark/_SUCCESS", "")
+	write("spark/.part-00000.crc", "x")
+	merge(exitDone, at("spark"))
+	equal("lines of Spark")
+	merge(exitDone, append(shards[1:], write("all", readFile(t, shards[0])+readFile(t, shards[1])))...)
+	equal("a shard twice, and two in one file")
+
+	first := readFile(t, shards[0])
+	begins := strings.SplitAfter(first, "\n")
+	cut := write("cut", first[:len(first)/2])
+	if stderr := merge(exitDone, append(shards, cut)...); !strings.Contains(stderr, "1 of 4 files are cut short or are not all that their workers wrote, such as "+cut) {
+		t.Errorf("a shard that is cut short beside a whole one:\n%s", stderr)
+	}
+	one := 1 // a line of a drawn row with features
+	drawn := readFile(t, filepath.Join(at("one"), "features", "2018.csv"))
+	name := regexp.MustCompile(`"name":"([\w/.]+)"`)
+	for !strings.Contains(begins[one], `"size":`) || name.FindStringSubmatch(begins[one]) == nil || !strings.Contains(drawn, name.FindStringSubmatch(begins[one])[1]+",") {
+		one++
+	}
+	changed := func(name, from, to string) string {
+		lines := slices.Clone(begins)
+		if lines[one] = regexp.MustCompile(from).ReplaceAllString(lines[one], to); lines[one] == begins[one] {
+			t.Fatalf("no %s in %s", from, begins[one])
+		}
+		return write("changed-"+name, strings.Join(lines, ""))
+	}
+	for what, tc := range map[string]struct {
+		file string
+		more []string
+		say  string
+	}{
+		"missing":    {cut, shards[1:], "rows of the splits are in no shard; the first: name"},
+		"no shard":   {shards[1], shards[1:2], "give the files of all shards"},
+		"unequal":    {changed("unequal", `"size":`, `"size":1`), shards, "is not what"},
+		"dropped":    {changed("dropped", `"sha256".*?,"model"`, `"dropped":"is missing","model"`), shards, "is not what"},
+		"label":      {changed("label", `"label":"\w+"`, `"label":"other"`), shards[1:], `has the label "other", and`},
+		"date":       {changed("date", `"first_seen":"2`, `"first_seen":"1`), shards[1:], `has the date "1`},
+		"group":      {changed("group", `"group":"`, `"group":"x`), shards[1:], `has the group "x`},
+		"model":      {changed("model", `"model":"\w+"`, `"model":"0123"`), shards[1:], "was computed with the model 0123"},
+		"engine":     {changed("engine", `"engine":".*?"`, `"engine":"tensorflow 2"`), shards[1:], "tensorflow 2"},
+		"features":   {changed("features", `"features":"....`, `"features":"`), shards[1:], "bytes of features, the model gives"},
+		"not finite": {changed("not-finite", `"features":"......`, `"features":"AADAfw`), shards[1:], "not finite"},
+		"traits":     {changed("traits", `"traits":"......`, `"traits":"AADAfw`), shards[1:], "traits that this driftbench does not know"},
+		"no line":    {changed("no-line", `^\{`, `{{`), shards[1:], "is no JSON object"},
+		"no file":    {at("none"), shards[1:], "no such file"},
+		"no parts":   {dir, shards, "has no file part-*"},
+	} {
+		stderr := merge(exitFailed, append([]string{tc.file}, tc.more...)...)
+		if !strings.Contains(stderr, tc.say) || strings.Count(stderr, "driftbench: ") != 1 {
+			t.Errorf("%s: %s, want %q", what, stderr, tc.say)
+		}
+		if strings.HasPrefix(filepath.Base(tc.file), "changed-") {
+			if where := fmt.Sprintf("%s:%d: ", tc.file, one+1); !strings.Contains(stderr, where) && what != "unequal" && what != "dropped" {
+				t.Errorf("%s: %s does not begin with %s", what, stderr, where)
+			}
 		}
 	}
 }

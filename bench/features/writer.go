@@ -22,6 +22,7 @@ type Writer struct {
 	split Split // without rows and values
 	rows  int
 	files []*atomicfile.File // of the layers
+	heads []int64            // where their values begin
 }
 
 // NewWriter returns a writer of a split of so many rows, and of layers, of which it
@@ -35,7 +36,7 @@ func NewWriter(dir, name string, layers []Layer, rows int) (*Writer, error) {
 			w.Close()
 			return nil, fmt.Errorf("features: %w", err)
 		}
-		w.files = append(w.files, f)
+		w.files, w.heads = append(w.files, f), append(w.heads, int64(len(npyHead(rows, l.Width))))
 	}
 	return w, nil
 }
@@ -44,17 +45,16 @@ func (w *Writer) path(l Layer) string {
 	return filepath.Join(w.dir, w.split.Name+"."+l.Name+".npy")
 }
 
-// at returns where the values of a row of a layer are, if there are so many rows.
-func (w *Writer) at(layer, row, rows int) int64 {
-	width := w.split.Layers[layer].Width
-	return int64(len(npyHead(rows, width))) + 4*int64(row)*int64(width)
+// at returns where the values of a row of a layer are.
+func (w *Writer) at(layer, row int) int64 {
+	return w.heads[layer] + 4*int64(row)*int64(w.split.Layers[layer].Width)
 }
 
 // Set sets the values of a row: little-endian float32, layer by layer. It is safe for
 // concurrent use.
 func (w *Writer) Set(row int, values []byte) error {
 	for i, l := range w.split.Layers {
-		if _, err := w.files[i].WriteAt(values[:4*l.Width], w.at(i, row, w.rows)); err != nil {
+		if _, err := w.files[i].WriteAt(values[:4*l.Width], w.at(i, row)); err != nil {
 			return w.failed(l, err)
 		}
 		values = values[4*l.Width:]
@@ -73,14 +73,16 @@ func (w *Writer) Leave(rows []int) error {
 	var moving errgroup.Group
 	for i, l := range w.split.Layers {
 		moving.Go(func() error {
-			next, to := 0, w.at(i, 0, left)
+			next, head := 0, int64(len(npyHead(left, l.Width)))
+			to := head
 			for _, row := range append(rows[:len(rows):len(rows)], w.rows) {
-				n, err := move(w.files[i], w.at(i, next, w.rows), to, 4*int64(row-next)*int64(l.Width))
+				n, err := move(w.files[i], w.at(i, next), to, 4*int64(row-next)*int64(l.Width))
 				if err != nil {
 					return w.failed(l, err)
 				}
 				next, to = row+1, to+n
 			}
+			w.heads[i] = head
 			return nil
 		})
 	}
@@ -112,7 +114,7 @@ func move(f *atomicfile.File, from, to, n int64) (int64, error) {
 func (w *Writer) Values(layer, first, n int) ([]float32, error) {
 	l := w.split.Layers[layer]
 	buf := make([]byte, 4*n*l.Width)
-	if _, err := w.files[layer].ReadAt(buf, w.at(layer, first, w.rows)); err != nil {
+	if _, err := w.files[layer].ReadAt(buf, w.at(layer, first)); err != nil {
 		return nil, fmt.Errorf("features: reading %s: %w", w.path(l), err)
 	}
 	values := make([]float32, n*l.Width)
@@ -145,7 +147,7 @@ func (w *Writer) Finish(source Source, rows iter.Seq[Row]) error {
 }
 
 func (w *Writer) commit(i int, l Layer) (digest string, err error) {
-	f, size := w.files[i], w.at(i, w.rows, w.rows)
+	f, size := w.files[i], w.at(i, w.rows)
 	if _, err := f.WriteAt(npyHead(w.rows, l.Width), 0); err != nil {
 		return "", err
 	}
