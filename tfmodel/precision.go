@@ -9,6 +9,7 @@ package tfmodel
 import "C"
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -58,7 +59,7 @@ func (e *tensorFlow) verify(opt Options) error {
 	if e.precision == Float32 {
 		tolerance = float32Tolerance
 	} else if os.Getenv(tf32Override) == "0" {
-		return &OptionError{"precision", "tf32: " + tf32Override + "=0 forbids it in this process: unset the variable"}
+		return errors.New("--precision tf32: " + tf32Override + "=0 forbids it in this process: unset the variable")
 	}
 	opt.Device = CPU
 	cpu, err := newTensorFlow(e.model, opt)

@@ -15,6 +15,7 @@ import (
 
 	"driftbench/internal/atomicfile"
 	"driftbench/internal/csvfile"
+	"driftbench/internal/jsonfile"
 	"driftbench/internal/origin"
 	"driftbench/internal/regular"
 	"driftbench/internal/text"
@@ -100,18 +101,10 @@ func (c *Corpus) checkFrozen() (warning string, err error) {
 	}
 	path := c.resolve(c.SplitFile)
 	const most = 1 << 16 // bytes
-	b, err := regular.Read(frozenFile(path), most)
 	var made frozenFrom
-	switch {
-	case err == nil:
-		if err = json.Unmarshal(b, &made); err != nil {
-			err = fmt.Errorf("%s: %w: remove it, or freeze the split again", frozenFile(path), err)
-		}
-	case errors.Is(err, fs.ErrNotExist):
-		err = nil
-	}
-	if err != nil {
-		return "", fmt.Errorf("dataset: split: %w", err)
+	err = jsonfile.Read(frozenFile(path), most, &made)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("dataset: split: %w: remove it, or freeze the split again", err)
 	}
 	const names = "rows have their roles by their names, so make sure that these are the same files"
 	switch made.IndexSHA256 {

@@ -29,8 +29,11 @@ import "C"
 
 import (
 	"fmt"
+	"runtime"
 	"sync"
 	"unsafe"
+
+	"driftbench/internal/threads"
 )
 
 // Load loads TensorFlow's libraries, from where the program was linked to look for
@@ -53,6 +56,9 @@ func Symbol(name string) unsafe.Pointer {
 func Version() string { return C.VERSION }
 
 var load = sync.OnceValue(func() error {
+	if n := 8 + 4*runtime.NumCPU(); !threads.CanStart(n) {
+		return fmt.Errorf("loading TensorFlow: it starts about %d threads, and so many cannot be started: raise the limit on processes (ulimit -u, or pids.max of the container)", n)
+	}
 	var message [1024]C.char
 	if C.libtensorflow_load(&message[0], C.size_t(len(message))) == 0 {
 		return &LoadError{C.GoString(&message[0])}

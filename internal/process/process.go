@@ -1,9 +1,10 @@
 // Package process is the start of the command's process and its interruption.
 //
 // A program that imports it starts with C code of start.c, before the
-// constructors of any shared library: closed standard descriptors are filled, and
-// too low a limit on address space ends the process with a message. TensorFlow logs
-// nothing unless the user sets TF_CPP_MIN_LOG_LEVEL.
+// constructors of any shared library: closed standard descriptors are filled, and too
+// low a limit on address space, data, stack, open files or threads ends the process
+// with one line and status 1. TensorFlow logs nothing unless the user sets
+// TF_CPP_MIN_LOG_LEVEL.
 package process
 
 import "C" // compiles start.c
@@ -16,6 +17,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	_ "driftbench/internal/threads" // start.c calls it
 )
 
 // Stderr returns a copy of stderr. What is written to it is seen while TensorFlow

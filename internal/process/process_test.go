@@ -111,6 +111,54 @@ func TestAddressSpace(t *testing.T) {
 	}
 }
 
+// What cannot work ends with one line and status 1, not with a page of Go's runtime.
+func TestLimits(t *testing.T) {
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := os.ReadFile(self)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir, err := os.MkdirTemp("/tmp", "limits-") // that another user can reach
+	if err != nil {
+		t.Skip(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	program := filepath.Join(dir, "program")
+	for _, err := range []error{os.Chmod(dir, 0o755), os.WriteFile(program, b, 0o755)} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for limit, want := range map[string]string{
+		"-n 8": "open", "-n 31": "open", "-n 32": "",
+		"-s 64": "stack", "-s 256": "",
+		"-d 100000":           "data",
+		"1":                   "threads", // processes
+		"12":                  "threads",
+		strconv.Itoa(1 << 14): "",
+	} {
+		cmd := child(t, "start", `ulimit `+limit+`; exec `+program)
+		if limit[0] != '-' {
+			if os.Geteuid() != 0 {
+				continue // the user has other processes, which count
+			}
+			cmd.Args[2] = `ulimit -p ` + limit + ` 2>/dev/null || ulimit -u ` + limit + `; exec ` + program
+			cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 54321, Gid: 54321}}
+		}
+		b, err := cmd.CombinedOutput()
+		ended, _ := errors.AsType[*exec.ExitError](err)
+		switch {
+		case want == "" && (err != nil || string(b) != "started\n"):
+			t.Errorf("limit %s: %v, %s", limit, err, b)
+		case want != "" && (ended == nil || ended.ExitCode() != 1 || strings.Count(string(b), "\n") != 1 || !strings.Contains(string(b), want)):
+			t.Errorf("limit %s: %v, %.500s, want one line of %s", limit, err, b, want)
+		}
+	}
+}
+
 // No file gets the number of a closed descriptor, which stays unusable.
 func TestDescriptors(t *testing.T) {
 	if err := child(t, "descriptors", `exec "$0" <&- >&- 2>&-`).Run(); err != nil {
