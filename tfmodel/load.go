@@ -27,6 +27,11 @@ func load(m *Model, trust bool, options *corepb.ConfigProto) (*loaded, error) {
 	if err != nil {
 		return nil, err
 	}
+	if p.restore != "" {
+		if err := checkVariables(m.Dir); err != nil {
+			return nil, fmt.Errorf("reading the variables: %w", err)
+		}
+	}
 	if err := libtensorflow.Load(); err != nil {
 		return nil, err
 	}

@@ -371,6 +371,7 @@ func hashModel(dir string) (string, error) {
 		names = append(names, path.Join("variables", v.Name()))
 	}
 	h := sha256.New()
+	var total int64
 	for _, name := range names {
 		f, info, err := regular.Open(filepath.Join(dir, name))
 		if name == shapeFile && errors.Is(err, fs.ErrNotExist) {
@@ -379,8 +380,12 @@ func hashModel(dir string) (string, error) {
 		if err != nil {
 			return "", err
 		}
+		if total += info.Size(); total > mostVariables {
+			f.Close()
+			return "", fmt.Errorf("%s and the files before it have %d bytes, at most %d are read: it is no MalConv", name, total, int64(mostVariables))
+		}
 		fmt.Fprintf(h, "%s %d\n", name, info.Size())
-		_, err = io.Copy(h, f)
+		_, err = io.CopyN(h, f, info.Size()) // and not what is added meanwhile
 		f.Close()
 		if err != nil {
 			return "", err

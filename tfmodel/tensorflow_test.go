@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"driftbench/tfmodel"
 )
@@ -45,6 +46,57 @@ func TestGPUWithoutOne(t *testing.T) {
 	defer e.Close()
 	if e.Device() != tfmodel.CPU {
 		t.Errorf("left to choose, the device is %s", e.Device())
+	}
+}
+
+// Variables that claim more than their files hold are refused before TensorFlow
+// allocates them, and files past all bounds before they are hashed.
+func TestVariablesThatClaimMemory(t *testing.T) {
+	const index, data = "variables/variables.index", "variables/variables.data-00000-of-00001"
+	shape := []byte("\x12\x02\x08\x32\x12\x02\x08\x04\x12\x02\x08\x20") // of the kernel, [50 4 32]
+	for name, values := range map[string]uint64{"4 TB": 1 << 40, "past all numbers": 1 << 62} {
+		dir := copyModel(t, "default")
+		path := filepath.Join(dir, index)
+		b, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if bytes.Count(b, shape) != 1 {
+			t.Fatalf("%s does not hold the shape % x", index, shape)
+		}
+		// One dimension in as many bytes: a varint of 9, with zeros at its end.
+		claimed := []byte("\x12\x0a\x08")
+		for i := range 9 {
+			more := byte(0x80)
+			if i == 8 {
+				more = 0
+			}
+			claimed = append(claimed, byte(values>>(7*i))&0x7f|more)
+		}
+		writeFile(t, path, bytes.Replace(b, shape, claimed, 1))
+		m, err := tfmodel.Inspect(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, opt := range engines {
+			start := time.Now()
+			if e, _, err := tfmodel.Open(m, opt); err == nil {
+				e.Close()
+				t.Errorf("%s: no error", name)
+			} else if !strings.Contains(err.Error(), index) || !strings.Contains(err.Error(), "damaged") {
+				t.Errorf("%s: %v", name, err)
+			}
+			if took := time.Since(start); took > 5*time.Second {
+				t.Errorf("%s: refused after %v", name, took)
+			}
+		}
+	}
+	dir := copyModel(t, "default")
+	if err := os.Truncate(filepath.Join(dir, data), 4<<40); err != nil {
+		t.Skip(err)
+	}
+	if _, err := tfmodel.Inspect(dir); err == nil || !strings.Contains(err.Error(), "at most 17179869184 are read") {
+		t.Errorf("4 TB of zeros: error %v", err)
 	}
 }
 
