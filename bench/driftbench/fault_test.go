@@ -15,6 +15,7 @@ import (
 	"regexp"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -224,6 +225,77 @@ func TestRunIsKilled(t *testing.T) {
 		t.Errorf("only %d of %d runs were killed before they ended", killed, done)
 	}
 	t.Logf("%d of %d runs were killed before they ended", killed, done)
+}
+
+// A worker that is killed at any moment leaves no part of its shard, and another
+// attempt makes the whole of it and removes what is left.
+func TestWorkerIsKilled(t *testing.T) {
+	slow(t)
+	kills := 3
+	if soak {
+		kills = 100
+	}
+	fault := injector(t)
+	dir, count := t.TempDir(), filepath.Join(t.TempDir(), "count")
+	shards, out := filepath.Join(dir, "shards"), filepath.Join(dir, "shards", "1.jsonl")
+	args := []string{"worker", "--model", model, "--files", small(), "--index", filepath.Join(small(), "dataset.csv"), "--shard", "1/30", "--out", out}
+	lines := func() []string {
+		all := strings.Split(readFile(t, out), "\n")
+		slices.Sort(all) // they come in any order
+		return all
+	}
+	began := time.Now()
+	succeeds(t, subprocess([]string{fault, "kill", "0", shards, count}, args...))
+	took, want := time.Since(began), lines()
+	changes, err := strconv.Atoi(strings.TrimSpace(readFile(t, count)))
+	if err != nil || changes < 5 {
+		t.Fatalf("%d changes of files, %v", changes, err)
+	}
+	seed := uint64(time.Now().UnixNano())
+	r := rand.New(rand.NewPCG(seed, 0))
+	killed, done := 0, 0
+	for i := 0; i < kills && !over(t); i++ {
+		done++
+		if err := os.RemoveAll(out); err != nil {
+			t.Fatal(err)
+		}
+		var when string
+		var e ended
+		if i%2 == 0 {
+			n := 1 + r.IntN(changes)
+			when = fmt.Sprintf("seed %d, kill %d, at change %d of %d", seed, i, n, changes)
+			e = run(t, subprocess([]string{fault, "kill", strconv.Itoa(n), shards, count}, args...))
+		} else {
+			after := time.Duration(r.Int64N(int64(took)))
+			when = fmt.Sprintf("seed %d, kill %d, after %v", seed, i, after)
+			cmd := subprocess(nil, args...)
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(after)
+			cmd.Process.Kill()
+			e = wait(t, cmd, new(bytes.Buffer), new(bytes.Buffer))
+		}
+		if e.status == 128+9 {
+			killed++
+		}
+		if _, err := os.Stat(out); err == nil && !slices.Equal(lines(), want) {
+			t.Errorf("%s: there is a shard that is not that of an undisturbed worker", when)
+		}
+		if i%4 == 3 || i == kills-1 {
+			succeeds(t, subprocess(nil, args...))
+			if !slices.Equal(lines(), want) {
+				t.Errorf("%s: the next attempt makes another shard", when)
+			}
+			if left := tree(t, shards); len(left) != 1 {
+				t.Errorf("%s: the next attempt leaves %v", when, left)
+			}
+		}
+	}
+	t.Logf("%d of %d workers were killed before they ended", killed, done)
+	if killed == 0 {
+		t.Error("no worker was killed")
+	}
 }
 
 // Making a corpus, killed, leaves no corpus, and what it leaves instead is
