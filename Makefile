@@ -58,10 +58,10 @@ axe: ## axe-core, which checks that the page is accessible; needs npm
 check: env ## the quick loop: format, vet, staticcheck, short Go tests
 	@scripts/check.sh -short
 
-race: env s3server ## every Go test under the race detector
-	$(GO) test -race -count=1 -timeout 60m ./...
+race: env s3server build ## every Go test under the race detector, in 20 minutes
+	. $(DEPS)/env && DRIFTBENCH_BINARY=$(abspath $(BIN)) go test -race -count=1 -timeout 20m ./...
 
-soak: env ## 10,000 batches, many kills, every fuzz target for FUZZTIME
+soak: env ## long tests and every fuzz target for FUZZTIME; says first how long
 	@DRIFTBENCH_SOAK=1 FUZZTIME=$(FUZZTIME) scripts/soak.sh
 
 audit: env $(DEPS)/audit/.done ## known vulnerabilities, and what was downloaded against its hashes

@@ -1,21 +1,74 @@
 #!/bin/bash
-# The long forms of the tests: those that DRIFTBENCH_SOAK makes long, with what
-# they measured, and then every fuzz target for FUZZTIME.
+# The long forms of the tests, each for the minutes stated here, and then every
+# fuzz target for FUZZTIME. A long form ends early when it has done its number of
+# rounds, and says how many it did when its time ends it.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . .deps/env
 export DRIFTBENCH_SOAK=1
 
-packages=$(git grep -l DRIFTBENCH_SOAK -- '*_test.go' | xargs -n1 dirname | sort -u | sed 's|^|./|')
-printf '== %s\n' "$packages"
-# Both engines' thousands of openings take minutes: no package's time is cut.
-failed=()
-go test -count=1 -timeout 60m -v $packages | { grep -E '^(ok|FAIL|#|---|panic| +---| +\w+_test\.go)' || true; } || failed+=("the long forms")
+# package, test, minutes
+long='
+./bench/driftbench TestSoak/tensorflow 8
+./bench/driftbench TestSoak/table 8
+./bench/driftbench TestRunIsKilled 8
+./bench/driftbench TestWorkerIsKilled 6
+./bench/driftbench TestDiskIsFull 8
+./bench/driftbench TestInterruptedAnywhere 5
+./bench TestVerdictsOfGroupedFiles 3
+./stats TestGrouped 4
+'
+[[ "${FUZZTIME:=20s}" =~ ^([0-9]+)(s|m|h)$ ]] || { echo "FUZZTIME=$FUZZTIME: want a number of seconds, minutes or hours, such as 20s" >&2; exit 2; }
+declare -A seconds=([s]=1 [m]=60 [h]=3600)
+each=$((BASH_REMATCH[1] * seconds[${BASH_REMATCH[2]}]))
+start=15 # most seconds that a target takes before and after
 
-for package in $(go list ./...); do
-	for target in $(go test -list '^Fuzz' "$package" | grep '^Fuzz' || true); do
-		printf '\n== %s %s\n' "$package" "$target"
-		go test -run '^$' -fuzz "^$target\$" -fuzztime "${FUZZTIME:-20s}" "$package" | tail -n 5 || failed+=("$package $target")
+targets=$(git grep -hoE '^func Fuzz\w+' -- '*_test.go' | wc -l)
+minutes=$(awk 'NF { sum += $3 } END { print sum }' <<<"$long")
+printf 'make soak takes at most %d minutes once it is built: %d for the long tests, and %d fuzz targets of %s and %d s each\n' \
+	$((minutes + (targets * (each + start) + 59) / 60)) "$minutes" "$targets" "$FUZZTIME" "$start"
+
+bins=$(mktemp -d)
+trap 'rm -rf "$bins"' EXIT
+binary() { echo "$bins/$(tr -c 'a-z0-9\n' _ <<<"$1")$2"; }
+echo "building the tests and the fuzz targets, the first time for some minutes"
+for package in $(awk 'NF { print $1 }' <<<"$long" | sort -u); do
+	go test -c -o "$(binary "$package" .test)" "$package"
+done
+fuzzed=$(git grep -lE '^func Fuzz' -- '*_test.go' | xargs -n1 dirname | sort -u | sed 's|^|./|')
+for package in $fuzzed; do
+	go test -c -fuzz=Fuzz -o "$(binary "$package" .fuzz)" "$package"
+done
+
+SECONDS=0
+failed=0
+# summary prints a line on a test or target and, if it failed, the end of its log.
+summary() { # status, seconds, what, detail
+	if (($1)); then
+		failed=$((failed + 1))
+		tail -n 40 "$bins/log"
+	fi
+	printf '%-6s %4d s  %-62s %s\n' "$( (($1)) && echo FAILED || echo ok)" "$2" "$3" "$4"
+}
+
+while read -r package test minutes; do
+	[ "$package" ] || continue
+	began=$SECONDS status=0
+	(cd "$package" && "$(binary "$package" .test)" -test.run "^${test//\//\$/^}" -test.v -test.timeout "${minutes}m") >"$bins/log" 2>&1 || status=$?
+	grep -q '^--- PASS' "$bins/log" || status=1 # it was skipped
+	# What a test measured is in its last lines.
+	detail=$(grep -E '^ +\w+_test\.go:[0-9]+: ' "$bins/log" | tail -n 1 | sed -E 's/^ +\w+_test\.go:[0-9]+: //') || true
+	summary $status $((SECONDS - began)) "$package $test" "$detail"
+done <<<"$long"
+
+for package in $fuzzed; do
+	for target in $(grep -hoE '^func Fuzz\w+' "$package"/*_test.go | sed 's/^func //'); do
+		began=$SECONDS status=0
+		(cd "$package" && timeout $((each + start)) "$(binary "$package" .fuzz)" -test.run '^$' -test.fuzz "^$target\$" -test.fuzztime "$FUZZTIME" \
+			-test.fuzzcachedir "$(go env GOCACHE)/fuzz/$(go list .)") >"$bins/log" 2>&1 || status=$?
+		detail=$(sed -nE 's/^fuzz: .*execs: ([0-9]+).*new interesting: ([0-9]+).*/\1 executions, \2 new inputs/p' "$bins/log" | tail -n 1)
+		summary $status $((SECONDS - began)) "$package $target" "${detail:-no executions}"
 	done
 done
-((${#failed[@]} == 0)) || { printf 'failed: %s\n' "${failed[@]}" >&2; exit 1; }
+printf 'took %d minutes; %d failed\n' $(((SECONDS + 59) / 60)) $failed
+((failed == 0))
