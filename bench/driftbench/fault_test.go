@@ -359,7 +359,7 @@ func TestDiskIsFull(t *testing.T) {
 			}
 			var points []int
 			for n := 1; n <= writes; n++ {
-				if soak || n == writes/2 && !tc.once || n == writes-1 { // the last is a sync, before it a write
+				if soak || n == writes/2 && !tc.once || n == writes-1 && name != "report" { // the last is a sync, before it a write
 					points = append(points, n)
 				}
 			}
@@ -401,14 +401,12 @@ func TestDiskIsFull(t *testing.T) {
 
 	t.Run("cache", func(t *testing.T) {
 		dir := t.TempDir()
-		args := []string{"run", "--corpus", small(), "--model", model, "--out", filepath.Join(dir, "out"), "--cache", filepath.Join(dir, "cache"), "--resamples", "50"}
+		args := []string{"extract", "--corpus", small(), "--model", model, "--out", filepath.Join(dir, "out"), "--cache", filepath.Join(dir, "cache")}
 		e := run(t, subprocess([]string{fault, "full", "8", filepath.Join(dir, "cache"), filepath.Join(dir, "count")}, args...))
 		if e.status != exitDone || !strings.Contains(e.stderr, "feature cache stores nothing more in this run") || !strings.Contains(e.stderr, "no space left on device") {
 			t.Errorf("status %d, stderr:\n%s", e.status, e.stderr)
 		}
-		if readFile(t, filepath.Join(dir, "out", "results.json")) != readFile(t, filepath.Join(extracted(), "results.json")) {
-			t.Error("without room for the cache the results are others")
-		}
+		same(t, "without room for the cache", contents(t, filepath.Join(dir, "out", "features")), contents(t, filepath.Join(extracted(), "features")), true)
 		succeeds(t, subprocess(nil, args...))
 	})
 }
