@@ -12,7 +12,7 @@ long='
 ./bench/driftbench TestSoak/tensorflow 8
 ./bench/driftbench TestSoak/table 8
 ./bench/driftbench TestRunIsKilled 8
-./bench/driftbench TestWorkerIsKilled 6
+./bench/driftbench TestWorkerAndMergeAreKilled 8
 ./bench/driftbench TestDiskIsFull 8
 ./bench/driftbench TestInterruptedAnywhere 5
 ./bench TestVerdictsOfGroupedFiles 3

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"html"
+	"io/fs"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -227,74 +228,86 @@ func TestRunIsKilled(t *testing.T) {
 	t.Logf("%d of %d runs were killed before they ended", killed, done)
 }
 
-// A worker that is killed at any moment leaves no part of its shard, and another
-// attempt makes the whole of it and removes what is left.
-func TestWorkerIsKilled(t *testing.T) {
+// Workers and merges that are killed at any moment leave whole files alone, and the
+// next makes what it would have made and removes what is left.
+func TestWorkerAndMergeAreKilled(t *testing.T) {
 	slow(t)
-	kills := 3
-	if soak {
-		kills = 100
-	}
 	fault := injector(t)
-	dir, count := t.TempDir(), filepath.Join(t.TempDir(), "count")
-	shards, out := filepath.Join(dir, "shards"), filepath.Join(dir, "shards", "1.jsonl")
-	args := []string{"worker", "--model", model, "--files", small(), "--index", filepath.Join(small(), "dataset.csv"), "--shard", "1/30", "--out", out}
-	lines := func() []string {
-		all := strings.Split(readFile(t, out), "\n")
-		slices.Sort(all) // they come in any order
-		return all
+	dir := t.TempDir()
+	index := filepath.Join(small(), "dataset.csv")
+	all := filepath.Join(dir, "all.jsonl")
+	mustRun(t, "worker", "--model", model, "--files", small(), "--index", index, "--shard", "0/1", "--out", all)
+	shard, merged := filepath.Join(dir, "shard"), filepath.Join(dir, "merged")
+	lines := func() map[string]string {
+		files := contents(t, shard)
+		for name, text := range files {
+			lines := strings.Split(text, "\n")
+			slices.Sort(lines) // they come in any order
+			files[name] = strings.Join(lines, "\n")
+		}
+		return files
 	}
-	began := time.Now()
-	succeeds(t, subprocess([]string{fault, "kill", "0", shards, count}, args...))
-	took, want := time.Since(began), lines()
-	changes, err := strconv.Atoi(strings.TrimSpace(readFile(t, count)))
-	if err != nil || changes < 5 {
-		t.Fatalf("%d changes of files, %v", changes, err)
-	}
-	seed := uint64(time.Now().UnixNano())
-	r := rand.New(rand.NewPCG(seed, 0))
-	killed, done := 0, 0
-	for i := 0; i < kills && !over(t); i++ {
-		done++
-		if err := os.RemoveAll(out); err != nil {
-			t.Fatal(err)
+	for _, tc := range []struct {
+		out      string
+		contents func() map[string]string
+		kills    int
+		args     []string
+	}{
+		{shard, lines, 3, []string{"worker", "--model", model, "--files", small(), "--index", index, "--shard", "1/30", "--out", filepath.Join(shard, "1.jsonl")}},
+		{merged, func() map[string]string { return contents(t, merged) }, 4, []string{"merge", "--corpus", small(), "--model", model, "--out", merged, all}},
+	} {
+		command := tc.args[0]
+		if soak {
+			tc.kills = 100
 		}
-		var when string
-		var e ended
-		if i%2 == 0 {
-			n := 1 + r.IntN(changes)
-			when = fmt.Sprintf("seed %d, kill %d, at change %d of %d", seed, i, n, changes)
-			e = run(t, subprocess([]string{fault, "kill", strconv.Itoa(n), shards, count}, args...))
-		} else {
-			after := time.Duration(r.Int64N(int64(took)))
-			when = fmt.Sprintf("seed %d, kill %d, after %v", seed, i, after)
-			cmd := subprocess(nil, args...)
-			if err := cmd.Start(); err != nil {
-				t.Fatal(err)
+		count := filepath.Join(dir, "count")
+		start := time.Now()
+		succeeds(t, subprocess([]string{fault, "kill", "0", tc.out, count}, tc.args...))
+		took, want := time.Since(start), tc.contents()
+		changes, err := strconv.Atoi(strings.TrimSpace(readFile(t, count)))
+		if err != nil || changes < 5 {
+			t.Fatalf("%s: %d changes of files, %v", command, changes, err)
+		}
+		seed := uint64(time.Now().UnixNano())
+		r := rand.New(rand.NewPCG(seed, 0))
+		killed, done := 0, 0
+		for i := 0; i < tc.kills && !over(t); i++ {
+			done++
+			for name := range want { // what is temporary stays
+				if err := os.Remove(filepath.Join(tc.out, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+					t.Fatal(err)
+				}
 			}
-			time.Sleep(after)
-			cmd.Process.Kill()
-			e = wait(t, cmd, new(bytes.Buffer), new(bytes.Buffer))
-		}
-		if e.status == 128+9 {
-			killed++
-		}
-		if _, err := os.Stat(out); err == nil && !slices.Equal(lines(), want) {
-			t.Errorf("%s: there is a shard that is not that of an undisturbed worker", when)
-		}
-		if i%4 == 3 || i == kills-1 {
-			succeeds(t, subprocess(nil, args...))
-			if !slices.Equal(lines(), want) {
-				t.Errorf("%s: the next attempt makes another shard", when)
+			var when string
+			var e ended
+			if i%2 == 0 {
+				n := 1 + r.IntN(changes)
+				when = fmt.Sprintf("%s, seed %d, kill %d, at change %d of %d", command, seed, i, n, changes)
+				e = run(t, subprocess([]string{fault, "kill", strconv.Itoa(n), tc.out, count}, tc.args...))
+			} else {
+				after := time.Duration(r.Int64N(int64(took)))
+				when = fmt.Sprintf("%s, seed %d, kill %d, after %v", command, seed, i, after)
+				cmd := subprocess(nil, tc.args...)
+				if err := cmd.Start(); err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(after)
+				cmd.Process.Kill()
+				e = wait(t, cmd, new(bytes.Buffer), new(bytes.Buffer))
 			}
-			if left := tree(t, shards); len(left) != 1 {
-				t.Errorf("%s: the next attempt leaves %v", when, left)
+			if e.status == 128+9 {
+				killed++
+			}
+			same(t, when, tc.contents(), want, false)
+			if i%4 == 3 || i == tc.kills-1 {
+				succeeds(t, subprocess(nil, tc.args...))
+				same(t, when+", and the next", tc.contents(), want, true)
 			}
 		}
-	}
-	t.Logf("%d of %d workers were killed before they ended", killed, done)
-	if killed == 0 {
-		t.Error("no worker was killed")
+		t.Logf("%s: %d of %d were killed before they ended", command, killed, done)
+		if killed == 0 {
+			t.Errorf("%s: none was killed", command)
+		}
 	}
 }
 

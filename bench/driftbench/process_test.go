@@ -232,6 +232,12 @@ func TestInterruptedStage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	rows, feeder, err := os.Pipe() // that is never written to
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	defer feeder.Close()
 	features, fit := filepath.Join(extracted(), "features"), filepath.Join(extracted(), "run.fit")
 	var wg sync.WaitGroup
 	slots := make(chan struct{}, runtime.NumCPU()+1)
@@ -247,11 +253,13 @@ func TestInterruptedStage(t *testing.T) {
 		{"bootstrap with a fit file", "", []string{"score", "--features", features, "--fit", fit, "--resamples", "10000000", "--out", at("scored")}, ""},
 		{"throughput", "", []string{"throughput", "--model", model, "--device", "cpu", "--engine", "table", "--count", "1000000", "--out", at("throughput")}, ""},
 		{"making of a corpus", "", []string{"corpus", "synth", "--files", "10000000", "--out", at("synth")}, ""},
+		{"rows from stdin", "", []string{"worker", "--model", model, "--files", small()}, ""},
 		{"printing", "", []string{"run", "--help"}, "stdout"},
 		{"printing of an error", "", []string{strings.Repeat("x", 1<<16)}, "stderr"},
 	} {
 		start := func() *exec.Cmd {
 			cmd := subprocess(nil, tc.args...)
+			cmd.Stdin = rows
 			cmd.Env = append(cmd.Env, "AWS_ENDPOINT_URL=http://"+silent.Addr().String(), "AWS_ACCESS_KEY_ID=a", "AWS_SECRET_ACCESS_KEY=b")
 			return cmd
 		}
@@ -320,6 +328,7 @@ func TestInterruptedAnywhere(t *testing.T) {
 	at := func(name string) string { return filepath.Join(dir, name) }
 	copyTree(t, at("run"), extracted(), func(string) bool { return true })
 	writeFile(t, at("bench.txt"), readFile(t, "../throughput/testdata/old.txt"))
+	mustRun(t, "worker", "--model", model, "--files", small(), "--index", filepath.Join(small(), "dataset.csv"), "--shard", "0/1", "--out", at("shards"))
 	copyTree(t, at("cache"), cached(), func(string) bool { return true })
 	runs := []string{"run", "--corpus", small(), "--model", model, "--resamples", "200"}
 	commands := map[string][]string{
@@ -333,6 +342,8 @@ func TestInterruptedAnywhere(t *testing.T) {
 		"diff":        {"diff", extracted(), at("run"), "--out", at("7")},
 		"throughput":  {"throughput", "--model", model, "--corpus", small(), "--device", "cpu", "--engine", "table", "--batch", "1,8", "--out", at("8")},
 		"compare":     {"compare", at("bench.txt")},
+		"worker":      {"worker", "--model", model, "--files", small(), "--index", filepath.Join(small(), "dataset.csv"), "--shard", "0/2", "--out", at("shard")},
+		"merge":       {"merge", "--corpus", small(), "--model", model, "--out", at("10"), at("shards")},
 		"synth":       {"corpus", "synth", "--files", "2000", "--out", at("9")},
 		"cache info":  {"cache", "info", "--cache", at("cache")},
 		"cache prune": {"cache", "prune", "--cache", at("cache")},
