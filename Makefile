@@ -39,7 +39,7 @@ MODEL := $(if $(filter wheels,$(CORPUS)),$(WHEELS_MODEL)/saved_model.pb,$(SYNTH_
 bench: build $(CORPORA)/$(CORPUS)/dataset.csv $(MODEL) $(OUT)/bench.txt ## corpus, features, scores, drift report, throughput
 	$(BIN) run --model $(dir $(MODEL)) --corpus $(CORPORA)/$(CORPUS) --out $(OUT)
 
-test: env python s3server axe ## every check: format, vet, staticcheck, Go, Python, clean tree
+test: env python s3server axe spark ## every check: format, vet, staticcheck, Go, Python, clean tree
 	@scripts/test.sh $(PY)
 
 ## Other checks
@@ -54,6 +54,16 @@ $(DEPS)/axe/axe.min.js:
 
 axe: ## axe-core, which checks that the page is accessible; needs npm
 	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory $(DEPS)/axe/axe.min.js; else echo "npm is missing: axe-core does not check the page" >&2; fi
+
+spark: ## Spark, for the test of a cluster; needs java
+	@if command -v java >/dev/null; then $(MAKE) --no-print-directory $(DEPS)/spark/.done; else echo "java is missing: the Spark job is not tested" >&2; fi
+
+$(DEPS)/spark/.done: scripts/requirements/spark.txt scripts/requirements/spark-build.txt
+	@echo "fetching Spark into $(@D)" >&2
+	@$(PYTHON) -m venv $(@D)
+	@$(subst $(PY),$(@D)/bin/python,$(PIP)) -r scripts/requirements/spark-build.txt
+	@$(subst $(PY),$(@D)/bin/python,$(PIP)) --no-build-isolation -r scripts/requirements/spark.txt
+	@touch $@
 
 check: env ## the quick loop: format, vet, staticcheck, short Go tests
 	@scripts/check.sh -short
@@ -182,4 +192,4 @@ $(WHEELS_MODEL).keras: $(CORPORA)/wheels/dataset.csv scripts/train_malconv.py sc
 $(WHEELS_MODEL)/saved_model.pb: $(WHEELS_MODEL).keras scripts/convert_savedmodel.py | python
 	$(PY) scripts/convert_savedmodel.py $< $(WHEELS_MODEL)
 
-.PHONY: bench test check race soak audit sanitize build peers dist model gpu-check docker-lint doctor deps clean help python env s3server
+.PHONY: bench test spark check race soak audit sanitize build peers dist model gpu-check docker-lint doctor deps clean help python env s3server

@@ -18,7 +18,7 @@ go build -o bin/driftbench ./bench/driftbench
 unset PYTHONDONTWRITEBYTECODE
 export PYTHONPYCACHEPREFIX=$PWD/.deps/pycache
 said=$(mktemp)
-"$python" -m pytest -q scripts/tests >"$said" 2>&1 &
+"$python" -m pytest -q -rs scripts/tests >"$said" 2>&1 &
 pytest=$!
 trap 'kill $pytest 2>/dev/null || true; rm -f "$said"' EXIT
 

@@ -4,6 +4,7 @@
 #     common.in        ->  cpu.txt, gpu.txt
 #     TensorFlow alone ->  tensorflow.txt (holds libtensorflow)
 #     beside these     ->  peers.txt, torch.txt, golden.txt, archives.txt, audit.txt
+#     apart from these ->  spark.txt, spark-build.txt
 #
 # Run it after a change of common.in or of a version here; it needs uv.
 set -euo pipefail
@@ -33,6 +34,9 @@ lock golden.txt numpy==2.4.6 scipy==1.17.1 scikit-learn==1.9.1 torch==2.15.0 tor
 # What golden/archives.py and golden/packed.py pack test files with.
 lock archives.txt pyzipper==0.4.0 py7zr==1.1.4 backports.zstd==1.8.0 cart==1.2.3
 lock audit.txt pip-audit==2.10.1
+# Spark, of which PyPI has the source alone, and what pip builds it with.
+lock spark.txt pyspark==4.3.0
+lock spark-build.txt setuptools==84.2.1
 
 {
 	echo "# Made by scripts/requirements/lock.sh."

@@ -67,7 +67,7 @@ def test_the_licence_is_listed_of_every_direct_dependency():
     tools = re.findall(r"^tool (\S+)$", mod, re.M)
     modules = {m for m, rest in re.findall(r"^\t(\S+) v\S+(.*)$", mod, re.M) if "indirect" not in rest or any(t.startswith(m + "/") for t in tools)}
     packages = {line.split("==")[0] for line in (ROOT / "scripts/requirements/common.in").read_text().split()}
-    packages |= {r.split("==")[0] for name in ("tensorflow", "peers", "torch", "golden", "archives", "audit") for r in direct(name)}
+    packages |= {r.split("==")[0] for name in ("tensorflow", "peers", "torch", "golden", "archives", "audit", "spark", "spark-build") for r in direct(name)}
     assert len(modules) > 15 and len(packages) > 7
     assert modules | packages == licensed()
 
