@@ -38,8 +38,8 @@ const (
 //
 // At unit length ‖a−b‖² = 2−2a·b. Products of blocks of rows in float32 select
 // the rows whose product is within rounding error of the k-th largest; only their
-// distances are computed in float64. The result is the one that float64
-// throughout would give.
+// distances are computed in float64, and those with a larger product are counted.
+// The result is the one that float64 throughout would give.
 type knn struct {
 	layer string
 	k     int
@@ -145,8 +145,8 @@ func unitRows(norms []float64, unit []float32, x Matrix, lo, hi int) error {
 // The products of knnQueries rows with knnBank training rows take 1 MB, which
 // fits a processor's cache.
 const (
-	knnQueries = 128
-	knnBank    = 2048
+	knnQueries = 256
+	knnBank    = 1024
 )
 
 func (k *knn) score(dst []float64, x Features) error {
@@ -238,8 +238,13 @@ func (k *knn) distance(f []float32, norm float64, c *candidates) float64 {
 		}
 		return 1
 	}
-	squared := c.exact[:0]
-	for _, row := range c.rows {
+	c.cut()
+	squared, larger := c.exact[:0], 0
+	for i, row := range c.rows {
+		if k.zeros == 0 && c.products[i] > c.least+2*c.slack { // nearer than the k-th, whatever the rounding
+			larger++
+			continue
+		}
 		s, scale, other := 0.0, 1/norm, 1/k.norms[row]
 		for j, v := range k.bank.Row(int(row)) {
 			diff := float64(f[j])*scale - float64(v)*other
@@ -251,7 +256,7 @@ func (k *knn) distance(f []float32, norm float64, c *candidates) float64 {
 		squared = append(squared, -1)
 	}
 	c.exact = squared
-	return math.Sqrt(-kthLargest(squared, k.k))
+	return math.Sqrt(-kthLargest(squared, k.k-larger))
 }
 
 // candidates are the training rows that may be among the k nearest to one row.
@@ -291,8 +296,11 @@ func (c *candidates) add(products []float32, first int) {
 }
 
 // cut drops the candidates whose product is below the k-th largest by more than
-// rounding error. Ties stay, and raise the limit.
+// rounding error. Ties stay, and raise the limit. It does nothing to fewer than k.
 func (c *candidates) cut() {
+	if len(c.products) < c.k {
+		return
+	}
 	c.scratch = append(c.scratch[:0], c.products...)
 	c.least = kthLargest(c.scratch, c.k) - c.slack
 	n := 0
