@@ -54,16 +54,20 @@ func fitKNN(_ *Detectors, t *Training, layer string) (detector, error) {
 	if err != nil {
 		return nil, err
 	}
-	classes := t.Classes
+	var rows []int
 	if x.Rows > mostBank {
-		rows := sampleBank(t.Classes, t.NumClasses)
-		classes = make([]int, len(rows))
-		all := x
-		x = Matrix{Rows: len(rows), Cols: all.Cols, Data: make([]float32, 0, len(rows)*all.Cols)}
-		for i, row := range rows {
-			classes[i] = t.Classes[row]
-			x.Data = append(x.Data, all.Row(row)...)
+		rows = sampleBank(t.Classes, t.NumClasses)
+	} else {
+		for i := range x.Rows {
+			rows = append(rows, i)
 		}
+	}
+	if x, err = x.pick(rows); err != nil {
+		return nil, inLayer(layer, err)
+	}
+	classes := make([]int, len(rows))
+	for i, row := range rows {
+		classes[i] = t.Classes[row]
 	}
 	smallest := x.Rows
 	for _, n := range classCounts(classes, t.NumClasses) {
@@ -108,7 +112,7 @@ func newKNN(layer string, x Matrix, zeros, k int) (*knn, error) {
 		return nil, fmt.Errorf("stats: %d neighbours need as many rows, there are %d", k, x.Rows+zeros)
 	}
 	norms, unit := make([]float64, x.Rows), make([]float32, len(x.Data))
-	if err := unitRows(norms, unit, x, 0, x.Rows); err != nil {
+	if err := unitRows(norms, unit, x, 0, x.Rows, make([]float64, len(x.Data))); err != nil {
 		return nil, inLayer(layer, err)
 	}
 	n := &knn{layer: layer, k: k, bank: Matrix{Cols: x.Cols}, zeros: zeros}
@@ -127,16 +131,16 @@ func newKNN(layer string, x Matrix, zeros, k int) (*knn, error) {
 }
 
 // unitRows writes the lengths of rows lo to hi to norms, and the rows scaled to
-// unit length to unit.
-func unitRows(norms []float64, unit []float32, x Matrix, lo, hi int) error {
-	row := make([]float64, x.Cols)
-	for i := lo; i < hi; i++ {
-		if err := load(row, x, i, i+1, nil); err != nil {
-			return err
-		}
-		norms[i-lo] = toUnit(row)
+// unit length to unit. rows is memory for them.
+func unitRows(norms []float64, unit []float32, x Matrix, lo, hi int, rows []float64) error {
+	if err := load(rows, x, lo, hi, nil); err != nil {
+		return err
+	}
+	for i := range hi - lo {
+		row := rows[i*x.Cols : (i+1)*x.Cols]
+		norms[i] = toUnit(row)
 		for j, v := range row {
-			unit[(i-lo)*x.Cols+j] = float32(v)
+			unit[i*x.Cols+j] = float32(v)
 		}
 	}
 	return nil
@@ -160,7 +164,11 @@ func (k *knn) score(dst []float64, x Features) error {
 	}
 	return inLayer(k.layer, eachBlock(rows.Rows, knnQueries, k.newSearch, func(s *search, lo, hi int) error {
 		n := hi - lo
-		if err := unitRows(s.norms, s.unit, rows, lo, hi); err != nil {
+		if err := unitRows(s.norms, s.unit, rows, lo, hi, s.rows); err != nil {
+			return err
+		}
+		raw, err := rows.rows(&s.raw, lo, hi)
+		if err != nil {
 			return err
 		}
 		for q := range n {
@@ -179,7 +187,7 @@ func (k *knn) score(dst []float64, x Features) error {
 			}
 		}
 		for q := range n {
-			dst[lo+q] = -k.distance(rows.Row(lo+q), s.norms[q], &s.nearest[q])
+			dst[lo+q] = -k.distance(raw[q*d:(q+1)*d], s.norms[q], &s.nearest[q])
 		}
 		return nil
 	}))
@@ -213,6 +221,8 @@ func decodeKNN(_ *Detectors, r *decoder, layer string) detector {
 
 // search is the memory of one goroutine.
 type search struct {
+	raw      []float32 // rows that are not in memory
+	rows     []float64 // knnQueries×width
 	norms    []float64 // knnQueries
 	unit     []float32 // knnQueries×width
 	products []float32 // knnQueries×knnBank
@@ -221,6 +231,7 @@ type search struct {
 
 func (k *knn) newSearch() *search {
 	return &search{
+		rows:     make([]float64, knnQueries*k.bank.Cols),
 		norms:    make([]float64, knnQueries),
 		unit:     make([]float32, knnQueries*k.bank.Cols),
 		products: make([]float32, knnQueries*min(knnBank, k.bank.Rows)),
