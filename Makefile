@@ -83,6 +83,11 @@ peers: build $(VENV)/.peers $(CORPORA)/$(CORPUS)/dataset.csv $(MODEL) ## driftbe
 	$(PY) scripts/peers_extract.py --driftbench $(BIN) --model $(dir $(MODEL)) --corpus $(CORPORA)/$(CORPUS) --out $(OUT)/peers-extract.txt
 	. $(DEPS)/env && $(PY) scripts/peers_stats.py --out $(OUT)/peers-stats.txt
 
+dist: build ## one archive of driftbench and the libraries that it loads, for other machines; needs patchelf
+	@name=driftbench-$$(go env GOOS)-$$(go env GOARCH); scripts/dist.sh $(BIN) dist/$$name; \
+	tar -C dist --sort=name --owner=0 --group=0 --numeric-owner -cf - $$name | gzip -6n >dist/$$name.tar.gz; \
+	du -h dist/$$name.tar.gz
+
 model: build python $(CORPORA)/synth/dataset.csv ## train the default model anew
 	$(BIN) splits --corpus $(CORPORA)/synth --out out/model/synth-splits
 	$(PY) scripts/train_malconv.py out/model/synth-splits/splits/2017-fit.csv out/model/synth.keras --labels trojan,virus,worm,backdoor
@@ -109,7 +114,7 @@ deps: ## OpenBLAS from Debian, as root
 	apt-get install -y -qq pkg-config libopenblas-dev liblapacke-dev
 
 clean: ## remove what was built and made; keeps downloads
-	rm -rf bin out
+	rm -rf bin dist out
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
@@ -177,4 +182,4 @@ $(WHEELS_MODEL).keras: $(CORPORA)/wheels/dataset.csv scripts/train_malconv.py sc
 $(WHEELS_MODEL)/saved_model.pb: $(WHEELS_MODEL).keras scripts/convert_savedmodel.py | python
 	$(PY) scripts/convert_savedmodel.py $< $(WHEELS_MODEL)
 
-.PHONY: bench test check race soak audit sanitize build peers model gpu-check docker-lint doctor deps clean help python env s3server
+.PHONY: bench test check race soak audit sanitize build peers dist model gpu-check docker-lint doctor deps clean help python env s3server

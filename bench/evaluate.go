@@ -20,7 +20,7 @@ func Evaluate(ctx context.Context, s *Splits, opt Options) (report.Results, erro
 	}
 	r := report.Results{
 		SchemaVersion: report.SchemaVersion,
-		Train:         s.Train, Labels: s.Labels, InUnseen: s.InUnseen, Warnings: s.Warnings,
+		Train:         s.Train, Labels: s.Labels, Origin: s.Origin, InUnseen: s.InUnseen, Warnings: s.Warnings,
 	}
 	err := s.score(ctx, opt)
 	if err != nil {

@@ -154,8 +154,8 @@ func mismatches(m *tfmodel.Model, c *dataset.Corpus, fitRows int) []string {
 				c.Splits.Fit.Name, fitRows, l.Width, l.Name))
 		}
 	}
-	if n := m.Classes(); n != len(c.Labels) {
-		warnings = append(warnings, fmt.Sprintf("the model tells %d classes, the corpus has %d labels: accuracy is left out; set labels in corpus.yaml in the order of the model's outputs", n, len(c.Labels)))
+	if w := otherClasses(m.Classes(), len(c.Labels)); w != "" {
+		warnings = append(warnings, w)
 	}
 	return warnings
 }
@@ -243,6 +243,7 @@ func (x *extraction) run(ctx context.Context) (*Manifest, error) {
 		if len(man.Splits) == 0 {
 			fit = s
 		}
+		s.Source = features.Source{Origin: man.Origin, IndexSHA256: man.IndexSHA256}
 		man.addSplit(s, split.Span)
 		misnamed.add(s)
 		list.add(s)
@@ -728,12 +729,12 @@ func (m *misnamed) warning() string {
 // splits. The list has the digests of the bytes that the model sees of a file, or
 // those of whole files, and does not say which.
 type trainingList struct {
-	listed map[string]bool // nil where the model has no list
+	listed tfmodel.Digests // nil where the model has no list
 	maxLen int             // bytes of a file that the model sees
 
 	fit, in trained
-	found   map[string]bool // digests of the list that are those of rows
-	groups  map[string]bool // of rows that are listed
+	found   map[[sha256.Size]byte]bool // digests of the list that are those of rows
+	groups  map[string]bool            // of rows that are listed
 
 	rows     map[string]TrainedRows // by split
 	inUnseen string                 // as in report.Results
@@ -751,7 +752,7 @@ type trained struct {
 }
 
 func newTrainingList(m *tfmodel.Model) *trainingList {
-	return &trainingList{listed: m.TrainedOn, maxLen: m.MaxLen, found: map[string]bool{}, groups: map[string]bool{}, inUnseen: "unknown"}
+	return &trainingList{listed: m.TrainedOn, maxLen: m.MaxLen, found: map[[sha256.Size]byte]bool{}, groups: map[string]bool{}, inUnseen: "unknown"}
 }
 
 // add searches for the bytes of the rows of a split. Splits come in the order of
@@ -762,8 +763,9 @@ func (l *trainingList) add(s extracted) {
 	}
 	t := trained{name: s.Name, rows: s.Rows, index: s.rows, files: s.files, listed: make([]bool, len(s.Rows))}
 	for i, r := range s.Rows {
-		if l.listed[r.SHA256] {
-			l.found[r.SHA256] = true
+		var sum [sha256.Size]byte
+		if _, err := hex.Decode(sum[:], []byte(r.SHA256[:min(len(r.SHA256), 2*len(sum))])); err == nil && l.listed.Has(sum) {
+			l.found[sum] = true
 			l.match(&t, i, &t.MatchedByBytes)
 		}
 	}
@@ -862,7 +864,7 @@ func (l *trainingList) searchFiles(ctx context.Context, places *files.Places, mo
 		unread = append(unread, dataset.Dropped{Number: rows[d.Number], Row: t.index[rows[d.Number]], Reason: d.Reason})
 	}
 	for i, row := range rows {
-		if read := sums[i] != [sha256.Size]byte{}; read && l.listed[hex.EncodeToString(sums[i][:])] {
+		if read := sums[i] != [sha256.Size]byte{}; read && l.listed.Has(sums[i]) {
 			l.match(t, row, &t.MatchedByFile)
 		}
 	}

@@ -172,14 +172,16 @@ func TestTrainingList(t *testing.T) {
 		var m tfmodel.Model
 		m.MaxLen = maxLen
 		if tc.list != nil {
-			m.TrainedOn = map[string]bool{}
+			m.TrainedOn = tfmodel.Digests{}
 		}
 		for _, f := range tc.list {
+			var sum [sha256.Size]byte
 			if f != zeros {
-				f = digest(f)
+				sum = sha256.Sum256([]byte(f))
 			}
-			m.TrainedOn[f] = true
+			m.TrainedOn = append(m.TrainedOn, sum)
 		}
+		slices.SortFunc(m.TrainedOn, func(a, b [sha256.Size]byte) int { return bytes.Compare(a[:], b[:]) })
 		held := in
 		if tc.gone {
 			held = append(slices.Clone(in), "gone 1, a long file")

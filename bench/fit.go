@@ -2,6 +2,7 @@ package bench
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
@@ -13,13 +14,19 @@ import (
 	"driftbench/bench/dataset"
 	"driftbench/bench/features"
 	"driftbench/internal/atomicfile"
+	"driftbench/internal/origin"
+	"driftbench/internal/plan"
 	"driftbench/internal/regular"
 	"driftbench/report"
 	"driftbench/stats"
 )
 
-// fitMagic begins a fit file, with its version.
-const fitMagic = "driftbench scoring fit 1\n"
+// fitMagic begins a fit file, with its version. A file of version 1 lacks the
+// origin.
+const (
+	fitMagic  = "driftbench scoring fit 2\n"
+	fitMagic1 = "driftbench scoring fit 1\n"
+)
 
 // savedFit is the content of a fit file: the fitted detectors, and the fit and
 // In splits with their scores, which every AUROC, threshold and gap is measured
@@ -28,7 +35,7 @@ const fitMagic = "driftbench scoring fit 1\n"
 //
 // A fit file is
 //
-//	driftbench scoring fit 1     the format and its version
+//	driftbench scoring fit 2     the format and its version
 //	{"train":"2017",…}           this struct as one line of JSON
 //	…                            stats.Detectors.MarshalBinary
 //	32 bytes                     SHA-256 of all before
@@ -36,8 +43,9 @@ const fitMagic = "driftbench scoring fit 1\n"
 // The reader takes no length from the file, so that what it allocates is
 // bounded by the size of the file.
 type savedFit struct {
-	Train    string            `json:"train"`
-	Labels   []string          `json:"labels"`
+	Train  string   `json:"train"`
+	Labels []string `json:"labels"`
+	origin.Origin
 	InUnseen string            `json:"in_unseen"`
 	Skipped  map[string]string `json:"skipped,omitempty"` // detectors that could not be fitted, and why
 	Other    []string          `json:"other,omitempty"`   // labels of the class other
@@ -73,7 +81,7 @@ type savedSplit struct {
 // saveFit writes the fitted detectors of s, and what they are measured against.
 func saveFit(path string, s *Splits) error {
 	f := savedFit{
-		Train: s.Train, Labels: s.Labels, InUnseen: s.InUnseen, Skipped: s.skipped, Other: s.other,
+		Train: s.Train, Labels: s.Labels, Origin: s.Origin, InUnseen: s.InUnseen, Skipped: s.skipped, Other: s.other,
 		Fit: saveSplit(s.Fit), In: saveSplit(s.In),
 	}
 	meta, err := json.Marshal(f)
@@ -136,7 +144,7 @@ func readFit(path string) (*Splits, error) {
 
 // checkFitMagic returns an error for what does not begin as a fit file does.
 func checkFitMagic(head []byte) error {
-	if bytes.HasPrefix(head, []byte(fitMagic)) {
+	if bytes.HasPrefix(head, []byte(fitMagic)) || bytes.HasPrefix(head, []byte(fitMagic1)) {
 		return nil
 	}
 	format, version, _ := strings.Cut(strings.TrimSpace(fitMagic), " fit ")
@@ -172,14 +180,15 @@ func parseFit(b []byte) (*Splits, error) {
 // splits checks f and returns its two splits.
 func (f *savedFit) splits() (*Splits, error) {
 	s := &Splits{
-		Train: f.Train, Labels: f.Labels, InUnseen: f.InUnseen, Layers: f.detectors.Layers(),
+		Train: f.Train, Labels: f.Labels, Origin: f.Origin, InUnseen: f.InUnseen, Layers: f.detectors.Layers(),
 		saved: true, detectors: f.detectors, skipped: f.Skipped, other: f.Other,
 	}
-	if strings.ContainsAny(f.Train, "/\\\x00") { // it names files
-		return nil, fmt.Errorf("the training span %q cannot name a file", f.Train)
+	both := []plan.Split{
+		{Name: dataset.FitName(f.Train), Role: string(report.RoleFit), From: monthOrNone(f.Fit.From), To: monthOrNone(f.Fit.To)},
+		{Name: dataset.InName(f.Train), Role: string(report.RoleIn), From: monthOrNone(f.In.From), To: monthOrNone(f.In.To)},
 	}
-	if labels := slices.Sorted(slices.Values(f.Labels)); len(slices.Compact(labels)) < len(f.Labels) || len(f.Labels) == 0 {
-		return nil, fmt.Errorf("the labels %q are not all different", f.Labels)
+	if err := cmp.Or(plan.Distinct(f.Labels), plan.Splits(both)); err != nil {
+		return nil, err
 	}
 	var err error
 	if s.Fit, err = f.Fit.split(dataset.FitName(f.Train), report.RoleFit, f); err != nil {

@@ -22,6 +22,8 @@ import (
 	"driftbench/bench/dataset"
 	"driftbench/bench/dataset/index"
 	"driftbench/internal/atomicfile"
+	"driftbench/internal/origin"
+	"driftbench/internal/plan"
 	"driftbench/internal/regular"
 	"driftbench/report"
 	"driftbench/tfmodel"
@@ -42,16 +44,16 @@ type Manifest struct {
 	CPU         string `json:"cpu"`
 	Cores       int    `json:"cores"`
 
-	Corpus      string          `json:"corpus,omitempty"`
-	IndexSHA256 string          `json:"index_sha256,omitempty"`
-	Index       *index.Summary  `json:"index,omitempty"` // of what was read
-	Config      *dataset.Config `json:"config,omitempty"`
-	Model       string          `json:"model,omitempty"`
-	ModelSHA256 string          `json:"model_sha256,omitempty"`
-	Engine      string          `json:"engine,omitempty"`
-	Device      string          `json:"device,omitempty"`
-	GPUs        []string        `json:"gpus,omitempty"`
-	Batch       int             `json:"batch,omitempty"`
+	Corpus        string          `json:"corpus,omitempty"`
+	IndexSHA256   string          `json:"index_sha256,omitempty"`
+	Index         *index.Summary  `json:"index,omitempty"` // of what was read
+	Config        *dataset.Config `json:"config,omitempty"`
+	Model         string          `json:"model,omitempty"`
+	Engine        string          `json:"engine,omitempty"`
+	origin.Origin                 // of the features
+	Device        string          `json:"device,omitempty"`
+	GPUs          []string        `json:"gpus,omitempty"`
+	Batch         int             `json:"batch,omitempty"`
 
 	Splits []SplitSummary `json:"splits,omitempty"`
 	Files  int            `json:"files,omitempty"`
@@ -131,7 +133,10 @@ func (m *Manifest) setCorpus(c *dataset.Corpus) {
 }
 
 func (m *Manifest) setModel(model *tfmodel.Model, e tfmodel.Description, batch int) {
-	m.Model, m.ModelSHA256 = model.Dir, model.Hash
+	m.Model, m.Origin = model.Dir, origin.Origin{ModelSHA256: model.Hash, EngineIdentity: e.Identity}
+	for _, l := range model.Layers {
+		m.Layers = append(m.Layers, origin.Layer(l))
+	}
 	m.Engine, m.Device, m.Batch = e.Name, string(e.Device), batch
 	if e.Device == tfmodel.GPU {
 		m.GPUs = tfmodel.GPUNames()
@@ -194,7 +199,37 @@ func parseManifest(b []byte, path string) (*Manifest, error) {
 	if err := json.Unmarshal(b, m); err != nil {
 		return nil, fmt.Errorf("reading %s: %w", path, err)
 	}
+	for _, x := range []*Manifest{m, m.Extracted} {
+		if err := x.check(); err != nil {
+			return nil, fmt.Errorf("reading %s: %w: extract the features again", path, err)
+		}
+	}
 	return m, nil
+}
+
+// check returns an error for labels and splits that no configuration can have.
+func (m *Manifest) check() error {
+	if m == nil {
+		return nil
+	}
+	if m.Config != nil {
+		if err := plan.Labels(m.Config.Labels); err != nil {
+			return err
+		}
+	}
+	splits := make([]plan.Split, len(m.Splits))
+	for i, s := range m.Splits {
+		splits[i] = plan.Split{Name: s.Name, Role: string(s.Role), From: monthOrNone(s.From), To: monthOrNone(s.To)}
+	}
+	return plan.Splits(splits)
+}
+
+// monthOrNone is a month as plan.Split has it.
+func monthOrNone(m dataset.Month) string {
+	if m == 0 {
+		return ""
+	}
+	return m.String()
 }
 
 // extractedBy returns the manifest of the extraction that wrote a features

@@ -10,6 +10,7 @@ import (
 
 	"driftbench/bench/dataset"
 	"driftbench/bench/features"
+	"driftbench/internal/origin"
 	"driftbench/report"
 	"driftbench/stats"
 )
@@ -66,6 +67,7 @@ func readSplits(opt Options, made *Manifest) (*Splits, error) {
 	if config != nil {
 		s.Train = cmp.Or(s.Train, config.Train.Name)
 	}
+	var read []*Split
 	for _, p := range plan {
 		switch {
 		case p.role != report.RoleOut && opt.FitFile != "":
@@ -86,6 +88,10 @@ func readSplits(opt Options, made *Manifest) (*Splits, error) {
 			return nil, fmt.Errorf("%s: the split %q has the name of a split of the fit file: rename the test span in corpus.yaml and extract again", opt.Features, x.Name)
 		}
 		s.add(x)
+		read = append(read, x)
+	}
+	if err := s.join(opt, made, read); err != nil {
+		return nil, err
 	}
 	if opt.Dataset.ConfigFile == "" {
 		for _, name := range found { // such as what an earlier extraction by another model has left
@@ -116,6 +122,76 @@ func readSplits(opt Options, made *Manifest) (*Splits, error) {
 		}
 	}
 	return s, nil
+}
+
+// join checks that the splits that were read, the manifest beside them and the fit
+// file are of one model, and sets the origin of s. It warns where that cannot be
+// told, and where files or rows are not those that the manifest describes.
+func (s *Splits) join(opt Options, made *Manifest, read []*Split) error {
+	manifest := filepath.Join(filepath.Dir(opt.Features), "manifest.json")
+	var parts []origin.Part
+	if opt.FitFile != "" {
+		parts = append(parts, origin.Part{Name: "the fit file " + opt.FitFile, Origin: s.Origin})
+	}
+	tell := slices.ContainsFunc(read, func(x *Split) bool { return x.Source.ModelSHA256 != "" })
+	if made.Known() || tell && made.ModelSHA256 != "" {
+		parts = append(parts, origin.Part{Name: manifest, Origin: made.Origin})
+	}
+	switch {
+	case tell:
+		for _, x := range read {
+			parts = append(parts, origin.Part{Name: "split " + x.Name + " in " + opt.Features, Origin: x.Source.Origin})
+		}
+	case len(read) > 0:
+		p := origin.Part{Name: "the features in " + opt.Features}
+		for _, l := range read[0].Layers {
+			p.Layers = append(p.Layers, origin.Layer{Name: l.Name, Width: l.Width})
+		}
+		if !made.Known() { // of a version that recorded the model alone
+			p.ModelSHA256 = made.ModelSHA256
+		}
+		parts = append(parts, p)
+	}
+	all, warnings, err := origin.Join(parts...)
+	if err != nil {
+		return err
+	}
+	s.Origin, s.Warnings = all, append(s.Warnings, warnings...)
+	var first *Split // that names its index
+	for _, x := range read {
+		index := x.Source.IndexSHA256
+		if index != "" && made.IndexSHA256 != "" && index != made.IndexSHA256 {
+			return &origin.MismatchError{A: manifest, B: "split " + x.Name + " in " + opt.Features,
+				Detail: fmt.Sprintf("they are of the indexes %s and %s (SHA-256): extract the features again", origin.Short(made.IndexSHA256), origin.Short(index))}
+		}
+		if index != "" && first == nil {
+			first = x
+		}
+		if index != "" && index != first.Source.IndexSHA256 {
+			s.Warnings = append(s.Warnings, fmt.Sprintf("the splits %s and %s come from different indexes: files may be in both", first.Name, x.Name))
+		}
+		if len(x.Source.Changed) > 0 {
+			s.Warnings = append(s.Warnings, fmt.Sprintf("%s in %s changed after the extraction, so what it says of the model may be wrong: extract the features again unless you changed it yourself", strings.Join(x.Source.Changed, ", "), opt.Features))
+		}
+		for _, told := range made.Splits {
+			if n := len(x.Rows); told.Name == x.Name && told.Files != n {
+				s.Warnings = append(s.Warnings, fmt.Sprintf("split %s has %d rows, and %s counts %d: it may describe other features", x.Name, n, manifest, told.Files))
+			}
+		}
+		outside, where := 0, ""
+		for i, m := range x.Months {
+			if m < x.From || m > x.To {
+				if outside == 0 {
+					where = fmt.Sprintf("%q of %v", x.Rows[i].Name, m)
+				}
+				outside++
+			}
+		}
+		if outside > 0 {
+			s.Warnings = append(s.Warnings, fmt.Sprintf("split %s: %d of %d files were not first seen in its span, %v to %v; the first: %s", x.Name, outside, len(x.Rows), x.From, x.To, where))
+		}
+	}
+	return nil
 }
 
 // planned is a split that a folder is to hold. A zero span is that of its rows.
@@ -224,6 +300,9 @@ func (s *Splits) label(config *dataset.Config) error {
 	switch {
 	case s.saved:
 		splits, training = s.Out, nil // the others have their classes
+		if config != nil && !slices.Equal(config.Labels, s.Labels) {
+			s.Warnings = append(s.Warnings, fmt.Sprintf("the labels of the fit file, %s, are not those of the features, %s: those of the fit file count, and accuracy is wrong unless the model's outputs are in their order", some(s.Labels), some(config.Labels)))
+		}
 	case config != nil:
 		s.Labels = config.Labels
 	default:
@@ -261,8 +340,22 @@ func (s *Splits) label(config *dataset.Config) error {
 		if guessed {
 			x.Predicted, x.Confidence = nil, nil
 		}
+		for _, l := range x.Layers {
+			if w := otherClasses(max(2, l.Width), len(s.Labels)); l.Name == stats.Logits && w != "" && !guessed && !slices.Contains(s.Warnings, w) {
+				s.Warnings = append(s.Warnings, w)
+			}
+		}
 	}
 	return nil
+}
+
+// otherClasses is the warning about a model that tells another number of classes
+// than there are labels, or "".
+func otherClasses(classes, labels int) string {
+	if classes == labels {
+		return ""
+	}
+	return fmt.Sprintf("the model tells %d classes, the corpus has %d labels: accuracy is left out; set labels in corpus.yaml in the order of the model's outputs", classes, labels)
 }
 
 // dropNotFinite drops the rows for which the model gave a value that is not

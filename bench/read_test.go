@@ -17,6 +17,7 @@ import (
 	"driftbench/bench/features"
 	"driftbench/internal/fixture"
 	"driftbench/internal/fuzzing"
+	"driftbench/internal/origin"
 	"driftbench/report"
 )
 
@@ -196,13 +197,13 @@ func TestReadFitRefuses(t *testing.T) {
 	for name, tc := range map[string]struct{ file, want string }{
 		"empty":         {"", "not written by --save-fit"},
 		"other file":    {"PK\x03\x04", "not written by --save-fit"},
-		"other version": {strings.Replace(good, "fit 1\n", "fit 2\n", 1), "not of version 1"},
+		"other version": {strings.Replace(good, "fit 2\n", "fit 3\n", 1), "not of version 2"},
 		"only a header": {fitMagic, "cut short"},
 		"cut short":     {good[:len(good)-1], "cut short or damaged"},
 		"one bit":       {good[:200] + string(good[200]^1) + good[201:], "cut short or damaged"},
 		"climbing name": {resealed(t, good, func(f *savedFit) { f.Train = "../2017" }), "cannot name a file"},
 		"no labels":     {resealed(t, good, func(f *savedFit) { f.Labels = nil }), "labels"},
-		"same labels":   {resealed(t, good, func(f *savedFit) { f.Labels[0] = f.Labels[1] }), "not all different"},
+		"same labels":   {resealed(t, good, func(f *savedFit) { f.Labels[0] = f.Labels[1] }), `"b" is there twice`},
 		"no such class": {resealed(t, good, func(f *savedFit) { f.In.Classes[3] = 2 }), "class 2 of 2"},
 		"short column":  {resealed(t, good, func(f *savedFit) { f.Fit.SHA256 = f.Fit.SHA256[1:] }), "differ in length"},
 		"lost scores":   {resealed(t, good, func(f *savedFit) { delete(f.In.Scores, "msp") }), "0 scores of msp"},
@@ -214,6 +215,173 @@ func TestReadFitRefuses(t *testing.T) {
 			_, err := ReadSplits(Options{Features: dir, FitFile: path})
 			if err == nil || !strings.HasPrefix(err.Error(), "reading the fit "+path+": ") || !strings.Contains(err.Error(), tc.want) {
 				t.Errorf("error %v, want %q", err, tc.want)
+			}
+		})
+	}
+}
+
+// What was made by two models, or of two indexes, is not joined; other engines,
+// files that changed and files that do not tell are warned of.
+func TestReadSplitsJoins(t *testing.T) {
+	layers := []origin.Layer{{Name: "layer7", Width: 2}, {Name: "layer8", Width: 3}, {Name: "logits", Width: 2}}
+	hash := func(digit string) string { return strings.Repeat(digit, 64) }
+	from := func(model, engine, index string) features.Source {
+		return features.Source{Origin: origin.Origin{ModelSHA256: hash(model), EngineIdentity: engine, Layers: layers}, IndexSHA256: hash(index)}
+	}
+	a := from("a", "table", "1")
+	write := func(t *testing.T, sources ...features.Source) (out string) {
+		out = t.TempDir()
+		for i, name := range []string{"2017-fit", "2017-val", "2019"} {
+			s := fixture.Split(name, 2017+2*(i/2), i)
+			s.Source = sources[i]
+			if err := features.Write(filepath.Join(out, "features"), s); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return out
+	}
+	config := dataset.DefaultConfig()
+	config.Labels = []string{"a", "b"}
+	describe := func(t *testing.T, out string, change func(*Manifest)) {
+		m := newManifest(Options{Command: []string{"driftbench", "extract"}})
+		m.Config, m.IndexSHA256, m.Origin = &config, hash("1"), a.Origin
+		span := func(name string, role report.Role, year int) SplitSummary {
+			return SplitSummary{name, role, dataset.Month(12 * year), dataset.Month(12*year + 11), 12, 0}
+		}
+		m.Splits = []SplitSummary{span("2017-fit", report.RoleFit, 2017), span("2017-val", report.RoleIn, 2017), span("2019", report.RoleOut, 2019)}
+		change(m)
+		if err := m.write(out); err != nil {
+			t.Fatal(err)
+		}
+	}
+	same := func(*Manifest) {}
+	edit := func(t *testing.T, path string, at int64) {
+		b, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b[at] ^= 1
+		writeFile(t, path, string(b))
+	}
+	fit := func(source features.Source) func(*testing.T) string {
+		return func(t *testing.T) string {
+			out := write(t, source, source, source)
+			path := filepath.Join(out, "some.fit")
+			if err := os.WriteFile(path, savedBytes(t, Options{Features: filepath.Join(out, "features")}), 0o666); err != nil {
+				t.Fatal(err)
+			}
+			return path
+		}
+	}
+	version1 := func(t *testing.T) string { // as it was written before
+		path := fit(a)(t)
+		b, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := resealed(t, string(b), func(f *savedFit) { f.Origin = origin.Origin{} })
+		s = strings.Replace(s[:len(s)-sha256.Size], fitMagic, fitMagic1, 1)
+		sum := sha256.Sum256([]byte(s))
+		writeFile(t, path, s+string(sum[:]))
+		return path
+	}
+	const models = "they are of the models aaaaaaaaaaaa and bbbbbbbbbbbb (SHA-256)"
+	for name, tc := range map[string]struct {
+		sources [3]features.Source
+		prepare func(t *testing.T, out string)
+		fit     func(*testing.T) string
+		err     string
+		warns   string // "" warns of nothing that this test is about
+	}{
+		"one run":                        {sources: [3]features.Source{a, a, a}},
+		"with its manifest":              {sources: [3]features.Source{a, a, a}, prepare: func(t *testing.T, out string) { describe(t, out, same) }},
+		"with its fit":                   {sources: [3]features.Source{a, a, a}, fit: fit(a)},
+		"a fit of another model":         {sources: [3]features.Source{2: from("b", "table", "1")}, fit: fit(a), err: models},
+		"a fit of another engine":        {sources: [3]features.Source{2: from("a", "tensorflow", "1")}, fit: fit(a), warns: `"table" and "tensorflow"`},
+		"a fit of another index":         {sources: [3]features.Source{2: from("a", "table", "2")}, fit: fit(a)},
+		"a fit of version 1":             {sources: [3]features.Source{2: a}, fit: version1, warns: "some.fit does not say which model"},
+		"a split of another model":       {sources: [3]features.Source{a, a, from("b", "table", "1")}, err: models},
+		"a split of another index":       {sources: [3]features.Source{a, a, from("a", "table", "2")}, warns: "the splits 2017-fit and 2019 come from different indexes"},
+		"a split that does not tell":     {sources: [3]features.Source{a, a, {}}, warns: "split 2019 in "},
+		"features of an earlier version": {warns: "the features in "},
+		"and their manifest": {prepare: func(t *testing.T, out string) {
+			describe(t, out, func(m *Manifest) { m.EngineIdentity, m.Layers = "", nil })
+		}, warns: "does not say which model and engine"},
+		"and a fit of another model": {prepare: func(t *testing.T, out string) {
+			describe(t, out, func(m *Manifest) { m.EngineIdentity, m.Layers = "", nil })
+		}, fit: fit(from("b", "table", "1")), err: "they are of the models bbbbbbbbbbbb and aaaaaaaaaaaa"},
+		"a manifest of another model": {sources: [3]features.Source{a, a, a}, prepare: func(t *testing.T, out string) {
+			describe(t, out, func(m *Manifest) { m.ModelSHA256 = hash("b") })
+		}, err: "they are of the models bbbbbbbbbbbb and aaaaaaaaaaaa"},
+		"a manifest of another index": {sources: [3]features.Source{a, a, a}, prepare: func(t *testing.T, out string) {
+			describe(t, out, func(m *Manifest) { m.IndexSHA256 = hash("2") })
+		}, err: "they are of the indexes 222222222222 and 111111111111"},
+		"a manifest of fewer rows": {sources: [3]features.Source{a, a, a}, prepare: func(t *testing.T, out string) {
+			describe(t, out, func(m *Manifest) { m.Splits[2].Files = 11 })
+		}, warns: "split 2019 has 12 rows, and "},
+		"a manifest of another span": {sources: [3]features.Source{a, a, a}, prepare: func(t *testing.T, out string) {
+			describe(t, out, func(m *Manifest) { m.Splits[2].From++ })
+		}, warns: `split 2019: 12 of 12 files were not first seen in its span, 2019-02 to 2019-12; the first: "0" of 2019-01`},
+		"a manifest with a label twice": {sources: [3]features.Source{a, a, a}, prepare: func(t *testing.T, out string) {
+			describe(t, out, func(m *Manifest) { c := config; c.Labels = []string{"a", "a", "b"}; m.Config = &c })
+		}, err: `labels: "a" is there twice: extract the features again`},
+		"a manifest with an empty label": {sources: [3]features.Source{a, a, a}, prepare: func(t *testing.T, out string) {
+			describe(t, out, func(m *Manifest) { c := config; c.Labels = []string{"a", "b", ""}; m.Config = &c })
+		}, err: "label 3 is empty"},
+		"a manifest with too many labels": {sources: [3]features.Source{a, a, a}, prepare: func(t *testing.T, out string) {
+			describe(t, out, func(m *Manifest) { c := config; c.Labels = []string{"a", "b", "c"}; m.Config = &c })
+		}, warns: "the model tells 2 classes, the corpus has 3 labels: accuracy is left out"},
+		"a manifest with two fit splits": {sources: [3]features.Source{a, a, a}, prepare: func(t *testing.T, out string) {
+			describe(t, out, func(m *Manifest) { m.Splits[2].Role = report.RoleFit })
+		}, err: `"2017-fit" and "2019" both have the role fit`},
+		"a manifest without a role": {sources: [3]features.Source{a, a, a}, prepare: func(t *testing.T, out string) {
+			describe(t, out, func(m *Manifest) { m.Splits[2].Role = "" })
+		}, err: `"2019" has the role ""`},
+		"labels in another order": {sources: [3]features.Source{a, a, a}, fit: fit(a), prepare: func(t *testing.T, out string) {
+			describe(t, out, func(m *Manifest) { c := config; c.Labels = []string{"b", "a"}; m.Config = &c })
+		}, warns: "the labels of the fit file, a, b, are not those of the features, b, a"},
+		"a changed matrix": {sources: [3]features.Source{a, a, a}, prepare: func(t *testing.T, out string) {
+			edit(t, filepath.Join(out, "features", "2019.layer8.npy"), 200)
+		}, warns: "2019.layer8.npy in "},
+		"a changed table": {sources: [3]features.Source{a, a, a}, prepare: func(t *testing.T, out string) {
+			edit(t, filepath.Join(out, "features", "2019.csv"), 70)
+		}, warns: "2019.csv in "},
+		"a matrix of another width": {sources: [3]features.Source{a, a, a}, prepare: func(t *testing.T, out string) {
+			b, err := os.ReadFile(filepath.Join(out, "features", "2019.layer7.npy"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			writeFile(t, filepath.Join(out, "features", "2019.layer8.npy"), string(b))
+		}, err: "2019.layer8.npy is 2 wide, and 2019.json names no such layer"},
+		"a damaged source": {sources: [3]features.Source{a, a, a}, prepare: func(t *testing.T, out string) {
+			writeFile(t, filepath.Join(out, "features", "2019.json"), "{")
+		}, err: "2019.json: unexpected end of JSON input: remove it, or extract the features again"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			out := write(t, tc.sources[:]...)
+			if tc.prepare != nil {
+				tc.prepare(t, out)
+			}
+			opt := Options{Features: filepath.Join(out, "features")}
+			if tc.fit != nil {
+				opt.FitFile = tc.fit(t)
+			}
+			s, err := ReadSplits(opt)
+			if tc.err != "" {
+				if err == nil || !strings.Contains(err.Error(), tc.err) {
+					t.Errorf("error %v, want %q", err, tc.err)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			warnings := slices.DeleteFunc(slices.Clone(s.Warnings), func(w string) bool { return strings.HasPrefix(w, "nothing says in which order") })
+			if found := strings.Contains(strings.Join(warnings, "\n"), tc.warns); len(warnings) > 1 || len(warnings) == 0 && tc.warns != "" || tc.warns == "" && len(warnings) > 0 || !found {
+				t.Errorf("warns %q, want one of %q", warnings, tc.warns)
+			}
+			if name == "one run" && (s.Origin.ModelSHA256 != hash("a") || s.Origin.EngineIdentity != "table" || len(s.Origin.Layers) != 3) {
+				t.Errorf("origin %+v", s.Origin)
 			}
 		})
 	}

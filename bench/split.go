@@ -9,6 +9,7 @@ import (
 	"driftbench/bench/dataset"
 	"driftbench/bench/dataset/date"
 	"driftbench/bench/features"
+	"driftbench/internal/origin"
 	"driftbench/report"
 	"driftbench/stats"
 )
@@ -47,6 +48,8 @@ type Splits struct {
 	Layers   []string // feature layers, in the order of the network
 	InUnseen string   // as in report.Results
 	Warnings []string // of what made the features
+	// Origin is what computed the features, as far as they and the fit file tell.
+	Origin origin.Origin
 
 	grouped bool      // whether any row names its group
 	other   []string  // labels of training rows that are of the class other

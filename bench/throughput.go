@@ -874,6 +874,7 @@ func (w *workload) aurocs(ctx context.Context, m *tfmodel.Model, outputs [][]flo
 		man.addSplit(extracted{Split: s}, split.Span)
 	}
 	s, err := readSplits(Options{Features: dir}, man)
+	os.RemoveAll(dir) // an interruption that does not wait leaves nothing
 	if err != nil {
 		return nil, err
 	}

@@ -34,17 +34,17 @@ func familySection(v view) section {
 
 // family is a row of the numbers by family.
 type family struct {
-	label string // empty for the files without a label
-	origin
+	label  string // empty for the files without a label
+	origin familyOrigin
 }
 
-// origin says whether the training span has files of a family.
-type origin string
+// familyOrigin says whether the training span has files of a family.
+type familyOrigin string
 
 const (
-	trained    origin = "trained"
-	newFamily  origin = "new"
-	unlabelled origin = "unlabelled"
+	trained    familyOrigin = "trained"
+	newFamily  familyOrigin = "new"
+	unlabelled familyOrigin = "unlabelled"
 )
 
 // familyNames returns the names of families with their marks, each of about so
@@ -103,7 +103,7 @@ func (v view) families() []family {
 			}
 		}
 	}
-	rank := func(f family) int { return slices.Index([]origin{trained, newFamily, unlabelled}, f.origin) }
+	rank := func(f family) int { return slices.Index([]familyOrigin{trained, newFamily, unlabelled}, f.origin) }
 	slices.SortStableFunc(all, func(a, b family) int { return rank(a) - rank(b) })
 	return all
 }

@@ -7,6 +7,7 @@
 package report
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -16,6 +17,8 @@ import (
 	"slices"
 
 	"driftbench/internal/atomicfile"
+	"driftbench/internal/origin"
+	"driftbench/internal/plan"
 	"driftbench/internal/regular"
 )
 
@@ -29,6 +32,9 @@ type Results struct {
 	SchemaVersion int      `json:"schema_version"`
 	Train         string   `json:"train"`  // name of the training span, such as "2017"
 	Labels        []string `json:"labels"` // classes, in the order of the model's outputs
+	// What computed the features that the numbers are made from; empty in the
+	// results of earlier versions.
+	origin.Origin
 	// InUnseen says whether the network was trained on any In file: "unseen" if
 	// not, "seen" if it was, "unknown" if the model does not tell.
 	InUnseen string `json:"in_unseen"`
@@ -426,6 +432,13 @@ func parseResults(b []byte, path string) (Results, error) {
 	}
 	if r.SchemaVersion != SchemaVersion {
 		return Results{}, fmt.Errorf("report: %s has schema version %d, this driftbench reads %d: run it again", path, r.SchemaVersion, SchemaVersion)
+	}
+	splits := make([]plan.Split, len(r.Splits))
+	for i, x := range r.Splits {
+		splits[i] = plan.Split{Name: x.Name, Role: string(x.Role), From: x.From, To: x.To}
+	}
+	if err := cmp.Or(plan.Distinct(r.Labels), plan.Splits(splits)); err != nil {
+		return Results{}, fmt.Errorf("report: %s: %w: run it again", path, err)
 	}
 	return r, nil
 }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"driftbench/internal/origin"
 )
 
 // Summary is the answer of a run for scripts: the verdict, the checks and the
@@ -15,6 +17,7 @@ type Summary struct {
 	Answer        Answer         `json:"answer"`
 	Verdict       Verdict        `json:"verdict"`
 	Train         string         `json:"train"`
+	origin.Origin                // as in results.json
 	InUnseen      string         `json:"in_unseen"` // as in results.json
 	Splits        []SummarySplit `json:"splits"`    // In, then Out in time order
 	Checks        []Check        `json:"checks"`    // those that block first, without their numbers
@@ -49,7 +52,7 @@ func Summarize(r Results, rules []RuleOutcome) Summary {
 	v := newView(r)
 	s := Summary{
 		SchemaVersion: SchemaVersion, Answer: v.answers(), Verdict: v.verdict,
-		Train: v.Train, InUnseen: v.InUnseen, Splits: v.mainNumbers(), Checks: []Check{}, Rules: rules,
+		Train: v.Train, Origin: v.Origin, InUnseen: v.InUnseen, Splits: v.mainNumbers(), Checks: []Check{}, Rules: rules,
 	}
 	for _, c := range v.sorted() {
 		c.Numbers = nil

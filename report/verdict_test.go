@@ -284,9 +284,13 @@ func TestReferenceOfResults(t *testing.T) {
 // resultsReference writes a table for every struct of results.json, from the
 // declarations and comments of results.go.
 func resultsReference(t *testing.T) string {
-	file, err := parser.ParseFile(token.NewFileSet(), "results.go", nil, parser.ParseComments)
-	if err != nil {
-		t.Fatal(err)
+	var declared []ast.Decl
+	for _, path := range []string{"results.go", "../internal/origin/origin.go"} {
+		file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ParseComments)
+		if err != nil {
+			t.Fatal(err)
+		}
+		declared = append(declared, file.Decls...)
 	}
 	var b strings.Builder
 	b.WriteString("# results.json\n\n" +
@@ -300,20 +304,21 @@ func resultsReference(t *testing.T) string {
 		}
 		return ""
 	}
-	for _, d := range file.Decls {
+	for _, d := range declared {
 		g, ok := d.(*ast.GenDecl)
 		if !ok || g.Tok != token.TYPE {
 			continue
 		}
 		s := g.Specs[0].(*ast.TypeSpec)
 		fields, ok := s.Type.(*ast.StructType)
-		if !ok || !s.Name.IsExported() {
+		if !ok || !s.Name.IsExported() || s.Name.Name == "Part" || s.Name.Name == "MismatchError" { // which are not in the file
 			continue
 		}
 		fmt.Fprintf(&b, "\n## %s\n\n%s\n\n| key | type | |\n|---|---|---|\n", s.Name.Name, comment(g.Doc))
 		for _, f := range fields.Fields.List {
 			if f.Tag == nil { // embedded
-				fmt.Fprintf(&b, "| | | the keys of [%[1]s](#%[2]s) |\n", types.ExprString(f.Type), strings.ToLower(types.ExprString(f.Type)))
+				name := strings.TrimPrefix(types.ExprString(f.Type), "origin.")
+				fmt.Fprintf(&b, "| | | the keys of [%[1]s](#%[2]s) |\n", name, strings.ToLower(name))
 				continue
 			}
 			key, _, _ := strings.Cut(reflect.StructTag(strings.Trim(f.Tag.Value, "`")).Get("json"), ",")

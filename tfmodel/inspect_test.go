@@ -1,6 +1,9 @@
 package tfmodel_test
 
 import (
+	"bufio"
+	"crypto/sha256"
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -11,6 +14,7 @@ import (
 	typespb "github.com/wamuir/graft/tensorflow/core/framework/types_go_proto"
 	corepb "github.com/wamuir/graft/tensorflow/core/protobuf/for_core_protos_go_proto"
 
+	"driftbench/internal/fixture"
 	"driftbench/tfmodel"
 )
 
@@ -25,9 +29,11 @@ func TestInspect(t *testing.T) {
 	if want := []tfmodel.Layer{{"layer7", 16}, {"layer8", 8}, {"logits", 4}}; !reflect.DeepEqual(m.Layers, want) {
 		t.Errorf("Layers = %v, want %v", m.Layers, want)
 	}
-	zeros := strings.Repeat("0", 63)
-	if want := map[string]bool{zeros + "0": true, zeros + "1": true}; !reflect.DeepEqual(m.TrainedOn, want) {
+	if want := (tfmodel.Digests{{}, {31: 1}}); !reflect.DeepEqual(m.TrainedOn, want) {
 		t.Errorf("TrainedOn = %v, want %v", m.TrainedOn, want)
+	}
+	if !m.TrainedOn.Has([32]byte{31: 1}) || m.TrainedOn.Has([32]byte{31: 2}) {
+		t.Errorf("TrainedOn.Has tells wrongly which of %v it holds", m.TrainedOn)
 	}
 	if m, err := tfmodel.Inspect("testdata/ember"); err != nil || m.TrainedOn != nil {
 		t.Errorf("a model that does not say its files has TrainedOn %v, error %v", m.TrainedOn, err)
@@ -176,5 +182,42 @@ func TestInspectRefuses(t *testing.T) {
 				t.Errorf("error %q, want one line with %q and the folder", text, c.want)
 			}
 		})
+	}
+}
+
+// The list of training files takes no more memory than its file, and what is no
+// list is refused at its first line.
+func TestTrainingListMemory(t *testing.T) {
+	inspect := func(write func(*os.File)) (*tfmodel.Model, error, uint64) {
+		dir := copyModel(t, "default")
+		f, err := os.Create(filepath.Join(dir, "assets.extra", "trained_on.sha256"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		write(f)
+		if err := f.Close(); err != nil {
+			t.Fatal(err)
+		}
+		var m *tfmodel.Model
+		allocated := fixture.Allocated(func() { m, err = tfmodel.Inspect(dir) })
+		return m, err, allocated
+	}
+	const files = 100_000
+	m, err, allocated := inspect(func(f *os.File) {
+		w := bufio.NewWriter(f)
+		for i := range files {
+			fmt.Fprintf(w, "%x\n", sha256.Sum256([]byte{byte(i), byte(i >> 8), byte(i >> 16)}))
+		}
+		w.Flush()
+	})
+	if err != nil || len(m.TrainedOn) != files || !m.TrainedOn.Has(sha256.Sum256([]byte{1, 0, 0})) {
+		t.Errorf("%d of %d files, error %v", len(m.TrainedOn), files, err)
+	}
+	if most := uint64(3 * 65 * files); allocated > most {
+		t.Errorf("%d bytes are allocated, want at most %d", allocated, most)
+	}
+	_, err, allocated = inspect(func(f *os.File) { f.Truncate(1 << 40) })
+	if err == nil || !strings.Contains(err.Error(), "trained_on.sha256:1: ") || allocated > 8<<20 {
+		t.Errorf("a list of zeros: error %v, %d bytes are allocated", err, allocated)
 	}
 }

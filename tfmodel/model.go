@@ -60,16 +60,28 @@ type Model struct {
 	MaxLen int
 	// Layers are the feature layers in the order of their names, then logits.
 	Layers []Layer
-	// TrainedOn holds the SHA-256, in hexadecimal, of every file that the network
-	// was trained on: of its first MaxLen bytes or of the whole file, the list does
-	// not say which. It is nil when the model does not say its files.
-	TrainedOn map[string]bool
+	// TrainedOn holds the SHA-256 of every file that the network was trained on: of
+	// its first MaxLen bytes or of the whole file, the list does not say which. It is
+	// nil when the model does not say its files.
+	TrainedOn Digests
 	// Shape is the MalConv's own description; nil when the model was not
 	// converted by this project's script.
 	Shape *Shape
 
 	meta *corepb.MetaGraphDef // the engines load what was inspected, not the file again
 }
+
+// Digests is a set of SHA-256 sums, sorted: a map of the millions of files that a
+// network can be trained on takes several times the memory.
+type Digests [][sha256.Size]byte
+
+// Has reports whether sum is one of d.
+func (d Digests) Has(sum [sha256.Size]byte) bool {
+	_, found := slices.BinarySearchFunc(d, sum, compareDigests)
+	return found
+}
+
+func compareDigests(a, b [sha256.Size]byte) int { return bytes.Compare(a[:], b[:]) }
 
 // FeatureLayers returns the layers without the logits.
 func (m *Model) FeatureLayers() []Layer { return m.Layers[:len(m.Layers)-1] }
@@ -271,26 +283,40 @@ func (m *Model) readExtras() error {
 		return err
 	}
 
-	b, err = regular.Read(filepath.Join(m.Dir, trainedOnFile), 1<<30)
+	f, _, err := regular.Open(filepath.Join(m.Dir, trainedOnFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	m.TrainedOn = make(map[string]bool)
-	lines := bufio.NewScanner(utf.NewReader(bytes.NewReader(b)))
-	for n := 1; lines.Scan(); n++ {
-		sum := strings.TrimSpace(lines.Text())
-		if b, err := hex.DecodeString(sum); err != nil || len(b) != sha256.Size {
-			return fmt.Errorf("%s:%d: %.80q is no SHA-256 digest", trainedOnFile, n, sum)
-		}
-		m.TrainedOn[strings.ToLower(sum)] = true
-	}
-	if err := lines.Err(); err != nil {
-		return fmt.Errorf("%s: %w", trainedOnFile, err)
+	defer f.Close()
+	if m.TrainedOn, err = readDigests(f); err != nil {
+		return fmt.Errorf("%s:%w", trainedOnFile, err)
 	}
 	return nil
+}
+
+// readDigests reads a list of SHA-256 sums in hexadecimal, one a line. Errors begin
+// with the number of the line.
+func readDigests(r io.Reader) (Digests, error) {
+	all := Digests{}
+	lines := bufio.NewScanner(utf.NewReader(r))
+	lines.Buffer(make([]byte, 0, 1<<16), 1<<16)
+	n := 1
+	for ; lines.Scan(); n++ {
+		var sum [sha256.Size]byte
+		text := bytes.TrimSpace(lines.Bytes())
+		if k, err := hex.Decode(sum[:], text[:min(len(text), 2*len(sum))]); err != nil || k != len(sum) || len(text) != 2*len(sum) {
+			return nil, fmt.Errorf("%d: %.80q is no SHA-256 digest", n, text)
+		}
+		all = append(all, sum)
+	}
+	if err := lines.Err(); err != nil {
+		return nil, fmt.Errorf("%d: %w", n, err)
+	}
+	slices.SortFunc(all, compareDigests)
+	return slices.Compact(all), nil
 }
 
 // checkShape compares the description with the signature and with itself.

@@ -19,6 +19,7 @@ import (
 
 	"driftbench/bench/dataset/date"
 	"driftbench/bench/dataset/index"
+	"driftbench/internal/plan"
 	"driftbench/internal/regular"
 	"driftbench/internal/text"
 	"driftbench/internal/utf"
@@ -303,16 +304,8 @@ func (c *Config) validate() error {
 	if err := c.validateIndex(); err != nil {
 		return err
 	}
-	if len(c.Labels) == 0 {
-		return errors.New("labels: name at least one class")
-	}
-	for i, l := range c.Labels {
-		if strings.TrimSpace(l) == "" {
-			return fmt.Errorf("labels: label %d is empty", i+1)
-		}
-		if slices.Contains(c.Labels[:i], l) {
-			return fmt.Errorf("labels: %s is there twice", text.Quote(l))
-		}
+	if err := plan.Labels(c.Labels); err != nil {
+		return err
 	}
 	t := c.Train
 	if !(t.Fit > 0 && t.Fit < 1) { // so written to catch NaN

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -125,6 +126,22 @@ func places(t *testing.T, c Config) []string {
 		t.Fatal(err)
 	}
 	return all
+}
+
+// A configuration of as many labels as its size allows is checked in linear time.
+func TestConfigOfManyLabels(t *testing.T) {
+	labels := make([]string, 150_000)
+	for i := range labels {
+		labels[i] = strconv.Itoa(i)
+	}
+	start := time.Now()
+	c, err := parseConfig([]byte("labels: ["+strings.Join(labels, ",")+"]"), "corpus.yaml")
+	if err != nil || len(c.Labels) != len(labels) {
+		t.Errorf("%d labels, error %v", len(c.Labels), err)
+	}
+	if took := time.Since(start); took > 10*time.Second { // a quadratic check takes minutes
+		t.Errorf("took %v", took)
+	}
 }
 
 func TestLoadConfig(t *testing.T) {

@@ -120,8 +120,19 @@ func (r *rowReader) finish(path string, s index.Summary, err error) ([]Row, inde
 
 // covers reports whether m lies in the training span or a test span.
 func (c *Config) covers(m Month) bool {
-	return c.inTraining(m) ||
-		slices.ContainsFunc(c.Tests, func(t Test) bool { return t.From <= m && m <= t.To })
+	if c.inTraining(m) {
+		return true
+	}
+	_, found := slices.BinarySearchFunc(c.Tests, m, func(t Test, m Month) int {
+		switch {
+		case t.To < m:
+			return -1
+		case t.From > m:
+			return 1
+		}
+		return 0
+	})
+	return found
 }
 
 func (c *Config) inTraining(m Month) bool { return c.Train.From <= m && m <= c.Train.To }

@@ -23,6 +23,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -52,12 +53,32 @@ func main() {
 		untouched := make([]byte, 64<<20)
 		defer runtime.KeepAlive(untouched)
 	}
-	ctx := process.Interruptible(func() {
-		fmt.Fprintln(os.Stderr, "driftbench: interrupted twice, and ended at once. What is complete is kept.")
+	stderr := process.Stderr()
+	ctx := process.Interruptible(func(twice bool) {
+		line := "driftbench: interrupted. " + kept + "\n"
+		if twice {
+			line = "driftbench: interrupted twice, and ended at once. " + kept + "\n"
+		}
+		if _, ok := terminalOf(stderr); ok {
+			line = "\r\x1b[K" + line // in place of a progress bar
+		}
+		said := make(chan struct{})
+		go func() {
+			io.WriteString(stderr, line)
+			close(said)
+		}()
+		select {
+		case <-said:
+		case <-time.After(100 * time.Millisecond): // nobody reads stderr
+		}
 		os.Exit(exitInterrupted)
 	})
-	os.Exit(command(ctx, os.Args[1:], os.Stdout, process.Stderr()))
+	os.Exit(command(ctx, os.Args[1:], os.Stdout, stderr))
 }
+
+// kept is what an interrupted command says of its files where it has no more to
+// say: they are whole or not there.
+const kept = "What is complete is kept."
 
 // command runs one driftbench command line and returns its exit status.
 func command(ctx context.Context, args []string, stdout, stderr io.Writer) int {
@@ -69,6 +90,14 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	root.SetErr(stderr)
 	cmd, err := root.ExecuteContextC(ctx)
 	t.closeBar()
+	if ctx.Err() != nil { // also if the work ended before it knew
+		said := kept
+		if interrupted, ok := errors.AsType[*bench.InterruptedError](err); ok {
+			said = interrupted.Kept
+		}
+		fmt.Fprintln(stderr, "driftbench: interrupted.", text.Line(said, '?'))
+		return exitInterrupted
+	}
 	if err == nil && errors.Is(t.out.err, syscall.EPIPE) {
 		return exitDone // the reader has what it wants, and the files are whole
 	}
@@ -78,19 +107,11 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 
 	var rule ruleError
-	var interrupted *bench.InterruptedError
 	switch {
 	case err == nil:
 		return exitDone
 	case errors.As(err, &rule):
 		return exitRule
-	case ctx.Err() != nil:
-		kept := "Nothing was changed."
-		if errors.As(err, &interrupted) {
-			kept = interrupted.Kept
-		}
-		fmt.Fprintln(stderr, "driftbench: interrupted.", text.Line(kept, '?'))
-		return exitInterrupted
 	case isUsage(err) || !a.started:
 		fmt.Fprintf(stderr, "driftbench: %s\nSee `%s --help`.\n", text.Lines(message(err.Error())), cmd.CommandPath())
 		return exitUsage
@@ -176,7 +197,10 @@ detector tells the new files from held-out files of the training year: AUROC
 with a 95% interval, where 0.5 is no drift.
 
 Exit status: 0 done, 1 failed, 2 wrong usage, 3 a rule of --fail-if holds or
-cannot be computed, 130 interrupted.`,
+cannot be computed, 130 interrupted.
+
+SIGINT (Ctrl-C), SIGTERM or SIGHUP ends every command within two seconds, a
+second one at once. nohup keeps SIGHUP away.`,
 		Version:           bench.Version(),
 		Args:              a.noSubcommand,
 		SilenceErrors:     true,

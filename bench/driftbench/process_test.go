@@ -3,16 +3,29 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"database/sql"
 	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"net"
 	"os"
 	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"driftbench/internal/process"
 )
 
 // slow skips a test that takes seconds where the tests are to be quick.
@@ -130,33 +143,228 @@ func TestTensorFlowIsQuiet(t *testing.T) {
 	}
 }
 
-// An interruption ends a run with a message and status 130.
-func TestInterrupted(t *testing.T) {
-	slow(t)
-	const running = "the covariance of layer8" // the last that is logged
-	heard := make(chan os.Signal, 1)           // or children ignore what this process was made to ignore, as by nohup
-	signal.Notify(heard, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
-	defer signal.Stop(heard)
-	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
-		cmd := subprocess(nil, "run", "--corpus", small(), "--model", model, "--cache", "none", "--resamples", "100000", "--out", t.TempDir())
-		stderr, err := cmd.StderrPipe()
-		if err == nil {
-			err = cmd.Start()
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		last, signaled := "", false
+// interrupt starts a process and sends it a signal when stderr has a line that
+// contains stage, or after a while where stage is "". The process has to end within
+// two seconds, with one word and status 130, unless it was at its end. It returns
+// how long the process took to end, or a negative time if it was not interrupted.
+func interrupt(t *testing.T, when string, cmd *exec.Cmd, sig syscall.Signal, stage string, after time.Duration) time.Duration {
+	t.Helper()
+	stderr, err := cmd.StderrPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		t.Error(err)
+		return -1
+	}
+	reached, said := make(chan struct{}), make(chan []string, 1)
+	go func() {
+		var all []string
 		for lines := bufio.NewScanner(stderr); lines.Scan(); {
-			last = lines.Text()
-			if strings.Contains(last, running) && !signaled {
-				signaled = true
-				cmd.Process.Signal(sig)
+			if all = append(all, lines.Text()); stage != "" && strings.Contains(lines.Text(), stage) {
+				close(reached)
+				stage = ""
 			}
 		}
-		if e := wait(t, cmd, new(bytes.Buffer), new(bytes.Buffer)); !signaled || e.status != exitInterrupted || !strings.HasPrefix(last, "driftbench: interrupted. ") {
-			t.Errorf("%v: signaled %v, status %d, stderr ends in %q", sig, signaled, e.status, last)
+		said <- all
+	}()
+	wait := time.Duration(math.MaxInt64)
+	if stage == "" {
+		wait = after
+	}
+	select {
+	case <-reached:
+	case <-time.After(wait):
+	case <-said: // it has ended
+		cmd.Wait()
+		return -1
+	}
+	sent := time.Now()
+	cmd.Process.Signal(sig)
+	hung := time.AfterFunc(20*time.Second, func() { cmd.Process.Kill() })
+	all := <-said
+	cmd.Wait()
+	hung.Stop()
+	took, status, last := time.Since(sent), cmd.ProcessState.ExitCode(), ""
+	words := 0
+	for _, last = range all {
+		if strings.HasPrefix(last, "driftbench: ") {
+			words++
 		}
+	}
+	switch {
+	case status == exitDone && took < process.Grace/2: // it was past its end
+		return -1
+	case status < 0 && cmd.ProcessState.Sys().(syscall.WaitStatus).Signal() == sig && len(all) == 0: // it did not listen yet
+		return -1
+	case status != exitInterrupted || words != 1 || !strings.HasPrefix(last, "driftbench: interrupted. "):
+		t.Errorf("%s: status %d, %v after the signal; stderr:\n%s", when, status, took, strings.Join(all, "\n"))
+	case took > 2*time.Second:
+		t.Errorf("%s: ended %v after the signal", when, took)
+	}
+	return took
+}
+
+// One signal ends a command that would not end by itself, whatever it waits for.
+func TestInterruptedStage(t *testing.T) {
+	slow(t)
+	heard := make(chan os.Signal, 1) // or children ignore what this process was made to ignore, as by nohup
+	signal.Notify(heard, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+	defer signal.Stop(heard)
+	silent, err := net.Listen("tcp", "127.0.0.1:0") // takes connections and says nothing
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	dir := t.TempDir()
+	at := func(name string) string { return filepath.Join(dir, name) }
+	db, err := sql.Open("sqlite", at("endless.db"))
+	if err == nil {
+		_, err = db.Exec("CREATE VIEW meta AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i AS name, 'x' AS label, '2017-01' AS first_seen FROM n WHERE i < 0")
+	}
+	if err == nil {
+		err = db.Close()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	features, fit := filepath.Join(extracted(), "features"), filepath.Join(extracted(), "run.fit")
+	var wg sync.WaitGroup
+	slots := make(chan struct{}, runtime.NumCPU()+1)
+	for i, tc := range []struct {
+		name, stage string
+		args        []string
+		blocked     string // a pipe that nobody reads
+	}{
+		{"query of the index", "", []string{"splits", "--index", at("endless.db"), "--files", dir, "--out", at("splits")}, ""},
+		{"object store", "", []string{"splits", "--index", filepath.Join(small(), "dataset.csv"), "--files", "s3://bucket/x", "--out", at("objects")}, ""},
+		{"extraction", "msg=extracted split=2017-fit", []string{"run", "--corpus", small(), "--model", model, "--cache", "none", "--batch", "1", "--out", at("out")}, ""},
+		{"bootstrap", "the covariance of layer8", []string{"score", "--features", features, "--resamples", "10000000", "--out", at("bootstrap")}, ""},
+		{"bootstrap with a fit file", "", []string{"score", "--features", features, "--fit", fit, "--resamples", "10000000", "--out", at("scored")}, ""},
+		{"throughput", "", []string{"throughput", "--model", model, "--device", "cpu", "--engine", "table", "--count", "1000000", "--out", at("throughput")}, ""},
+		{"making of a corpus", "", []string{"corpus", "synth", "--files", "10000000", "--out", at("synth")}, ""},
+		{"printing", "", []string{"run", "--help"}, "stdout"},
+		{"printing of an error", "", []string{strings.Repeat("x", 1<<16)}, "stderr"},
+	} {
+		cmd := subprocess(nil, tc.args...)
+		cmd.Env = append(cmd.Env, "AWS_ENDPOINT_URL=http://"+silent.Addr().String(), "AWS_ACCESS_KEY_ID=a", "AWS_SECRET_ACCESS_KEY=b")
+		sig := []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP}[i%3]
+		slots <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-slots }()
+			when := fmt.Sprintf("%s, %v", tc.name, sig)
+			if tc.blocked == "" {
+				if interrupt(t, when, cmd, sig, tc.stage, 400*time.Millisecond) < 0 {
+					t.Errorf("%s: not interrupted", when)
+				}
+				return
+			}
+			r, w, err := os.Pipe()
+			if err == nil {
+				_, err = unix.FcntlInt(w.Fd(), unix.F_SETPIPE_SZ, 1) // a page
+			}
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer r.Close()
+			defer w.Close()
+			if tc.blocked == "stdout" {
+				cmd.Stdout = w
+				if interrupt(t, when, cmd, sig, "", 300*time.Millisecond) < 0 {
+					t.Errorf("%s: not interrupted", when)
+				}
+				return
+			}
+			cmd.Stderr = w
+			if err := cmd.Start(); err != nil {
+				t.Error(err)
+				return
+			}
+			time.Sleep(300 * time.Millisecond)
+			sent := time.Now()
+			cmd.Process.Signal(sig)
+			cmd.Wait()
+			if took := time.Since(sent); cmd.ProcessState.ExitCode() != exitInterrupted || took > 2*time.Second {
+				t.Errorf("%s: %v, %v after the signal", when, cmd.ProcessState, took)
+			}
+		})
+	}
+	wg.Wait()
+	if _, err := os.Stat(at("synth")); err == nil {
+		t.Error("there is half a corpus")
+	}
+}
+
+// A signal at any moment ends any command, and leaves whole files alone.
+func TestInterruptedAnywhere(t *testing.T) {
+	slow(t)
+	rounds := 1
+	if soak {
+		rounds = 30
+	}
+	heard := make(chan os.Signal, 1)
+	signal.Notify(heard, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+	defer signal.Stop(heard)
+	dir := t.TempDir()
+	at := func(name string) string { return filepath.Join(dir, name) }
+	copyTree(t, at("run"), extracted(), func(string) bool { return true })
+	writeFile(t, at("bench.txt"), readFile(t, "../throughput/testdata/old.txt"))
+	mustRun(t, "extract", "--corpus", small(), "--model", model, "--out", at("cached"), "--cache", at("cache"))
+	runs := []string{"run", "--corpus", small(), "--model", model, "--resamples", "200"}
+	commands := map[string][]string{
+		"run":         append(slices.Clone(runs), "--cache", at("new"), "--out", at("1"), "--save-fit", at("1/fit"), "--summary", at("1/s.md")),
+		"run, cached": append(slices.Clone(runs), "--cache", at("cache"), "--out", at("2")),
+		"extract":     {"extract", "--corpus", small(), "--model", model, "--engine", "tensorflow", "--cache", "none", "--out", at("3")},
+		"splits":      {"splits", "--corpus", small(), "--out", at("4")},
+		"score":       {"score", "--features", at("run/features"), "--out", at("5"), "--save-fit", at("5/fit")},
+		"score --fit": {"score", "--features", at("run/features"), "--fit", at("run/run.fit"), "--out", at("6")},
+		"report":      {"report", "--out", at("run")},
+		"diff":        {"diff", extracted(), at("run"), "--out", at("7")},
+		"throughput":  {"throughput", "--model", model, "--corpus", small(), "--device", "cpu", "--engine", "table", "--batch", "1,8", "--out", at("8")},
+		"compare":     {"compare", at("bench.txt")},
+		"synth":       {"corpus", "synth", "--files", "2000", "--out", at("9")},
+		"cache info":  {"cache", "info", "--cache", at("cache")},
+		"cache prune": {"cache", "prune", "--cache", at("cache")},
+		"doctor":      {"doctor"},
+		"completion":  {"completion", "bash"},
+	}
+	seed := uint64(time.Now().UnixNano())
+	r := rand.New(rand.NewPCG(seed, 0))
+	slots := make(chan struct{}, runtime.NumCPU()+1)
+	var slowest atomic.Int64
+	var ended atomic.Int32
+	for round := range rounds {
+		var wg sync.WaitGroup
+		for name, args := range commands {
+			// Short commands are as likely to be met as long ones.
+			after := time.Duration(math.Exp(math.Log(0.01)+r.Float64()*math.Log(200)) * float64(time.Second))
+			sig := []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP}[r.IntN(3)]
+			slots <- struct{}{}
+			wg.Go(func() {
+				took := interrupt(t, fmt.Sprintf("seed %d, round %d, %s, %v after %v", seed, round, name, sig, after), subprocess(nil, args...), sig, "", after)
+				<-slots
+				if took >= 0 {
+					ended.Add(1)
+				}
+				for old := slowest.Load(); int64(took) > old && !slowest.CompareAndSwap(old, int64(took)); old = slowest.Load() {
+				}
+			})
+		}
+		wg.Wait()
+	}
+	t.Logf("%d of %d processes were interrupted, the slowest ended after %v", ended.Load(), rounds*len(commands), time.Duration(slowest.Load()))
+	if ended.Load() == 0 {
+		t.Error("no process was interrupted")
+	}
+
+	// What is complete is whole: the same commands make what they would have made.
+	whole := contents(t, extracted())
+	succeeds(t, subprocess(nil, "report", "--out", at("run")))
+	same(t, "report", contents(t, at("run")), whole, false)
+	succeeds(t, subprocess(nil, "run", "--corpus", small(), "--model", model, "--resamples", "50", "--cache", at("new"), "--out", at("1")))
+	if readFile(t, at("1/results.json")) != whole["results.json"] {
+		t.Error("after interruptions a run gives other results")
 	}
 }
 

@@ -155,7 +155,7 @@ func TestInterruptedRun(t *testing.T) {
 			if rel == "manifest.json" && len(tables) == 5 {
 				continue // the features are complete
 			}
-			if rel != "features" && !regexp.MustCompile(`^features/[0-9A-Za-z-]+(\.\w+\.npy|\.csv)$`).MatchString(rel) {
+			if rel != "features" && !regexp.MustCompile(`^features/[0-9A-Za-z-]+(\.\w+\.npy|\.csv|\.json)$`).MatchString(rel) {
 				t.Errorf("stopped at %q: left %s", tc.stop, rel)
 			}
 		}

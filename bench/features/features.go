@@ -4,17 +4,22 @@
 //
 //	<split>.csv          name,label,first_seen,group,sha256,size,kind,linked,near_fit: one line a row
 //	<split>.<layer>.npy  float32, C order, [rows, width]
+//	<split>.json         the model, the engine and the index that they come from, and their digests
 //
 // The matrices open with numpy.load. Each file appears whole or not at all;
 // the table goes first and comes last, so that a split with a table is complete.
 package features
 
 import (
+	"crypto/sha256"
 	"encoding/csv"
+	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -26,6 +31,7 @@ import (
 
 	"driftbench/internal/atomicfile"
 	"driftbench/internal/csvfile"
+	"driftbench/internal/origin"
 	"driftbench/internal/regular"
 )
 
@@ -92,6 +98,24 @@ type Split struct {
 	Name   string
 	Rows   []Row
 	Layers []Layer
+	// Source says what made the split; it is empty where that is not known, as of
+	// features that earlier versions or other programs wrote.
+	Source Source
+}
+
+// Source is what made a split.
+type Source struct {
+	origin.Origin
+	IndexSHA256 string `json:"index_sha256,omitempty"` // of the index that names its files
+	// Changed names the files of the split that are not as they were written; Read
+	// sets it.
+	Changed []string `json:"-"`
+}
+
+// sourceFile is the content of <split>.json.
+type sourceFile struct {
+	Source
+	Files map[string]string `json:"files"` // SHA-256 in hexadecimal, by file name
 }
 
 // header has the columns that are written. Those of required must be there to
@@ -101,8 +125,8 @@ var (
 	required = []string{"name", "label", "first_seen", "sha256", "size"}
 )
 
-// Write writes s into dir. It panics when a layer's length is not
-// len(s.Rows)·Width.
+// Write writes s into dir, without <split>.json where s.Source names no model. It
+// panics when a layer's length is not len(s.Rows)·Width.
 func Write(dir string, s Split) error {
 	for _, l := range s.Layers {
 		if len(l.Data) != len(s.Rows)*l.Width {
@@ -110,40 +134,60 @@ func Write(dir string, s Split) error {
 		}
 	}
 	// The table goes before its first layer is another's.
-	path := filepath.Join(dir, s.Name+".csv")
-	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("features: %w", err)
+	table, source := s.Name+".csv", s.Name+".json"
+	for _, name := range []string{table, source} {
+		if err := os.Remove(filepath.Join(dir, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("features: %w", err)
+		}
 	}
 	var writing errgroup.Group // waits for the disk more than for anything else
-	for _, l := range s.Layers {
-		writing.Go(func() error {
-			path := filepath.Join(dir, s.Name+"."+l.Name+".npy")
-			if err := atomicfile.Write(path, func(w io.Writer) error { return writeNPY(w, l.Data, l.Width) }); err != nil {
-				return fmt.Errorf("features: writing %s: %w", path, err)
-			}
-			return nil
+	digests := make([]string, len(s.Layers))
+	for i, l := range s.Layers {
+		writing.Go(func() (err error) {
+			digests[i], err = writeHashed(filepath.Join(dir, s.Name+"."+l.Name+".npy"), func(w io.Writer) error { return writeNPY(w, l.Data, l.Width) })
+			return err
 		})
 	}
 	if err := writing.Wait(); err != nil {
 		return err
 	}
-	err := atomicfile.Write(path, func(w io.Writer) error {
-		c := csv.NewWriter(w)
-		c.Write(header)
-		for _, r := range s.Rows {
-			linked := ""
-			if r.Linked != 0 {
-				linked = strconv.FormatUint(uint64(r.Linked), 10)
-			}
-			c.Write([]string{r.Name, r.Label, r.FirstSeen, r.Group, r.SHA256, strconv.FormatInt(r.Size, 10), r.Kind, linked, r.NearFit})
-		}
-		c.Flush()
-		return c.Error()
-	})
-	if err != nil {
-		return fmt.Errorf("features: writing %s: %w", path, err)
+	sum, err := writeHashed(filepath.Join(dir, table), func(w io.Writer) error { return writeTable(w, s.Rows) })
+	if err != nil || s.Source.ModelSHA256 == "" {
+		return err
 	}
-	return nil
+	made := sourceFile{s.Source, map[string]string{table: sum}}
+	for i, l := range s.Layers {
+		made.Files[s.Name+"."+l.Name+".npy"] = digests[i]
+	}
+	_, err = writeHashed(filepath.Join(dir, source), func(w io.Writer) error {
+		e := json.NewEncoder(w)
+		e.SetIndent("", "  ")
+		return e.Encode(made)
+	})
+	return err
+}
+
+// writeHashed writes a file and returns the SHA-256 of its content.
+func writeHashed(path string, write func(io.Writer) error) (sum string, err error) {
+	h := sha256.New()
+	if err := atomicfile.Write(path, func(w io.Writer) error { return write(io.MultiWriter(w, h)) }); err != nil {
+		return "", fmt.Errorf("features: writing %s: %w", path, err)
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+func writeTable(w io.Writer, rows []Row) error {
+	c := csv.NewWriter(w)
+	c.Write(header)
+	for _, r := range rows {
+		linked := ""
+		if r.Linked != 0 {
+			linked = strconv.FormatUint(uint64(r.Linked), 10)
+		}
+		c.Write([]string{r.Name, r.Label, r.FirstSeen, r.Group, r.SHA256, strconv.FormatInt(r.Size, 10), r.Kind, linked, r.NearFit})
+	}
+	c.Flush()
+	return c.Error()
 }
 
 // List names the splits that dir holds, in the order of their names. A name
@@ -173,7 +217,8 @@ func List(dir string) ([]string, error) {
 
 // Read reads one split of dir into memory, with every layer that is there, in the
 // order of their names. A layer whose rows are not those of the table is an error
-// that names the file.
+// that names the file, and so is a layer that <split>.json does not name with that
+// width.
 func Read(dir, split string) (Split, error) {
 	s, err := Open(dir, split)
 	if err != nil {
@@ -195,6 +240,9 @@ func Read(dir, split string) (Split, error) {
 func Open(dir, split string) (Split, error) {
 	s := Split{Name: split}
 	var err error
+	if s.Source, err = ReadSource(dir, split); err != nil {
+		return s, err
+	}
 	if s.Rows, err = ReadRows(dir, split); err != nil {
 		return s, err
 	}
@@ -216,9 +264,60 @@ func Open(dir, split string) (Split, error) {
 		if err != nil {
 			return s, err
 		}
+		if made := s.Source.Layers; len(made) > 0 && !slices.Contains(made, origin.Layer{Name: l.Name, Width: l.Width}) {
+			return s, fmt.Errorf("features: %s is %d wide, and %s.json names no such layer: extract the features again", filepath.Join(dir, e.Name()), l.Width, split)
+		}
 		s.Layers = append(s.Layers, l)
 	}
 	return s, nil
+}
+
+// ReadSource reads what made a split of dir, and compares the files of the split
+// with the digests that were written then. Without <split>.json it is empty.
+func ReadSource(dir, split string) (Source, error) {
+	const most = 1 << 20 // bytes; a layer takes 200
+	path := filepath.Join(dir, split+".json")
+	b, err := regular.Read(path, most)
+	if errors.Is(err, fs.ErrNotExist) {
+		return Source{}, nil
+	}
+	var made sourceFile
+	if err == nil {
+		if err = json.Unmarshal(b, &made); err != nil {
+			err = fmt.Errorf("%s: %w: remove it, or extract the features again", path, err)
+		}
+	}
+	if err != nil {
+		return Source{}, fmt.Errorf("features: %w", err)
+	}
+	for _, name := range slices.Sorted(maps.Keys(made.Files)) {
+		if filepath.Base(name) != name || !strings.HasPrefix(name, split+".") {
+			return Source{}, fmt.Errorf("features: %s names the file %.80q, which is none of its split: remove it, or extract the features again", path, name)
+		}
+		sum, err := digest(filepath.Join(dir, name))
+		switch {
+		case errors.Is(err, fs.ErrNotExist): // a layer may be left out
+		case err != nil:
+			return Source{}, fmt.Errorf("features: %w", err)
+		case sum != made.Files[name]:
+			made.Changed = append(made.Changed, name)
+		}
+	}
+	return made.Source, nil
+}
+
+// digest returns the SHA-256 of a file in hexadecimal.
+func digest(path string) (string, error) {
+	f, _, err := regular.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
 // ReadRows reads the table of one split of dir, without its layers.

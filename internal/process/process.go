@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -27,11 +28,17 @@ func Stderr() *os.File {
 	return os.NewFile(uintptr(fd), os.Stderr.Name())
 }
 
+// Grace is how long a command may take to end by itself after the first signal.
+const Grace = time.Second / 2
+
 // Interruptible returns a context that the first SIGINT, SIGTERM or SIGHUP
-// cancels; the second calls again, which should end the process. Before the call
-// their default action ends it. A signal that the process was started to
-// ignore, as by nohup, stays ignored.
-func Interruptible(again func()) context.Context {
+// cancels. It calls end, which ends the process, at the second signal, or when the
+// process has not ended within [Grace]: a call of C code or of a library, or a
+// read that blocks, does not know of the context. Ending so is as safe as a kill,
+// after which files are whole and locks are free. Before the call of
+// Interruptible the default action of the signals ends the process. A signal that
+// the process was started to ignore, as by nohup, stays ignored.
+func Interruptible(end func(twice bool)) context.Context {
 	ctx, cancel := context.WithCancel(context.Background())
 	c := make(chan os.Signal, 2)
 	for _, sig := range []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP} {
@@ -42,8 +49,12 @@ func Interruptible(again func()) context.Context {
 	go func() {
 		<-c
 		cancel()
-		<-c
-		again()
+		select {
+		case <-c:
+			end(true)
+		case <-time.After(Grace):
+			end(false)
+		}
 	}()
 	return ctx
 }

@@ -36,7 +36,12 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(status)
 	case "interruptible":
-		ctx := Interruptible(func() { os.Exit(7) })
+		ctx := Interruptible(func(twice bool) {
+			if twice {
+				os.Exit(7)
+			}
+			os.Exit(8)
+		})
 		fmt.Println("waiting")
 		<-ctx.Done()
 		fmt.Println("cancelled")
@@ -132,8 +137,21 @@ func TestInterruptible(t *testing.T) {
 		}
 	}
 
-	cmd := child(t, "interruptible", `trap "" HUP; exec "$0"`)
+	// One signal is enough where nothing hears of the context.
+	cmd := child(t, "interruptible", `exec "$0"`)
 	stdout := started(t, cmd)
+	if line, err := stdout.ReadString('\n'); line != "waiting\n" {
+		t.Fatalf("%q, %v", line, err)
+	}
+	sent := time.Now()
+	cmd.Process.Signal(syscall.SIGTERM)
+	cmd.Wait()
+	if took := time.Since(sent); cmd.ProcessState.ExitCode() != 8 || took < Grace || took > Grace+time.Second {
+		t.Errorf("one signal: %v after %v", cmd.ProcessState, took)
+	}
+
+	cmd = child(t, "interruptible", `trap "" HUP; exec "$0"`)
+	stdout = started(t, cmd)
 	if line, err := stdout.ReadString('\n'); line != "waiting\n" {
 		t.Fatalf("%q, %v", line, err)
 	}

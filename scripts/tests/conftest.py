@@ -29,6 +29,15 @@ def converted(tmp_path_factory):
     return once
 
 
+@pytest.fixture(scope="session")
+def dist(tmp_path_factory):
+    """The folder that `make dist` packs, moved after it was made."""
+    root = Path(__file__).resolve().parents[2]
+    folder = tmp_path_factory.mktemp("dist")
+    subprocess.run([root / "scripts" / "dist.sh", root / "bin" / "driftbench", folder / "made"], check=True)
+    return (folder / "made").rename(folder / "moved")
+
+
 @pytest.fixture
 def command(monkeypatch):
     """Runs a script as its command does, in this process: TensorFlow takes long to load."""

@@ -121,8 +121,8 @@ func epoch(s string) (seconds int64, ok bool, err error) {
 		suspect = "a year without a month"
 	case n == 6 && isDigits(whole) && plausible(whole[:4], whole[4:], "1"):
 		suspect = "YYYYMM without a dash"
-	case (n == 8 || n == 14) && isDigits(whole) && plausible(whole[:4], whole[4:6], whole[6:8]):
-		suspect = "YYYYMMDD without dashes"
+	case isDigits(whole) && n >= 8 && n <= 14 && n%2 == 0 && plausible(whole[:4], whole[4:6], whole[6:8]) && isTime(whole[8:]):
+		suspect = "YYYYMMDD without dashes" // with an hour also seconds of 2032 and later, in which no file was seen
 	case n == 7 && s[4] == '.' && plausible(s[:4], s[5:], "1"):
 		suspect = "YYYY.MM; write it with a dash"
 	case len(year) == 4 && len(month) <= 2 && plausible(year, month, "1"):
@@ -145,6 +145,17 @@ func epoch(s string) (seconds int64, ok bool, err error) {
 func plausible(year, month, day string) bool {
 	y, m, d := number(year), number(month), number(day)
 	return isDigits(month) && 1980 <= y && y < 2100 && 1 <= m && m <= 12 && 1 <= d && d <= 31
+}
+
+// isTime reports whether digits are an hour, and a minute and a second where they
+// are there.
+func isTime(s string) bool {
+	for most := 23; s != ""; s, most = s[2:], 59 {
+		if number(s[:2]) > most {
+			return false
+		}
+	}
+	return true
 }
 
 // yearFirst reads YYYY-MM, YYYY-MM-DD and the same with slashes, and what follows.

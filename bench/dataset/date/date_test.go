@@ -36,6 +36,7 @@ func TestParse(t *testing.T) {
 		{s: "1.5201216e9", text: "2018-03-04T00:00:00Z", month: "2018-03"},
 		{s: "1.5201216E+09", text: "2018-03-04T00:00:00Z", month: "2018-03"},
 		{s: "0", text: "1970-01-01T00:00:00Z", month: "1970-01"},
+		{s: "2017010524", text: "2033-12-01T00:42:04Z", month: "2033-12"}, // there is no hour 24
 		{s: "4294967295", text: "2106-02-07T06:28:15Z", month: "2106-02"},
 		{s: "04/03/2018", order: DayFirst, text: "2018-03-04T00:00:00Z", month: "2018-03"},
 		{s: "04/03/2018", order: MonthFirst, text: "2018-04-03T00:00:00Z", month: "2018-04"},
@@ -69,6 +70,9 @@ func TestParseErrors(t *testing.T) {
 		{"2017.01", "", "(YYYY.MM; write it with a dash)"},
 		{"2017.0", "", "(a year without a month)"},
 		{"201701.0", "", "(YYYYMM without a dash)"},
+		{"2017010510", "", "(YYYYMMDD without dashes)"},
+		{"201701051030", "", "(YYYYMMDD without dashes)"},
+		{"2017010523.0", "", "(YYYYMMDD without dashes)"},
 		{"20170105.0", "", "(YYYYMMDD without dashes)"},
 		{"20170105103000.0", "", "(YYYYMMDD without dashes)"},
 		{"03.2018", "", "(MM.YYYY; write it as YYYY-MM)"},

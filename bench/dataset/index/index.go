@@ -45,8 +45,9 @@ type Options struct {
 	Map    map[string]*string
 	Labels []string // of the classes
 
-	kept   []string // labels and groups, so that rows share them
-	number map[string]uint32
+	classes map[string]bool // Labels
+	kept    []string        // labels and groups, so that rows share them
+	number  map[string]uint32
 }
 
 // Row is a record of an index.
@@ -131,7 +132,10 @@ func (c *counted) add(format string, args ...any) {
 }
 
 func newReader(opt Options, add func(Row) error) (*reader, error) {
-	opt.kept, opt.number = nil, map[string]uint32{}
+	opt.kept, opt.number, opt.classes = nil, map[string]uint32{}, make(map[string]bool, len(opt.Labels))
+	for _, label := range opt.Labels {
+		opt.classes[label] = true
+	}
 	r := &reader{
 		opt: opt, add: add, unused: map[string]bool{}, firstOf: map[digest]first{},
 		earliest: time.Date(1990, 1, 1, 0, 0, 0, 0, time.UTC).Unix(), latest: time.Now().AddDate(0, 0, 1).Unix(),
@@ -179,7 +183,7 @@ func (o *Options) numberOf(s string) uint32 {
 // listed reports whether the configuration speaks of a label.
 func (o *Options) listed(label string) bool {
 	_, mapped := o.Map[label]
-	return mapped || slices.Contains(o.Labels, label)
+	return mapped || o.classes[label]
 }
 
 // read reads the records of a source, the lines of which begin behind offset. path
@@ -391,7 +395,7 @@ func (f *families) find(name string, l *layout, fields [][]byte) (family string,
 // left out.
 func (o *Options) mapped(label string) (_ string, leave bool) {
 	to, ok := o.Map[label]
-	if !ok && label != "" && !slices.Contains(o.Labels, label) {
+	if !ok && label != "" && !o.classes[label] {
 		to, ok = o.Map["*"]
 	}
 	switch {
@@ -476,7 +480,7 @@ func (r *reader) finish(path string) (Summary, error) {
 	said := rows
 	if r.benign > 0 {
 		said += fmt.Sprintf(", %d with the label %s", r.benign, Benign)
-		if !slices.Contains(r.opt.Labels, Benign) {
+		if !r.opt.classes[Benign] {
 			said += ", which is not among labels (map: {benign: null} leaves them out)"
 		}
 	}
