@@ -720,7 +720,10 @@ func (x *extraction) measureShifted(ctx context.Context, e *extractor, fit extra
 	for i, l := range x.corpus.Labels {
 		classes[l] = i
 	}
-	predicted, _ := predict(fit.Split, len(x.corpus.Labels))
+	predicted, _, err := predict(fit.Split, len(x.corpus.Labels))
+	if err != nil {
+		return err
+	}
 	right, labelled := 0, 0
 	for i, c := range predicted {
 		if class, ok := classes[fit.Rows[i].Label]; ok {
@@ -832,7 +835,10 @@ func (x *extractor) accuracy(files [][]byte, classOf []int, classes int) (float6
 	if err := x.engine.Run(dst, files); err != nil {
 		return 0, err
 	}
-	predicted, _ := predict(s, classes)
+	predicted, _, err := predict(s, classes)
+	if err != nil {
+		return 0, err
+	}
 	right := 0
 	for i, c := range predicted {
 		if c == classOf[i] {

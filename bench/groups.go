@@ -101,11 +101,7 @@ func (x *Split) keep(ok func(row int) bool) {
 		return
 	}
 	for i, l := range x.Layers {
-		data := make([]float32, 0, len(rows)*l.Width)
-		for _, row := range rows {
-			data = append(data, l.Data[row*l.Width:(row+1)*l.Width]...)
-		}
-		x.Layers[i].Data = data
+		x.Layers[i] = l.Pick(rows)
 	}
 	x.Rows = pick(x.Rows, rows)
 	x.Months = pick(x.Months, rows)

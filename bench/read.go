@@ -15,7 +15,8 @@ import (
 	"driftbench/stats"
 )
 
-// ReadSplits reads the splits of the folder opt.Features. What each split is
+// ReadSplits reads the splits of the folder opt.Features. The values of their layers
+// stay on disk until [Evaluate] needs them. What each split is
 // for, its span and the labels come from opt.Dataset.ConfigFile or else from the
 // manifest.json that [Extract] wrote beside the folder. Without either the folder
 // must hold exactly one pair <train>-fit and <train>-val, and every other split
@@ -81,7 +82,11 @@ func readSplits(opt Options, made *Manifest) (*Splits, error) {
 		if err != nil {
 			return nil, err
 		}
-		if w := x.dropNotFinite(); w != "" {
+		w, err := x.dropNotFinite()
+		if err != nil {
+			return nil, err
+		}
+		if w != "" {
 			s.Warnings = append(s.Warnings, w)
 		}
 		if s.Fit != nil && x.Name == s.Fit.Name || s.In != nil && x.Name == s.In.Name {
@@ -255,7 +260,7 @@ func (s *Splits) planOf(dir string, names []string) ([]planned, error) {
 
 // readSplit reads one split of a features folder.
 func readSplit(dir string, p planned, made *Manifest) (*Split, error) {
-	f, err := features.Read(dir, p.Name)
+	f, err := features.Open(dir, p.Name)
 	if err != nil {
 		return nil, err
 	}
@@ -360,26 +365,31 @@ func otherClasses(classes, labels int) string {
 
 // dropNotFinite drops the rows for which the model gave a value that is not
 // finite, and warns.
-func (x *Split) dropNotFinite() (warning string) {
+func (x *Split) dropNotFinite() (warning string, err error) {
 	var first string
 	bad := make([]bool, len(x.Rows))
 	n := 0
 	for _, l := range x.Layers {
-		for i, v := range l.Data {
-			if row := i / l.Width; v-v != 0 && !bad[row] { // NaN or infinite
-				bad[row] = true
-				n++
-				if first == "" {
-					first = fmt.Sprintf("%q has %v in column %d of %s", x.Rows[row].Name, v, i%l.Width, l.Name)
+		err := eachRow(l, len(x.Rows), func(row int, values []float32) {
+			for col, v := range values {
+				if v-v != 0 && !bad[row] { // NaN or infinite
+					bad[row] = true
+					n++
+					if first == "" {
+						first = fmt.Sprintf("%q has %v in column %d of %s", x.Rows[row].Name, v, col, l.Name)
+					}
 				}
 			}
+		})
+		if err != nil {
+			return "", err
 		}
 	}
 	if n == 0 {
-		return ""
+		return "", nil
 	}
 	files := len(x.Rows)
 	x.keep(func(row int) bool { return !bad[row] })
 	x.Dropped += n
-	return fmt.Sprintf("split %s: %d of %d files have features that are not finite numbers, and are dropped; the first: %s", x.Name, n, files, first)
+	return fmt.Sprintf("split %s: %d of %d files have features that are not finite numbers, and are dropped; the first: %s", x.Name, n, files, first), nil
 }
