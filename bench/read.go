@@ -29,11 +29,36 @@ func ReadSplits(opt Options) (*Splits, error) {
 	if err != nil {
 		return nil, err
 	}
-	return readSplits(opt, made)
+	return readFolder(opt, made)
 }
 
-// readSplits reads the splits of a features folder that made describes.
-func readSplits(opt Options, made *Manifest) (*Splits, error) {
+// readFolder reads the splits of the folder opt.Features, which made describes.
+func readFolder(opt Options, made *Manifest) (*Splits, error) {
+	names, err := features.List(opt.Features)
+	if err != nil {
+		return nil, err
+	}
+	return readSplits(opt, made, splitSource{names, func(name string) (features.Split, error) { return features.Open(opt.Features, name) }})
+}
+
+// splitSource is where the features of splits are.
+type splitSource struct {
+	names []string
+	open  func(name string) (features.Split, error)
+}
+
+// inMemory is a source of splits that are in memory.
+func inMemory(splits []features.Split) splitSource {
+	var from splitSource
+	for _, s := range splits {
+		from.names = append(from.names, s.Name)
+	}
+	from.open = func(name string) (features.Split, error) { return splits[slices.Index(from.names, name)], nil }
+	return from
+}
+
+// readSplits reads the splits of a source that made describes and opt.Features names.
+func readSplits(opt Options, made *Manifest, from splitSource) (*Splits, error) {
 	s := &Splits{InUnseen: cmp.Or(made.InUnseen, "unknown")}
 	if opt.FitFile != "" {
 		var err error
@@ -50,10 +75,7 @@ func readSplits(opt Options, made *Manifest) (*Splits, error) {
 		}
 		config = &c
 	}
-	found, err := features.List(opt.Features)
-	if err != nil {
-		return nil, err
-	}
+	found := from.names
 	var plan []planned
 	switch {
 	case opt.Dataset.ConfigFile == "" && len(made.Splits) > 0:
@@ -61,6 +83,7 @@ func readSplits(opt Options, made *Manifest) (*Splits, error) {
 	case config != nil:
 		plan = plannedBy(config)
 	default:
+		var err error
 		if plan, err = s.planOf(opt.Features, found); err != nil {
 			return nil, err
 		}
@@ -78,7 +101,7 @@ func readSplits(opt Options, made *Manifest) (*Splits, error) {
 		case !slices.Contains(found, p.Name):
 			continue
 		}
-		x, err := readSplit(opt.Features, p, made)
+		x, err := readSplit(opt.Features, from, p, made)
 		if err != nil {
 			return nil, err
 		}
@@ -258,9 +281,9 @@ func (s *Splits) planOf(dir string, names []string) ([]planned, error) {
 	return plan, nil
 }
 
-// readSplit reads one split of a features folder.
-func readSplit(dir string, p planned, made *Manifest) (*Split, error) {
-	f, err := features.Open(dir, p.Name)
+// readSplit reads one split of the folder dir, or of another source of that name.
+func readSplit(dir string, from splitSource, p planned, made *Manifest) (*Split, error) {
+	f, err := from.open(p.Name)
 	if err != nil {
 		return nil, err
 	}
