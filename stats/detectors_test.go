@@ -849,6 +849,7 @@ func TestKNNAgainstSorting(t *testing.T) {
 		"duplicates": normalMatrix(rng, 3000, 5),
 		"zeros":      normalMatrix(rng, 200, 5),
 		"close":      normalMatrix(rng, 2000, 5),
+		"ordered":    normalMatrix(rng, 5000, 5),
 	} {
 		for i := range bank.Rows {
 			row := bank.Row(i)
@@ -862,6 +863,12 @@ func TestKNNAgainstSorting(t *testing.T) {
 			case "close": // closer to one another than float32 products tell
 				for j := range row {
 					row[j] = 1 + row[j]*1e-4
+				}
+			case "ordered": // what is nearest to the queries comes first
+				if i < 500 {
+					for j := range row {
+						row[j] = 1 + row[j]*0.1
+					}
 				}
 			}
 		}
