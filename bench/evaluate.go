@@ -4,9 +4,12 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
+
+	"golang.org/x/sync/errgroup"
 
 	"driftbench/report"
 	"driftbench/stats"
@@ -48,20 +51,31 @@ func Evaluate(ctx context.Context, s *Splits, opt Options) (report.Results, erro
 
 	names := s.detectors.Names()
 	opt.Monitor.stage("bootstrap", len(names)*len(s.Out), "AUROCs")
+	var measuring errgroup.Group // at most one detector a processor
+	measuring.SetLimit(runtime.GOMAXPROCS(0))
 	for _, name := range stats.Names(s.Layers) {
 		if why, skipped := s.skipped[name]; skipped {
 			r.Detectors = append(r.Detectors, report.Detector{Name: name, UsesOutLabels: stats.UsesOutLabels(name), Skipped: why})
 		} else if slices.Contains(names, name) {
-			var d report.Detector
-			err := await(ctx, func() error {
-				d = s.measure(name, opt)
-				return nil
-			})
-			if err != nil {
-				return r, err
-			}
-			r.Detectors = append(r.Detectors, d)
+			r.Detectors = append(r.Detectors, report.Detector{Name: name})
 		}
+	}
+	err = await(ctx, func() error {
+		for i, d := range r.Detectors {
+			if d.Skipped != "" {
+				continue
+			}
+			measuring.Go(func() error {
+				if ctx.Err() == nil {
+					r.Detectors[i] = s.measure(d.Name, opt)
+				}
+				return ctx.Err()
+			})
+		}
+		return measuring.Wait()
+	})
+	if err != nil {
+		return report.Results{}, err // the others may still be writing
 	}
 	r.Comparisons = s.compare(names)
 	r.Classifier = s.classifier()

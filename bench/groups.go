@@ -97,9 +97,13 @@ func (x *Split) keep(ok func(row int) bool) {
 			rows = append(rows, row)
 		}
 	}
-	if len(rows) == len(x.Rows) {
-		return
+	if len(rows) < len(x.Rows) {
+		x.take(rows)
 	}
+}
+
+// take removes all rows of x but those with the given numbers, which rise.
+func (x *Split) take(rows []int) {
 	for i, l := range x.Layers {
 		x.Layers[i] = l.Pick(rows)
 	}
@@ -125,14 +129,6 @@ func (x *Split) keep(ok func(row int) bool) {
 // sample returns the scores of x by a detector with their groups.
 func (x *Split) sample(detector string) stats.Sample {
 	return stats.Sample{Scores: x.Scores[detector], Groups: x.Groups}
-}
-
-// monthSample returns the scores of the Out rows of a month with their groups.
-func (s *Splits) monthSample(m dataset.Month, detector string) stats.Sample {
-	return stats.Sample{
-		Scores: inMonth(s, m, func(x *Split, row int) float64 { return x.Scores[detector][row] }),
-		Groups: inMonth(s, m, func(x *Split, row int) int { return x.Groups[row] }),
-	}
 }
 
 // maxGap ends a run of link times: files of one build are linked within hours.

@@ -94,17 +94,13 @@ func (s *Splits) months() []dataset.Month {
 	return slices.Compact(all)
 }
 
-// inMonth collects what of returns for each Out row of a month.
-func inMonth[T any](s *Splits, m dataset.Month, of func(x *Split, row int) T) []T {
-	var picked []T
-	for _, x := range s.Out {
-		for row, month := range x.Months {
-			if month == m {
-				picked = append(picked, of(x, row))
-			}
-		}
+// byMonth returns the numbers of the rows of x by month.
+func (x *Split) byMonth() map[dataset.Month][]int {
+	rows := map[dataset.Month][]int{}
+	for row, m := range x.Months {
+		rows[m] = append(rows[m], row)
 	}
-	return picked
+	return rows
 }
 
 // setMonths takes the months of the rows from their first_seen.
