@@ -17,7 +17,7 @@ import (
 
 // setGroups numbers the groups of all rows. Files with the same group name and
 // files with equal bytes are of one group, and so is what is linked by a chain
-// of these; any other file is a group of its own.
+// of these; any other file is a group of its own, and has the number −1.
 func (s *Splits) setGroups() {
 	n := 0
 	for _, x := range s.All() {
@@ -36,11 +36,17 @@ func (s *Splits) setGroups() {
 			row++
 		}
 	}
+	sizes := make([]int32, n)
+	for row := range n {
+		sizes[sets.find(row)]++
+	}
 	row = 0
 	for _, x := range s.All() {
 		x.Groups = make([]int, len(x.Rows))
 		for i := range x.Rows {
-			x.Groups[i] = sets.find(row)
+			if x.Groups[i] = sets.find(row); sizes[x.Groups[i]] == 1 {
+				x.Groups[i] = -1
+			}
 			row++
 		}
 	}
@@ -240,8 +246,10 @@ func largestGroup(groups []int) int {
 	sizes := map[int]int{}
 	largest := 0
 	for _, g := range groups {
-		sizes[g]++
-		largest = max(largest, sizes[g])
+		if g >= 0 {
+			sizes[g]++
+		}
+		largest = max(largest, sizes[g], 1)
 	}
 	return largest
 }
@@ -271,7 +279,7 @@ func (s *Splits) describeSplit(x *Split) report.Split {
 		if inFit[r.SHA256] {
 			d.SeenInFit++
 		}
-		if mates[x.Groups[row]] {
+		if g := x.Groups[row]; g >= 0 && mates[g] {
 			d.GroupMates++
 		}
 		switch c := x.Classes[row]; {

@@ -23,7 +23,7 @@ type Split struct {
 	Months   []dataset.Month // of each row
 	Dropped  int             // rows whose file could not be read, or gives no finite features
 	Excluded int             // In rows with the bytes of a fit row, which are left out
-	Groups   []int           // of each row; the same number in two splits is the same group
+	Groups   []int           // of each row; the same number in two splits is the same group, and a negative one a group of its own
 
 	// Classes holds the class of each row as an index into [Splits].Labels. It is
 	// -1 for an Out row without a label or of a family that training lacks.
