@@ -4,6 +4,7 @@
 #   TENSORFLOW_ROOT=/path   an installed libtensorflow instead of the wheel
 #   BLAS=gonum|openblas     without OpenBLAS, or not without it
 #   CORPUS=synth|wheels     what `make bench` measures
+#   SCALE="20000 200000"    `make bench` times score on that many made-up rows instead
 #   FUZZTIME=20s            how long `make soak` fuzzes each target
 
 SHELL := /bin/bash
@@ -15,6 +16,7 @@ PYTHON ?= python3
 CORPUS ?= synth
 FUZZTIME ?= 20s
 GPU ?=
+SCALE ?=
 TENSORFLOW_ROOT ?=
 export BLAS ?= auto
 
@@ -36,8 +38,13 @@ MODEL := $(if $(filter wheels,$(CORPUS)),$(WHEELS_MODEL)/saved_model.pb,$(SYNTH_
 
 ## The two that matter
 
+ifeq ($(SCALE),)
 bench: build $(CORPORA)/$(CORPUS)/dataset.csv $(MODEL) $(OUT)/bench.txt ## corpus, features, scores, drift report, throughput
 	$(BIN) run --model $(dir $(MODEL)) --corpus $(CORPORA)/$(CORPUS) --out $(OUT)
+else
+bench: build
+	$(GO) run ./scripts/scale --driftbench $(BIN) --out out/scale $(SCALE)
+endif
 
 test: env python s3server axe spark ## every check: format, vet, staticcheck, Go, Python, clean tree
 	@scripts/test.sh $(PY)

@@ -715,12 +715,15 @@ const wellKnown = 0.9
 type fitAccuracy struct{ right, labelled int }
 
 // add counts the rows of some of the fit split.
-func (a *fitAccuracy) add(fit features.Split, labels []string) {
+func (a *fitAccuracy) add(fit features.Split, labels []string) error {
 	classes := map[string]int{}
 	for i, l := range labels {
 		classes[l] = i
 	}
-	predicted, _ := predict(fit, len(labels))
+	predicted, _, err := predict(fit, len(labels))
+	if err != nil {
+		return err
+	}
 	for i, c := range predicted {
 		if class, ok := classes[fit.Rows[i].Label]; ok {
 			a.labelled++
@@ -729,6 +732,7 @@ func (a *fitAccuracy) add(fit features.Split, labels []string) {
 			}
 		}
 	}
+	return nil
 }
 
 // measureShifted measures the accuracy with changed bytes and with the padding at
@@ -840,7 +844,10 @@ func (x *extractor) accuracy(files [][]byte, classOf []int, classes int) (float6
 	if err := x.engine.Run(dst, files); err != nil {
 		return 0, err
 	}
-	predicted, _ := predict(s, classes)
+	predicted, _, err := predict(s, classes)
+	if err != nil {
+		return 0, err
+	}
 	right := 0
 	for i, c := range predicted {
 		if c == classOf[i] {

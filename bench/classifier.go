@@ -39,7 +39,7 @@ func (s *Splits) classifier() *report.Classifier {
 		threshold := stats.Threshold(s.In.Scores[name], keepIn)
 		for _, x := range s.Out {
 			rows := x.labelled()
-			sample := x.some(name, rows)
+			sample := x.sampleOf(name, rows)
 			r := stats.Reject(sample, x.correct(rows), threshold)
 			kept := 0
 			for _, score := range sample.Scores {
@@ -62,8 +62,8 @@ func (s *Splits) classifier() *report.Classifier {
 	return c
 }
 
-// some returns the scores of some rows of x by a detector with their groups.
-func (x *Split) some(detector string, rows []int) stats.Sample {
+// sampleOf returns the scores of some rows of x by a detector with their groups.
+func (x *Split) sampleOf(detector string, rows []int) stats.Sample {
 	return stats.Sample{Scores: pick(x.Scores[detector], rows), Groups: pick(x.Groups, rows)}
 }
 
@@ -94,8 +94,9 @@ func (s *Splits) addMonths(c *report.Classifier) {
 	all := s.outRows(detector)
 	var months []dataset.Month
 	var accuracies, f1s []float64
+	byMonth := all.byMonth()
 	for _, m := range s.months() {
-		rows := all.inMonth(m)
+		rows := all.some(byMonth[m])
 		if len(rows.labelled()) == 0 {
 			continue
 		}
@@ -135,10 +136,11 @@ func (s *Splits) operation(detector string, out *Split) *report.Operation {
 	threshold := stats.Threshold(s.In.Scores[detector], keepIn)
 	o := &report.Operation{Detector: detector}
 	var rejected, errors, aurc, ece []float64
+	byMonth := out.byMonth()
 	for _, m := range s.months() {
-		x := out.inMonth(m)
+		x := out.some(byMonth[m])
 		rows := x.labelled()
-		r := stats.Reject(x.some(detector, rows), x.correct(rows), threshold)
+		r := stats.Reject(x.sampleOf(detector, rows), x.correct(rows), threshold)
 		month := report.OperationMonth{
 			Month: m.String(), Files: len(x.Rows),
 			Rejected:  interval(stats.Below(x.sample(detector), threshold)),
@@ -173,10 +175,10 @@ func (s *Splits) outRows(detector string) *Split {
 	return all
 }
 
-// inMonth returns the rows of x that are of a month.
-func (x *Split) inMonth(m dataset.Month) *Split {
+// some returns a split without features that has the given rows of x.
+func (x *Split) some(rows []int) *Split {
 	part := *x
-	part.Scores = maps.Clone(x.Scores)
-	part.keep(func(row int) bool { return x.Months[row] == m })
+	part.Layers, part.Scores = nil, maps.Clone(x.Scores)
+	part.take(rows)
 	return &part
 }

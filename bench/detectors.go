@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"driftbench/bench/dataset"
 	"driftbench/report"
 	"driftbench/stats"
 )
@@ -15,6 +16,7 @@ const (
 // Out split and month.
 func (s *Splits) measure(name string, opt Options) report.Detector {
 	fit, in := s.Fit.sample(name), s.In.sample(name)
+	reference := stats.NewReference(in)
 	shown := [][]float64{in.Scores}
 	for _, x := range s.Out {
 		shown = append(shown, x.Scores[name])
@@ -33,7 +35,7 @@ func (s *Splits) measure(name string, opt Options) report.Detector {
 	var p []float64
 	for _, x := range s.Out {
 		out := x.sample(name)
-		a := stats.AUROCOf(in, out)
+		a := reference.AUROC(out)
 		balanced, classes := stats.PerClass(in, s.In.Classes, out, x.Classes, len(s.Labels))
 		rejected := interval(stats.Below(out, float64(d.Threshold)))
 		against := report.DetectorSplit{
@@ -44,7 +46,7 @@ func (s *Splits) measure(name string, opt Options) report.Detector {
 			Balanced: interval(balanced),
 			GroupsIn: a.GroupsIn, GroupsOut: a.GroupsOut, FewGroups: a.Few(),
 			EffectiveIn: report.Num(a.EffectiveIn), EffectiveOut: report.Num(a.EffectiveOut), DesignEffect: report.Num(a.DesignEffect),
-			Families: s.families(name, in, x),
+			Families: s.families(name, reference, x),
 			Rejected: rejected.Value, RejectedInterval: &rejected,
 			ROC:       pairs(stats.ROC(in.Scores, out.Scores, curvePoints)),
 			Histogram: nums(stats.Histogram(edges, out.Scores)),
@@ -65,9 +67,17 @@ func (s *Splits) measure(name string, opt Options) report.Detector {
 		d.Splits[i].PHolm = report.Num(p)
 	}
 
+	var byMonth []map[dataset.Month][]int // of each Out split
+	for _, x := range s.Out {
+		byMonth = append(byMonth, x.byMonth())
+	}
 	for _, m := range s.months() {
-		out := s.monthSample(m, name)
-		a := stats.AUROCOf(in, out)
+		var out stats.Sample
+		for i, x := range s.Out {
+			part := x.sampleOf(name, byMonth[i][m])
+			out.Scores, out.Groups = append(out.Scores, part.Scores...), append(out.Groups, part.Groups...)
+		}
+		a := reference.AUROC(out)
 		d.Months = append(d.Months, report.DetectorMonth{
 			Month: m.String(), Out: len(out.Scores), Groups: a.GroupsOut,
 			AUROC: report.Num(a.Value), AUROCLo: report.Num(a.Lo), AUROCHi: report.Num(a.Hi),
@@ -107,7 +117,7 @@ func (s *Splits) compare(names []string) []report.Comparison {
 
 // families returns the AUROC of all In files against the Out files of each label
 // that training lacks, the commonest label first.
-func (s *Splits) families(detector string, in stats.Sample, x *Split) []report.ClassAUROC {
+func (s *Splits) families(detector string, in *stats.Reference, x *Split) []report.ClassAUROC {
 	rows := map[string][]int{}
 	counts := map[string]int{}
 	for row, c := range x.Classes {
@@ -119,9 +129,9 @@ func (s *Splits) families(detector string, in stats.Sample, x *Split) []report.C
 	}
 	var all []report.ClassAUROC
 	for _, label := range commonest(counts) {
-		out := stats.Sample{Scores: pick(x.Scores[detector], rows[label]), Groups: pick(x.Groups, rows[label])}
+		out := x.sampleOf(detector, rows[label])
 		all = append(all, report.ClassAUROC{
-			Label: label, In: len(in.Scores), Out: len(out.Scores), Interval: interval(stats.AUROCOf(in, out).Interval),
+			Label: label, In: len(in.Scores), Out: len(out.Scores), Interval: interval(in.AUROC(out).Interval),
 		})
 	}
 	return all

@@ -3,9 +3,13 @@ package bench
 import (
 	"context"
 	"fmt"
+	"maps"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
+
+	"golang.org/x/sync/errgroup"
 
 	"driftbench/report"
 	"driftbench/stats"
@@ -47,20 +51,31 @@ func Evaluate(ctx context.Context, s *Splits, opt Options) (report.Results, erro
 
 	names := s.detectors.Names()
 	opt.Monitor.stage("bootstrap", len(names)*len(s.Out), "AUROCs")
+	var measuring errgroup.Group // at most one detector a processor
+	measuring.SetLimit(runtime.GOMAXPROCS(0))
 	for _, name := range stats.Names(s.Layers) {
 		if why, skipped := s.skipped[name]; skipped {
 			r.Detectors = append(r.Detectors, report.Detector{Name: name, UsesOutLabels: stats.UsesOutLabels(name), Skipped: why})
 		} else if slices.Contains(names, name) {
-			var d report.Detector
-			err := await(ctx, func() error {
-				d = s.measure(name, opt)
-				return nil
-			})
-			if err != nil {
-				return r, err
-			}
-			r.Detectors = append(r.Detectors, d)
+			r.Detectors = append(r.Detectors, report.Detector{Name: name})
 		}
+	}
+	err = await(ctx, func() error {
+		for i, d := range r.Detectors {
+			if d.Skipped != "" {
+				continue
+			}
+			measuring.Go(func() error {
+				if ctx.Err() == nil {
+					r.Detectors[i] = s.measure(d.Name, opt)
+				}
+				return ctx.Err()
+			})
+		}
+		return measuring.Wait()
+	})
+	if err != nil {
+		return report.Results{}, err // the others may still be writing
 	}
 	r.Comparisons = s.compare(names)
 	r.Classifier = s.classifier()
@@ -93,23 +108,46 @@ func (s *Splits) score(ctx context.Context, opt Options) error {
 			return err
 		}
 	}
-	names := s.detectors.Names()
-	opt.Monitor.stage("scoring", len(names)*len(s.All()), "scorings")
+	files := 0
 	for _, x := range s.All() {
-		if x.Scores == nil {
-			x.Scores = map[string][]float64{}
-		}
-		for _, name := range names {
-			if x.Scores[name] == nil {
-				scores := make([]float64, len(x.Rows))
-				if err := await(ctx, func() error { return s.detectors.Score(scores, name, x.features()) }); err != nil {
-					return fmt.Errorf("split %s: %w", x.Name, err)
-				}
-				x.Scores[name] = scores
-			}
-			opt.Monitor.advance(1)
+		files += len(x.Rows)
+	}
+	opt.Monitor.stage("scoring", files, "files")
+	for _, x := range s.All() {
+		if err := s.scoreSplit(ctx, x, opt.Monitor); err != nil {
+			return fmt.Errorf("split %s: %w", x.Name, err)
 		}
 	}
+	return nil
+}
+
+// scoreSplit sets the scores of x that are missing. It holds the features of some
+// rows at a time, and reads each once.
+func (s *Splits) scoreSplit(ctx context.Context, x *Split, m Monitor) error {
+	if x.Scores == nil {
+		x.Scores = map[string][]float64{}
+	}
+	missing := slices.DeleteFunc(s.detectors.Names(), func(name string) bool { return x.Scores[name] != nil })
+	scores := map[string][]float64{}
+	for _, name := range missing {
+		scores[name] = make([]float64, len(x.Rows))
+	}
+	rows := stats.Features{}
+	for lo := 0; lo < len(x.Rows); lo += blockRows {
+		hi := min(lo+blockRows, len(x.Rows))
+		if len(missing) > 0 {
+			if err := await(ctx, func() error { return x.block(rows, lo, hi) }); err != nil {
+				return err
+			}
+		}
+		for _, name := range missing {
+			if err := await(ctx, func() error { return s.detectors.Score(scores[name][lo:hi], name, rows) }); err != nil {
+				return err
+			}
+		}
+		m.advance(hi - lo)
+	}
+	maps.Copy(x.Scores, scores)
 	return nil
 }
 
@@ -139,7 +177,7 @@ func (s *Splits) fit(ctx context.Context, opt Options) error {
 			In:         s.In.features(),
 		}
 		if len(opt.Detectors) == 0 || slices.ContainsFunc(opt.Detectors, stats.UsesOutLabels) {
-			t.Out = stackFeatures(s.Out) // a copy of every row
+			t.Out = stackFeatures(s.Out)
 		}
 		d, err = stats.Fit(t, opt.Detectors...)
 		return err

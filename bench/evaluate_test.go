@@ -448,15 +448,15 @@ func TestSetGroups(t *testing.T) {
 	s := &Splits{
 		Fit: rows(report.RoleFit, "g/1", "g/2", "/3"),
 		In:  rows(report.RoleIn, "h/2", "/4", "/4"),
-		Out: []*Split{rows(report.RoleOut, "h/5", "/3", "/6")},
+		Out: []*Split{rows(report.RoleOut, "h/5", "/3", "/6", "/7")},
 	}
 	s.setGroups()
 	all := slices.Concat(s.Fit.Groups, s.In.Groups, s.Out[0].Groups)
 	// g and h are joined by the bytes 2.
-	want := []int{0, 0, 1, 0, 2, 2, 0, 1, 3}
+	want := []int{0, 0, 1, 0, 2, 2, 0, 1, -1, -1}
 	for i := range want {
 		for j := range want {
-			if (all[i] == all[j]) != (want[i] == want[j]) {
+			if (all[i] == all[j]) != (want[i] == want[j]) || (all[i] == -1) != (want[i] == -1) {
 				t.Errorf("files %d and %d: groups %v, want the pattern %v", i, j, all, want)
 			}
 		}

@@ -312,7 +312,7 @@ func newAccount(c *dataset.Corpus, m *tfmodel.Model, man *Manifest, mon Monitor)
 // add takes rows of a split, all or some that follow those before.
 func (a *account) add(s extracted) {
 	if len(a.man.Splits) == 0 {
-		a.fit.add(s.Split, a.corpus.Labels)
+		a.unmeasurable = a.fit.add(s.Split, a.corpus.Labels)
 	}
 	a.misnamed.add(s)
 	a.list.add(s)

@@ -17,7 +17,7 @@ import (
 
 // setGroups numbers the groups of all rows. Files with the same group name and
 // files with equal bytes are of one group, and so is what is linked by a chain
-// of these; any other file is a group of its own.
+// of these; any other file is a group of its own, and has the number −1.
 func (s *Splits) setGroups() {
 	n := 0
 	for _, x := range s.All() {
@@ -36,11 +36,17 @@ func (s *Splits) setGroups() {
 			row++
 		}
 	}
+	sizes := make([]int32, n)
+	for row := range n {
+		sizes[sets.find(row)]++
+	}
 	row = 0
 	for _, x := range s.All() {
 		x.Groups = make([]int, len(x.Rows))
 		for i := range x.Rows {
-			x.Groups[i] = sets.find(row)
+			if x.Groups[i] = sets.find(row); sizes[x.Groups[i]] == 1 {
+				x.Groups[i] = -1
+			}
 			row++
 		}
 	}
@@ -97,15 +103,15 @@ func (x *Split) keep(ok func(row int) bool) {
 			rows = append(rows, row)
 		}
 	}
-	if len(rows) == len(x.Rows) {
-		return
+	if len(rows) < len(x.Rows) {
+		x.take(rows)
 	}
+}
+
+// take removes all rows of x but those with the given numbers, which rise.
+func (x *Split) take(rows []int) {
 	for i, l := range x.Layers {
-		data := make([]float32, 0, len(rows)*l.Width)
-		for _, row := range rows {
-			data = append(data, l.Data[row*l.Width:(row+1)*l.Width]...)
-		}
-		x.Layers[i].Data = data
+		x.Layers[i] = l.Pick(rows)
 	}
 	x.Rows = pick(x.Rows, rows)
 	x.Months = pick(x.Months, rows)
@@ -129,14 +135,6 @@ func (x *Split) keep(ok func(row int) bool) {
 // sample returns the scores of x by a detector with their groups.
 func (x *Split) sample(detector string) stats.Sample {
 	return stats.Sample{Scores: x.Scores[detector], Groups: x.Groups}
-}
-
-// monthSample returns the scores of the Out rows of a month with their groups.
-func (s *Splits) monthSample(m dataset.Month, detector string) stats.Sample {
-	return stats.Sample{
-		Scores: inMonth(s, m, func(x *Split, row int) float64 { return x.Scores[detector][row] }),
-		Groups: inMonth(s, m, func(x *Split, row int) int { return x.Groups[row] }),
-	}
 }
 
 // maxGap ends a run of link times: files of one build are linked within hours.
@@ -248,8 +246,10 @@ func largestGroup(groups []int) int {
 	sizes := map[int]int{}
 	largest := 0
 	for _, g := range groups {
-		sizes[g]++
-		largest = max(largest, sizes[g])
+		if g >= 0 {
+			sizes[g]++
+		}
+		largest = max(largest, sizes[g], 1)
 	}
 	return largest
 }
@@ -279,7 +279,7 @@ func (s *Splits) describeSplit(x *Split) report.Split {
 		if inFit[r.SHA256] {
 			d.SeenInFit++
 		}
-		if mates[x.Groups[row]] {
+		if g := x.Groups[row]; g >= 0 && mates[g] {
 			d.GroupMates++
 		}
 		switch c := x.Classes[row]; {

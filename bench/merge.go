@@ -683,7 +683,7 @@ func (m *merger) predictFit(w *features.Writer, rows []dataset.Row, gone []int, 
 		values, err := w.Values(last, first, len(s.Rows))
 		s.Layers = []features.Layer{{Name: l.Name, Width: l.Width, Data: values}}
 		if err == nil {
-			sum.fit.add(s, m.corpus.Labels)
+			err = sum.fit.add(s, m.corpus.Labels)
 		}
 		first += len(s.Rows)
 		s.Rows = s.Rows[:0]

@@ -15,7 +15,8 @@ import (
 	"driftbench/stats"
 )
 
-// ReadSplits reads the splits of the folder opt.Features. What each split is
+// ReadSplits reads the splits of the folder opt.Features. The values of their layers
+// stay on disk until [Evaluate] needs them. What each split is
 // for, its span and the labels come from opt.Dataset.ConfigFile or else from the
 // manifest.json that [Extract] wrote beside the folder. Without either the folder
 // must hold exactly one pair <train>-fit and <train>-val, and every other split
@@ -28,11 +29,36 @@ func ReadSplits(opt Options) (*Splits, error) {
 	if err != nil {
 		return nil, err
 	}
-	return readSplits(opt, made)
+	return readFolder(opt, made)
 }
 
-// readSplits reads the splits of a features folder that made describes.
-func readSplits(opt Options, made *Manifest) (*Splits, error) {
+// readFolder reads the splits of the folder opt.Features, which made describes.
+func readFolder(opt Options, made *Manifest) (*Splits, error) {
+	names, err := features.List(opt.Features)
+	if err != nil {
+		return nil, err
+	}
+	return readSplits(opt, made, splitSource{names, func(name string) (features.Split, error) { return features.Open(opt.Features, name) }})
+}
+
+// splitSource is where the features of splits are.
+type splitSource struct {
+	names []string
+	open  func(name string) (features.Split, error)
+}
+
+// inMemory is a source of splits that are in memory.
+func inMemory(splits []features.Split) splitSource {
+	var from splitSource
+	for _, s := range splits {
+		from.names = append(from.names, s.Name)
+	}
+	from.open = func(name string) (features.Split, error) { return splits[slices.Index(from.names, name)], nil }
+	return from
+}
+
+// readSplits reads the splits of a source that made describes and opt.Features names.
+func readSplits(opt Options, made *Manifest, from splitSource) (*Splits, error) {
 	s := &Splits{InUnseen: cmp.Or(made.InUnseen, "unknown")}
 	if opt.FitFile != "" {
 		var err error
@@ -49,10 +75,7 @@ func readSplits(opt Options, made *Manifest) (*Splits, error) {
 		}
 		config = &c
 	}
-	found, err := features.List(opt.Features)
-	if err != nil {
-		return nil, err
-	}
+	found := from.names
 	var plan []planned
 	switch {
 	case opt.Dataset.ConfigFile == "" && len(made.Splits) > 0:
@@ -60,6 +83,7 @@ func readSplits(opt Options, made *Manifest) (*Splits, error) {
 	case config != nil:
 		plan = plannedBy(config)
 	default:
+		var err error
 		if plan, err = s.planOf(opt.Features, found); err != nil {
 			return nil, err
 		}
@@ -77,7 +101,7 @@ func readSplits(opt Options, made *Manifest) (*Splits, error) {
 		case !slices.Contains(found, p.Name):
 			continue
 		}
-		x, err := readSplit(opt.Features, p, made)
+		x, err := readSplit(opt.Features, from, p, made)
 		if err != nil {
 			return nil, err
 		}
@@ -86,7 +110,11 @@ func readSplits(opt Options, made *Manifest) (*Splits, error) {
 				s.Warnings = append(s.Warnings, fmt.Sprintf("split %s has %d rows, and %s counts %d: it may describe other features", x.Name, n, manifestOf(opt.Features), told.Files))
 			}
 		}
-		if w := x.dropNotFinite(); w != "" {
+		w, err := x.dropNotFinite()
+		if err != nil {
+			return nil, err
+		}
+		if w != "" {
 			s.Warnings = append(s.Warnings, w)
 		}
 		if s.Fit != nil && x.Name == s.Fit.Name || s.In != nil && x.Name == s.In.Name {
@@ -256,9 +284,9 @@ func (s *Splits) planOf(dir string, names []string) ([]planned, error) {
 	return plan, nil
 }
 
-// readSplit reads one split of a features folder.
-func readSplit(dir string, p planned, made *Manifest) (*Split, error) {
-	f, err := features.Read(dir, p.Name)
+// readSplit reads one split of the folder dir, or of another source of that name.
+func readSplit(dir string, from splitSource, p planned, made *Manifest) (*Split, error) {
+	f, err := from.open(p.Name)
 	if err != nil {
 		return nil, err
 	}
@@ -363,26 +391,31 @@ func otherClasses(classes, labels int) string {
 
 // dropNotFinite drops the rows for which the model gave a value that is not
 // finite, and warns.
-func (x *Split) dropNotFinite() (warning string) {
+func (x *Split) dropNotFinite() (warning string, err error) {
 	var first string
 	bad := make([]bool, len(x.Rows))
 	n := 0
 	for _, l := range x.Layers {
-		for i, v := range l.Data {
-			if row := i / l.Width; v-v != 0 && !bad[row] { // NaN or infinite
-				bad[row] = true
-				n++
-				if first == "" {
-					first = fmt.Sprintf("%q has %v in column %d of %s", x.Rows[row].Name, v, i%l.Width, l.Name)
+		err := eachRow(l, len(x.Rows), func(row int, values []float32) {
+			for col, v := range values {
+				if v-v != 0 && !bad[row] { // NaN or infinite
+					bad[row] = true
+					n++
+					if first == "" {
+						first = fmt.Sprintf("%q has %v in column %d of %s", x.Rows[row].Name, v, col, l.Name)
+					}
 				}
 			}
+		})
+		if err != nil {
+			return "", err
 		}
 	}
 	if n == 0 {
-		return ""
+		return "", nil
 	}
 	files := len(x.Rows)
 	x.keep(func(row int) bool { return !bad[row] })
 	x.Dropped += n
-	return fmt.Sprintf("split %s: %d of %d files have features that are not finite numbers, and are dropped; the first: %s", x.Name, n, files, first)
+	return fmt.Sprintf("split %s: %d of %d files have features that are not finite numbers, and are dropped; the first: %s", x.Name, n, files, first), nil
 }

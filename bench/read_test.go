@@ -114,6 +114,104 @@ func TestReadSplitsWithFitFile(t *testing.T) {
 }
 
 // An evaluation does not keep the detectors of the one before.
+// Features that stay on disk, of which a row is dropped and some are excluded, give
+// the results of features in memory.
+func TestEvaluateReadsFeatures(t *testing.T) {
+	opt := Options{Features: t.TempDir(), Resamples: 2}
+	for i, name := range []string{"x-fit", "x-val", "2018", "2019"} {
+		x := fixture.Split(name, 2017+max(0, i-1), i)
+		if i == 1 {
+			x.Rows[3].SHA256 = fixture.Split("x-fit", 2017, 0).Rows[0].SHA256
+		}
+		if i == 2 {
+			x.Layers[0].Data[7*x.Layers[0].Width] = float32(math.Inf(1))
+		}
+		if err := features.Write(opt.Features, x); err != nil {
+			t.Fatal(err)
+		}
+	}
+	onDisk, err := ReadSplits(opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	inMemory, err := ReadSplits(opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, x := range inMemory.All() {
+		for i, l := range x.Layers {
+			if l.Read == nil {
+				t.Errorf("layer %s of %s is in memory", l.Name, x.Name)
+			}
+			data := make([]float32, len(x.Rows)*l.Width)
+			if err := l.ReadRows(data, 0, len(x.Rows)); err != nil {
+				t.Fatal(err)
+			}
+			x.Layers[i] = features.Layer{Name: l.Name, Width: l.Width, Data: data}
+		}
+	}
+	if inMemory.In.Excluded != 1 || inMemory.Out[0].Dropped != 1 {
+		t.Fatalf("%d rows excluded, %d dropped", inMemory.In.Excluded, inMemory.Out[0].Dropped)
+	}
+	want, err := Evaluate(t.Context(), inMemory, opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := Evaluate(t.Context(), onDisk, opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, _ := json.Marshal(want)
+	b, _ := json.Marshal(got)
+	if !bytes.Equal(a, b) {
+		t.Error("the results differ")
+	}
+	for i, x := range inMemory.All() {
+		for name, scores := range x.Scores {
+			if !slices.Equal(scores, onDisk.All()[i].Scores[name]) {
+				t.Errorf("scores of %s by %s differ", x.Name, name)
+			}
+		}
+	}
+}
+
+// The rows of several splits under each other are those of each in order, whichever
+// are asked for.
+func TestStackFeatures(t *testing.T) {
+	var splits []*Split
+	n := 0
+	for _, rows := range []int{3, 1, 4} {
+		x := &Split{Split: features.Split{Rows: make([]features.Row, rows), Layers: []features.Layer{{Name: "a", Width: 1}}}}
+		for range rows {
+			x.Layers[0].Data = append(x.Layers[0].Data, float32(n))
+			n++
+		}
+		splits = append(splits, x)
+	}
+	m := stackFeatures(splits)["a"]
+	if m.Rows != n {
+		t.Fatalf("%d rows, want %d", m.Rows, n)
+	}
+	for lo := range n {
+		for hi := lo + 1; hi <= n; hi++ {
+			got := make([]float32, hi-lo)
+			if err := m.Read(got, lo, hi); err != nil {
+				t.Fatal(err)
+			}
+			for i, v := range got {
+				if v != float32(lo+i) {
+					t.Errorf("rows %d to %d: %v", lo, hi, got)
+					break
+				}
+			}
+		}
+	}
+	splits[1].Layers[0] = features.Layer{Name: "a", Width: 2, Data: make([]float32, 2)}
+	if err := stackFeatures(splits)["a"].Read(make([]float32, n), 0, n); err == nil {
+		t.Error("no error for layers that differ in width")
+	}
+}
+
 func TestEvaluateTwice(t *testing.T) {
 	s, err := ReadSplits(Options{Features: fixture.Features(t)})
 	if err != nil {

@@ -36,7 +36,7 @@ func Run(ctx context.Context, opt Options) (report.Results, error) {
 		return report.Results{}, err
 	}
 	opt.Features, opt.Dataset = x.dir(), dataset.Options{}
-	splits, err := readSplits(opt, man)
+	splits, err := readFolder(opt, man)
 	if err != nil {
 		return report.Results{}, x.interrupted(ctx, err)
 	}

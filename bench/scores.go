@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 
+	"driftbench/bench/features"
 	"driftbench/internal/atomicfile"
 	"driftbench/internal/jsonfile"
 	"driftbench/internal/origin"
@@ -152,10 +153,12 @@ func (s *Splits) atypical(names []string) (*report.Atypical, error) {
 	order = order[:min(mostAtypical, len(order))]
 	var nearest []int
 	if list.Layer != "" {
-		m := x.features()[list.Layer]
-		part := stats.Matrix{Rows: len(order), Cols: m.Cols}
-		for _, row := range order {
-			part.Data = append(part.Data, m.Data[row*m.Cols:(row+1)*m.Cols]...)
+		l := x.Layers[slices.IndexFunc(x.Layers, func(l features.Layer) bool { return l.Name == list.Layer })]
+		part := stats.Matrix{Rows: len(order), Cols: l.Width, Data: make([]float32, len(order)*l.Width)}
+		for i, row := range order {
+			if err := l.ReadRows(part.Row(i), row, row+1); err != nil {
+				return nil, fmt.Errorf("split %s: %w", x.Name, err)
+			}
 		}
 		var err error
 		if nearest, err = s.detectors.Gaussian(list.Layer).Nearest(part); err != nil {

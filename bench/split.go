@@ -23,7 +23,7 @@ type Split struct {
 	Months   []dataset.Month // of each row
 	Dropped  int             // rows whose file could not be read, or gives no finite features
 	Excluded int             // In rows with the bytes of a fit row, which are left out
-	Groups   []int           // of each row; the same number in two splits is the same group
+	Groups   []int           // of each row; the same number in two splits is the same group, and a negative one a group of its own
 
 	// Classes holds the class of each row as an index into [Splits].Labels. It is
 	// -1 for an Out row without a label or of a family that training lacks.
@@ -94,17 +94,13 @@ func (s *Splits) months() []dataset.Month {
 	return slices.Compact(all)
 }
 
-// inMonth collects what of returns for each Out row of a month.
-func inMonth[T any](s *Splits, m dataset.Month, of func(x *Split, row int) T) []T {
-	var picked []T
-	for _, x := range s.Out {
-		for row, month := range x.Months {
-			if month == m {
-				picked = append(picked, of(x, row))
-			}
-		}
+// byMonth returns the numbers of the rows of x by month.
+func (x *Split) byMonth() map[dataset.Month][]int {
+	rows := map[dataset.Month][]int{}
+	for row, m := range x.Months {
+		rows[m] = append(rows[m], row)
 	}
-	return picked
+	return rows
 }
 
 // setMonths takes the months of the rows from their first_seen.
@@ -134,27 +130,28 @@ func (x *Split) setClasses(classes map[string]int, labels []string) error {
 		}
 		x.Classes[i] = c
 	}
-	x.Predicted, x.Confidence = predict(x.Split, len(labels))
+	var err error
+	if x.Predicted, x.Confidence, err = predict(x.Split, len(labels)); err != nil {
+		return fmt.Errorf("split %q: %w", x.Name, err)
+	}
 	return nil
 }
 
 // predict returns the classes that the logits give the rows of s and their
 // probabilities, or nil when the model does not have that many classes.
-func predict(s features.Split, classes int) (predicted []int, confidence []float64) {
+func predict(s features.Split, classes int) (predicted []int, confidence []float64, err error) {
 	i := slices.IndexFunc(s.Layers, func(l features.Layer) bool { return l.Name == stats.Logits })
 	if i < 0 || max(2, s.Layers[i].Width) != classes {
-		return nil, nil
+		return nil, nil, nil
 	}
-	l := s.Layers[i]
 	predicted, confidence = make([]int, len(s.Rows)), make([]float64, len(s.Rows))
-	for i := range predicted {
-		row := l.Data[i*l.Width : (i+1)*l.Width]
-		if l.Width == 1 { // one sigmoid unit: above 0 is the second label
+	err = eachRow(s.Layers[i], len(s.Rows), func(i int, row []float32) {
+		if len(row) == 1 { // one sigmoid unit: above 0 is the second label
 			if row[0] > 0 {
 				predicted[i] = 1
 			}
 			confidence[i] = 1 / (1 + math.Exp(-math.Abs(float64(row[0]))))
-			continue
+			return
 		}
 		for c, v := range row {
 			if v > row[predicted[i]] {
@@ -166,9 +163,29 @@ func predict(s features.Split, classes int) (predicted []int, confidence []float
 			sum += math.Exp(float64(v) - float64(row[predicted[i]]))
 		}
 		confidence[i] = 1 / sum
-	}
-	return predicted, confidence
+	})
+	return predicted, confidence, err
 }
+
+// eachRow calls f with every row of a layer that has that many.
+func eachRow(l features.Layer, rows int, f func(i int, row []float32)) error {
+	buf := make([]float32, min(rows, blockRows)*l.Width)
+	for lo := 0; lo < rows; lo += blockRows {
+		n := min(blockRows, rows-lo)
+		if err := l.ReadRows(buf[:n*l.Width], lo, lo+n); err != nil {
+			return err
+		}
+		for i := range n {
+			f(lo+i, buf[i*l.Width:(i+1)*l.Width])
+		}
+	}
+	return nil
+}
+
+// blockRows is the number of rows that are in memory at a time. It is a multiple of
+// the rows of every product in stats, so that the last bits of scores do not depend
+// on where a block ends.
+const blockRows = 128 * 192
 
 // labelled returns the numbers of the rows that have a class.
 func (x *Split) labelled() []int {
@@ -190,23 +207,67 @@ func (x *Split) correct(rows []int) []bool {
 	return correct
 }
 
-// features returns the layers of x as stats wants them, sharing memory.
+// features returns the layers of x as stats wants them.
 func (x *Split) features() stats.Features {
 	f := stats.Features{}
 	for _, l := range x.Layers {
-		f[l.Name] = stats.Matrix{Rows: len(x.Rows), Cols: l.Width, Data: l.Data}
+		f[l.Name] = stats.Matrix{Rows: len(x.Rows), Cols: l.Width, Data: l.Data, Read: l.Read}
 	}
 	return f
 }
 
-// stackFeatures puts the rows of several splits under each other.
+// block reads rows lo to hi−1 of every layer into memory, that of dst if it is large
+// enough.
+func (x *Split) block(dst stats.Features, lo, hi int) error {
+	for _, l := range x.Layers {
+		n := (hi - lo) * l.Width
+		data := dst[l.Name].Data
+		if cap(data) < n {
+			data = make([]float32, n)
+		}
+		if err := l.ReadRows(data[:n], lo, hi); err != nil {
+			return err
+		}
+		dst[l.Name] = stats.Matrix{Rows: hi - lo, Cols: l.Width, Data: data[:n]}
+	}
+	return nil
+}
+
+// stackFeatures puts the rows of several splits under each other. They are read when
+// they are needed.
 func stackFeatures(splits []*Split) stats.Features {
 	f := stats.Features{}
+	parts := map[string][]features.Layer{} // by layer
+	ends := map[string][]int{}             // of the rows of each part
 	for _, x := range splits {
-		for name, m := range x.features() {
-			all := f[name]
-			f[name] = stats.Matrix{Rows: all.Rows + m.Rows, Cols: m.Cols, Data: append(all.Data, m.Data...)}
+		for _, l := range x.Layers {
+			m, ok := f[l.Name]
+			if !ok {
+				m.Cols = l.Width
+			}
+			m.Rows += len(x.Rows)
+			f[l.Name] = m
+			parts[l.Name], ends[l.Name] = append(parts[l.Name], l), append(ends[l.Name], m.Rows)
 		}
+	}
+	for name, m := range f {
+		m.Read = func(dst []float32, lo, hi int) error {
+			start := 0
+			for k, end := range ends[name] {
+				if n := min(hi, end) - lo; n > 0 {
+					if width := parts[name][k].Width; width != m.Cols {
+						return &stats.LayerError{Layer: name, Err: &stats.WidthError{Got: width, Want: m.Cols}}
+					}
+					if err := parts[name][k].ReadRows(dst[:n*m.Cols], lo-start, lo-start+n); err != nil {
+						return err
+					}
+					dst, lo = dst[n*m.Cols:], lo+n
+				}
+				start = end
+			}
+			return nil
+		}
+		f[name] = m
 	}
 	return f
 }

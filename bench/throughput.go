@@ -841,13 +841,9 @@ func (w *workload) read(ctx context.Context, opt ThroughputOptions, maxLen int, 
 // aurocs fits the detectors to the outputs of the timed files that are fit rows, and
 // returns the AUROC of every detector and later split.
 func (w *workload) aurocs(ctx context.Context, m *tfmodel.Model, outputs [][]float32) (map[string]float64, error) {
-	dir, err := os.MkdirTemp("", "driftbench-")
-	if err != nil {
-		return nil, err
-	}
-	defer os.RemoveAll(dir)
 	man := &Manifest{}
 	man.setCorpus(w.corpus)
+	var timed []features.Split
 	for i, split := range w.corpus.Splits.All() {
 		s := features.Split{Name: split.Name}
 		for j, l := range m.Layers {
@@ -868,13 +864,10 @@ func (w *workload) aurocs(ctx context.Context, m *tfmodel.Model, outputs [][]flo
 		if len(s.Rows) == 0 {
 			return nil, fmt.Errorf("no file of split %s is timed", split.Name)
 		}
-		if err := features.Write(dir, s); err != nil {
-			return nil, err
-		}
+		timed = append(timed, s)
 		man.addSplit(extracted{Split: s}, len(s.Rows), split.Span)
 	}
-	s, err := readSplits(Options{Features: dir}, man)
-	os.RemoveAll(dir) // an interruption that does not wait leaves nothing
+	s, err := readSplits(Options{Features: "the timed files"}, man, inMemory(timed))
 	if err != nil {
 		return nil, err
 	}

@@ -115,6 +115,25 @@ func AUROCOf(in, out Sample) AUROC {
 	return aurocOf(in, out, sortedIn, sortedOut)
 }
 
+// Reference is a sample against which others are measured again and again.
+type Reference struct {
+	Sample
+	sorted []float64
+}
+
+// NewReference prepares in, which must not change while the reference is used. It
+// panics if a score is NaN.
+func NewReference(in Sample) *Reference {
+	check(in.Scores)
+	return &Reference{in, sorted(in.Scores)}
+}
+
+// AUROC is [AUROCOf] of the reference against out, without sorting the reference.
+func (r *Reference) AUROC(out Sample) AUROC {
+	check(out.Scores)
+	return aurocOf(r.Sample, out, r.sorted, sorted(out.Scores))
+}
+
 // aurocOf is AUROCOf with the scores sorted as well.
 func aurocOf(in, out Sample, sortedIn, sortedOut []float64) AUROC {
 	m, n := len(sortedIn), len(sortedOut)

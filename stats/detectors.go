@@ -138,9 +138,10 @@ func newDetectors() *Detectors {
 // Fit fits the named detectors, or all of [Names] if no name is given. A
 // detector that cannot be fitted on these rows is left out, and
 // [Detectors.Skipped] returns the reason. Fit fails if a name is unknown, if two
-// layers share a name, if the matrices differ in rows or widths, or if a feature
-// is not finite (a [*LayerError] around a [*NotFiniteError]). It panics if a
-// class is not in [0, NumClasses).
+// layers share a name, if the matrices differ in rows or widths, if a feature
+// is not finite (a [*LayerError] around a [*NotFiniteError]), or if one cannot be
+// read. It panics if a class is not in [0, NumClasses). The memory that it uses
+// besides the matrices is one score a row of In and Out and two of Fit.
 func Fit(t Training, names ...string) (*Detectors, error) {
 	known := Names(t.Layers)
 	if names := slices.Sorted(slices.Values(known)); len(slices.Compact(names)) < len(known) {
@@ -165,8 +166,9 @@ func Fit(t Training, names ...string) (*Detectors, error) {
 		}
 		fitted, err := e.fit(d, &t, e.layer)
 		var notFinite *NotFiniteError
+		var reading *readError
 		switch {
-		case errors.As(err, &notFinite):
+		case errors.As(err, &notFinite), errors.As(err, &reading):
 			return nil, err
 		case err != nil:
 			d.skipped[e.name] = err

@@ -1,6 +1,7 @@
 package stats
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"math"
@@ -8,6 +9,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"driftbench/internal/fuzzing"
@@ -83,7 +85,7 @@ func TestDetectorsThatCannotBeFitted(t *testing.T) {
 		{"one class", func(t *Training) { t.NumClasses, t.Classes = 1, make([]int, 100) }, []string{"rmd/layer7", "rmd/layer8"}},
 		{"logits below zero", func(t *Training) {
 			z := t.Fit[Logits]
-			low := Matrix{z.Rows, z.Cols, slices.Clone(z.Data)}
+			low := Matrix{Rows: z.Rows, Cols: z.Cols, Data: slices.Clone(z.Data)}
 			for i := range low.Data {
 				low.Data[i] -= 100
 			}
@@ -395,6 +397,87 @@ func TestSavedDetectorsScoreTheSame(t *testing.T) {
 	again, err := read.MarshalBinary()
 	if err != nil || !slices.Equal(again, b) {
 		t.Errorf("written again, %d bytes become other %d (%v)", len(b), len(again), err)
+	}
+}
+
+// onDisk returns features that are read when they are needed, and the most rows that
+// are asked for at a time.
+func onDisk(x Features, most *atomic.Int64) Features {
+	read := Features{}
+	for layer, m := range x {
+		read[layer] = Matrix{Rows: m.Rows, Cols: m.Cols, Read: func(dst []float32, lo, hi int) error {
+			for {
+				if before := most.Load(); before >= int64(hi-lo) || most.CompareAndSwap(before, int64(hi-lo)) {
+					break
+				}
+			}
+			copy(dst, m.Data[lo*m.Cols:hi*m.Cols])
+			return nil
+		}}
+	}
+	return read
+}
+
+// Features that are read give the bits of features in memory, and are never asked
+// for more than some thousand rows.
+func TestFitOfFeaturesOnDisk(t *testing.T) {
+	inMemory := trained(rand.New(rand.NewPCG(7, 5)), mostBank+5_000)
+	var most atomic.Int64
+	read := inMemory
+	read.Fit, read.In, read.Out = onDisk(inMemory.Fit, &most), onDisk(inMemory.In, &most), onDisk(inMemory.Out, &most)
+	want, got := fitAll(t, inMemory), fitAll(t, read)
+	wantBytes, err := want.MarshalBinary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if gotBytes, err := got.MarshalBinary(); err != nil || !bytes.Equal(gotBytes, wantBytes) {
+		t.Errorf("the fits differ (%v)", err)
+	}
+	for _, name := range want.Names() {
+		a, b := make([]float64, inMemory.In[Logits].Rows), make([]float64, inMemory.In[Logits].Rows)
+		if err := want.Score(a, name, inMemory.In); err != nil {
+			t.Fatal(err)
+		}
+		if err := got.Score(b, name, read.In); err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(a, b) {
+			t.Errorf("%s scores differ", name)
+		}
+	}
+	if most.Load() > momentRows {
+		t.Errorf("%d rows were read at a time", most.Load())
+	}
+}
+
+func TestFitOfFeaturesThatCannotBeRead(t *testing.T) {
+	broken := errors.New("broken")
+	for _, set := range []string{"Fit", "In", "Out"} {
+		training := trained(rand.New(rand.NewPCG(7, 6)), 400)
+		x := map[string]*Features{"Fit": &training.Fit, "In": &training.In, "Out": &training.Out}[set]
+		failing := Features{}
+		for layer, m := range *x {
+			failing[layer] = Matrix{Rows: m.Rows, Cols: m.Cols, Read: func([]float32, int, int) error { return broken }}
+		}
+		*x = failing
+		if _, err := Fit(training); !errors.Is(err, broken) {
+			t.Errorf("%s: error %v, want that of reading", set, err)
+		}
+	}
+}
+
+// The regression of many rows is fitted on some of either side in their proportion,
+// and ranks files as that of all rows does.
+func TestRegressionOfASample(t *testing.T) {
+	rows := sampleRows(60_000, 80_000)
+	if n := len(rows); n != 60_000*mostRegressed/80_000 || !slices.IsSorted(rows) || rows[0] > 20 || rows[n-1] < 59_980 {
+		t.Errorf("%d of 60,000 rows, from %d to %d", n, rows[0], rows[n-1])
+	}
+	if n := len(sampleRows(7, 1_000_000)); n != folds {
+		t.Errorf("%d of 7 rows", n)
+	}
+	if n := len(sampleRows(30_000, mostRegressed)); n != 30_000 {
+		t.Errorf("%d of 30,000 rows, which are not too many", n)
 	}
 }
 
@@ -766,6 +849,7 @@ func TestKNNAgainstSorting(t *testing.T) {
 		"duplicates": normalMatrix(rng, 3000, 5),
 		"zeros":      normalMatrix(rng, 200, 5),
 		"close":      normalMatrix(rng, 2000, 5),
+		"ordered":    normalMatrix(rng, 5000, 5),
 	} {
 		for i := range bank.Rows {
 			row := bank.Row(i)
@@ -779,6 +863,12 @@ func TestKNNAgainstSorting(t *testing.T) {
 			case "close": // closer to one another than float32 products tell
 				for j := range row {
 					row[j] = 1 + row[j]*1e-4
+				}
+			case "ordered": // what is nearest to the queries comes first
+				if i < 500 {
+					for j := range row {
+						row[j] = 1 + row[j]*0.1
+					}
 				}
 			}
 		}

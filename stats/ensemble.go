@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"slices"
 
 	"gonum.org/v1/gonum/mat"
@@ -113,7 +114,8 @@ func (d *Detectors) decodeLayers(r *decoder) []mahalanobis {
 // regression is the ensemble of Lee et al. (2018): a logistic regression of
 // Out (1) against In (0) on the Mahalanobis scores of the layers, unscaled.
 // The score is −P(Out). It is fitted on the very labels that its AUROC is then
-// measured against.
+// measured against. Of more than mostRegressed In and Out rows a sample is used: it
+// has one weight a layer to find.
 type regression struct {
 	layers []mahalanobis
 	logistic
@@ -135,21 +137,41 @@ func fitRegression(d *Detectors, t *Training, _ string) (detector, error) {
 	if min(m, n) < folds {
 		return nil, fmt.Errorf("stats: the regression needs %d In and Out rows, has %d and %d", folds, m, n)
 	}
-	x := make([][]float64, 0, m+n)
-	y := make([]bool, m+n)
-	for i := range m + n {
-		row := make([]float64, len(layers))
-		for k := range row {
-			if i < m {
-				row[k] = in[k][i]
-			} else {
-				row[k] = out[k][i-m]
+	var x [][]float64
+	var y []bool
+	for side, scores := range [][][]float64{in, out} {
+		for _, i := range sampleRows(len(scores[0]), m+n) {
+			row := make([]float64, len(layers))
+			for k := range row {
+				row[k] = scores[k][i]
 			}
+			x, y = append(x, row), append(y, side == 1)
 		}
-		x = append(x, row)
-		y[i] = i >= m
 	}
 	return &regression{layers, fitLogisticCV(x, y)}, nil
+}
+
+// mostRegressed is the number of In and Out rows above which the regression is
+// fitted on a sample of them.
+const mostRegressed = 50_000
+
+// sampleRows returns the numbers, in order, of n rows out of all that there are:
+// every row if these are at most mostRegressed, else their share of a seeded sample
+// of that many, but at least folds.
+func sampleRows(n, all int) []int {
+	wanted := n
+	if all > mostRegressed {
+		wanted = min(n, max(folds, int(int64(n)*mostRegressed/int64(all))))
+	}
+	rng := rand.New(rand.NewPCG(1, 0))
+	var rows []int
+	for i := range n {
+		if rng.IntN(n-i) < wanted { // as in sampleBank
+			rows = append(rows, i)
+			wanted--
+		}
+	}
+	return rows
 }
 
 func (r *regression) score(dst []float64, x Features) error {

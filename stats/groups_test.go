@@ -510,3 +510,16 @@ func BenchmarkAUROCOf(b *testing.B) {
 		})
 	}
 }
+
+// A reference gives what AUROCOf gives.
+func TestReference(t *testing.T) {
+	rng := rand.New(rand.NewPCG(12, 1))
+	d := groupDesign{8, 5, 0.5}
+	in := d.draw(rng, 1, 0)
+	r := NewReference(in)
+	for _, out := range []Sample{d.draw(rng, 0, 4), {Scores: normals(rng, 9, 0)}, {}} {
+		if got, want := fmt.Sprint(r.AUROC(out)), fmt.Sprint(AUROCOf(in, out)); got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+	}
+}

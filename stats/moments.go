@@ -79,6 +79,10 @@ func (m *Moments) Add(x Matrix, classes []int) error { return m.add(x, classes, 
 // row of zeros stays zero.
 func (m *Moments) AddUnit(x Matrix, classes []int) error { return m.add(x, classes, true) }
 
+// momentRows is the number of rows that are added at a time, which bounds the
+// working memory: 2 MB for 128 features.
+const momentRows = 2048
+
 func (m *Moments) add(x Matrix, classes []int, unit bool) error {
 	x.check()
 	if len(classes) != x.Rows {
@@ -92,13 +96,12 @@ func (m *Moments) add(x Matrix, classes []int, unit bool) error {
 			panic(fmt.Sprintf("stats: row %d has class %d of %d", i, c, len(m.classes)))
 		}
 	}
-	const blockRows = 2048 // bounds the working memory: 2 MB for 128 features
 	d := m.width
-	rows := make([]float64, min(x.Rows, blockRows)*d)
+	rows := make([]float64, min(x.Rows, momentRows)*d)
 	perClass := make([]float64, len(rows))
 	block := NewMoments(1, d)
-	for lo := 0; lo < x.Rows; lo += blockRows {
-		hi := min(lo+blockRows, x.Rows)
+	for lo := 0; lo < x.Rows; lo += momentRows {
+		hi := min(lo+momentRows, x.Rows)
 		if err := load(rows, x, lo, hi, nil); err != nil {
 			return err
 		}

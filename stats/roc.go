@@ -18,7 +18,8 @@ type ranking struct {
 
 // newRanking merges sorted scores.
 func newRanking(in, out []float64) ranking {
-	r := ranking{m: len(in), n: len(out)}
+	most := len(in) + len(out)
+	r := ranking{m: len(in), n: len(out), scores: make([]float64, 0, most), in: make([]int32, 0, most), out: make([]int32, 0, most)}
 	for i, j := 0, 0; i < len(in) || j < len(out); {
 		v := math.Inf(1)
 		if i < len(in) {

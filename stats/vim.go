@@ -68,12 +68,8 @@ func fitViMOf(t *Training, layer string) (detector, error) {
 	d, k := x.Cols, z.Cols
 
 	// W, b, o and R all follow from the joint moments of features and logits.
-	joint := Matrix{Rows: x.Rows, Cols: d + k, Data: make([]float32, 0, x.Rows*(d+k))}
-	for i := range x.Rows {
-		joint.Data = append(append(joint.Data, x.Row(i)...), z.Row(i)...)
-	}
-	m := NewMoments(1, d+k)
-	if err := m.Add(joint, make([]int, x.Rows)); err != nil {
+	m, err := jointMoments(x, z)
+	if err != nil {
 		return nil, inLayer(layer, err) // the logits are finite, see above
 	}
 	center := m.Mean(0)
@@ -107,6 +103,39 @@ func fitViMOf(t *Training, layer string) (detector, error) {
 		return nil, fmt.Errorf("stats: vim: the largest logits of the fit rows have the mean %.3g, which must be positive", mean(largest))
 	}
 	return v, nil
+}
+
+// jointMoments returns the moments of the rows of x with those of z beside them, as
+// one class.
+func jointMoments(x, z Matrix) (*Moments, error) {
+	d, k := x.Cols, z.Cols
+	m := NewMoments(1, d+k)
+	classes := make([]int, min(x.Rows, momentRows))
+	joint := make([]float32, len(classes)*(d+k))
+	var bufX, bufZ []float32
+	for lo := 0; lo < x.Rows; lo += momentRows {
+		n := min(momentRows, x.Rows-lo)
+		features, err := x.rows(&bufX, lo, lo+n)
+		if err != nil {
+			return nil, err
+		}
+		logits, err := z.rows(&bufZ, lo, lo+n)
+		if err != nil {
+			return nil, err
+		}
+		for i := range n {
+			copy(joint[i*(d+k):], features[i*d:(i+1)*d])
+			copy(joint[i*(d+k)+d:], logits[i*k:(i+1)*k])
+		}
+		if err := m.Add(Matrix{Rows: n, Cols: d + k, Data: joint[:n*(d+k)]}, classes[:n]); err != nil {
+			var notFinite *NotFiniteError
+			if errors.As(err, &notFinite) {
+				notFinite.Row += lo
+			}
+			return nil, err
+		}
+	}
+	return m, nil
 }
 
 // principal returns the eigenvectors of E[(f−o)(f−o)ᵀ], largest eigenvalue

@@ -54,11 +54,50 @@ type Row struct {
 	NearFit                string // "yes" if most distinct windows are those of a fit file, "no" if not; "" is not known
 }
 
-// Layer is one output of the model for every row of a split.
+// Layer is one output of the model for every row of a split, in memory or on disk.
 type Layer struct {
 	Name  string
 	Width int
-	Data  []float32 // len(rows)×Width, row-major
+	Data  []float32 // len(rows)×Width, row-major, unless Read is set
+	// Read, if not nil, takes the place of Data: it writes rows lo to hi−1 to dst.
+	// Several goroutines may call it.
+	Read func(dst []float32, lo, hi int) error
+}
+
+// ReadRows writes rows lo to hi−1 to dst, which has as many values.
+func (l Layer) ReadRows(dst []float32, lo, hi int) error {
+	if l.Read != nil {
+		return l.Read(dst, lo, hi)
+	}
+	copy(dst, l.Data[lo*l.Width:hi*l.Width])
+	return nil
+}
+
+// Pick returns the layer with the given rows alone, whose numbers must rise.
+func (l Layer) Pick(rows []int) Layer {
+	picked := Layer{Name: l.Name, Width: l.Width}
+	if l.Read == nil {
+		picked.Data = make([]float32, 0, len(rows)*l.Width)
+		for _, row := range rows {
+			picked.Data = append(picked.Data, l.Data[row*l.Width:(row+1)*l.Width]...)
+		}
+		return picked
+	}
+	picked.Read = func(dst []float32, lo, hi int) error {
+		for lo < hi {
+			n := 1 // rows that follow each other
+			for lo+n < hi && rows[lo+n] == rows[lo]+n {
+				n++
+			}
+			if err := l.Read(dst[:n*l.Width], rows[lo], rows[lo]+n); err != nil {
+				return err
+			}
+			dst = dst[n*l.Width:]
+			lo += n
+		}
+		return nil
+	}
+	return picked
 }
 
 // Split is one split's files and what the model said of them.
@@ -196,11 +235,29 @@ func List(dir string) ([]string, error) {
 	return names, nil
 }
 
-// Read reads one split of dir with every layer that is there, in the order of
-// their names. A layer whose rows are not those of the table
-// is an error that names the file, and so is a layer that <split>.json does not
-// name with that width.
+// Read reads one split of dir into memory, with every layer that is there, in the
+// order of their names. A layer whose rows are not those of the table is an error
+// that names the file, and so is a layer that <split>.json does not name with that
+// width.
 func Read(dir, split string) (Split, error) {
+	s, err := Open(dir, split)
+	if err != nil {
+		return s, err
+	}
+	for i, l := range s.Layers {
+		l.Data = make([]float32, len(s.Rows)*l.Width)
+		if err := l.Read(l.Data, 0, len(s.Rows)); err != nil {
+			return s, err
+		}
+		l.Read = nil
+		s.Layers[i] = l
+	}
+	return s, nil
+}
+
+// Open is Read with the values of the layers left on disk. Each read of them opens
+// the file, and is an error if that is another than it was.
+func Open(dir, split string) (Split, error) {
 	s := Split{Name: split}
 	made, err := readSource(dir, split)
 	if err != nil {
@@ -227,7 +284,7 @@ func Read(dir, split string) (Split, error) {
 		if !prints(name) {
 			return s, fmt.Errorf("features: %s: %.80q cannot name a layer: rename it", dir, e.Name())
 		}
-		l, err := readLayer(dir, split, name, len(s.Rows))
+		l, err := openLayer(dir, split, name, len(s.Rows))
 		if err != nil {
 			return s, err
 		}
@@ -363,20 +420,34 @@ func readRows(r io.Reader, path string) ([]Row, error) {
 	}
 }
 
-// readLayer reads one layer of a split that has that many rows.
-func readLayer(dir, split, name string, rows int) (Layer, error) {
+// openLayer reads the header of one layer of a split that has that many rows.
+func openLayer(dir, split, name string, rows int) (Layer, error) {
 	path := filepath.Join(dir, split+"."+name+".npy")
-	f, st, err := regular.Open(path)
+	f, opened, err := regular.Open(path)
 	if err != nil {
 		return Layer{}, fmt.Errorf("features: %w", err)
 	}
 	defer f.Close()
-	n, width, data, err := readNPY(f, st.Size())
+	n, width, start, err := readHeader(f, opened.Size())
 	if err != nil {
 		return Layer{}, fmt.Errorf("features: %s: %w", path, err)
 	}
 	if n != rows {
 		return Layer{}, fmt.Errorf("features: %s has %d rows, the split's table %d: extract the features again", path, n, rows)
 	}
-	return Layer{name, width, data}, nil
+	return Layer{Name: name, Width: width, Read: func(dst []float32, lo, hi int) error {
+		f, now, err := regular.Open(path)
+		if err != nil {
+			return fmt.Errorf("features: %w", err)
+		}
+		defer f.Close()
+		if !os.SameFile(now, opened) || now.Size() != opened.Size() || !now.ModTime().Equal(opened.ModTime()) {
+			return fmt.Errorf("features: %s was changed while it was read: start again", path)
+		}
+		size := int64(4 * width)
+		if err := readValues(dst, io.NewSectionReader(f, start+int64(lo)*size, int64(hi-lo)*size)); err != nil {
+			return fmt.Errorf("features: %s: %w", path, err)
+		}
+		return nil
+	}}, nil
 }

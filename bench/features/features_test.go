@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -24,8 +25,8 @@ func sample() Split {
 			{"new\nline, \"quote\".exe", "worm", "2017-04", "", strings.Repeat("0b", 32), 1 << 40, "", 0, ""},
 		},
 		Layers: []Layer{
-			{"layer7", 3, []float32{1, -2, 3.5, 0, float32(math.Inf(1)), math.MaxFloat32}},
-			{"logits", 1, []float32{0.25, -1}},
+			{Name: "layer7", Width: 3, Data: []float32{1, -2, 3.5, 0, float32(math.Inf(1)), math.MaxFloat32}},
+			{Name: "logits", Width: 1, Data: []float32{0.25, -1}},
 		},
 	}
 }
@@ -81,6 +82,50 @@ func TestTableGuardsFormulas(t *testing.T) {
 	got, err := Read(dir, "2019")
 	if d := cmp.Diff(want, got); err != nil || d != "" {
 		t.Errorf("%v\n%s", err, d)
+	}
+}
+
+// Layers that stay on disk give the rows of those in memory, picked or not, and are
+// errors once the file is another.
+func TestOpen(t *testing.T) {
+	dir := t.TempDir()
+	whole := Split{Name: "2017-val", Layers: []Layer{{Name: "layer7", Width: 3}}}
+	for i := range 50_000 { // more than one buffer
+		whole.Rows = append(whole.Rows, Row{Name: strconv.Itoa(i), FirstSeen: "2017-01"})
+		whole.Layers[0].Data = append(whole.Layers[0].Data, float32(i), float32(-i), 0.5)
+	}
+	if err := Write(dir, whole); err != nil {
+		t.Fatal(err)
+	}
+	s, err := Open(dir, "2017-val")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.Layers[0].Data != nil || len(s.Rows) != len(whole.Rows) {
+		t.Fatalf("%d rows, and %d values in memory", len(s.Rows), len(s.Layers[0].Data))
+	}
+	odd := []int{0, 1, 5, 7, 8, 9, 30_000, 49_999}
+	for _, l := range []Layer{s.Layers[0], whole.Layers[0]} {
+		got := make([]float32, 3*50_000)
+		if err := l.ReadRows(got, 0, 50_000); err != nil || !slices.Equal(got, whole.Layers[0].Data) {
+			t.Errorf("all rows differ (%v)", err)
+		}
+		picked := l.Pick(odd)
+		got = got[:3*6]
+		if err := picked.ReadRows(got, 1, 7); err != nil {
+			t.Fatal(err)
+		}
+		for i, row := range odd[1:7] {
+			if !slices.Equal(got[3*i:3*i+3], whole.Layers[0].Data[3*row:3*row+3]) {
+				t.Errorf("row %d of those picked is %v", i+1, got[3*i:3*i+3])
+			}
+		}
+	}
+	if err := Write(dir, whole); err != nil { // another file of the same bytes
+		t.Fatal(err)
+	}
+	if err := s.Layers[0].ReadRows(make([]float32, 3), 0, 1); err == nil || !strings.Contains(err.Error(), "2017-val.layer7.npy was changed") {
+		t.Errorf("error %v, want that the file was changed", err)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"math"
 	"regexp"
 	"strconv"
+	"sync"
 )
 
 // The .npy format, version 1.0 (NumPy Enhancement Proposal 1), for the one
@@ -50,43 +51,53 @@ func writeNPY(w io.Writer, data []float32, width int) error {
 
 var npyHeader = regexp.MustCompile(`^\{'descr': '<f4', 'fortran_order': False, 'shape': \((\d{1,15}), (\d{1,9})\), \} *\n$`)
 
-// readNPY reads an array from a file of size bytes.
-func readNPY(r io.Reader, size int64) (rows, width int, data []float32, err error) {
+// readHeader reads the header of a file of size bytes. The values start after start
+// bytes.
+func readHeader(r io.Reader, size int64) (rows, width int, start int64, err error) {
 	var prefix [len(npyMagic) + 2]byte
 	if _, err := io.ReadFull(r, prefix[:]); err != nil && !short(err) {
-		return 0, 0, nil, err
+		return 0, 0, 0, err
 	} else if err != nil || string(prefix[:len(npyMagic)]) != npyMagic {
-		return 0, 0, nil, errors.New("not a .npy file of version 1.0")
+		return 0, 0, 0, errors.New("not a .npy file of version 1.0")
 	}
 	head := make([]byte, binary.LittleEndian.Uint16(prefix[len(npyMagic):]))
 	if _, err := io.ReadFull(r, head); err != nil && !short(err) {
-		return 0, 0, nil, err
+		return 0, 0, 0, err
 	} else if err != nil {
-		return 0, 0, nil, errors.New("the header is cut short")
+		return 0, 0, 0, errors.New("the header is cut short")
 	}
 	m := npyHeader.FindSubmatch(head)
 	if m == nil {
-		return 0, 0, nil, fmt.Errorf("want a two-dimensional float32 array in C order, the header says %.100q", head)
+		return 0, 0, 0, fmt.Errorf("want a two-dimensional float32 array in C order, the header says %.100q", head)
 	}
 	rows, _ = strconv.Atoi(string(m[1]))
 	width, _ = strconv.Atoi(string(m[2]))
-	body := size - int64(len(prefix)) - int64(len(head))
+	start = int64(len(prefix)) + int64(len(head))
+	body := size - start
 	if width == 0 || body%4 != 0 || body/4/int64(width) != int64(rows) || body/4%int64(width) != 0 {
-		return 0, 0, nil, fmt.Errorf("the header says %d×%d float32, the file holds %d bytes of them: it is damaged", rows, width, body)
+		return 0, 0, 0, fmt.Errorf("the header says %d×%d float32, the file holds %d bytes of them: it is damaged", rows, width, body)
 	}
-	data = make([]float32, rows*width)
-	buf := make([]byte, 1<<16)
-	for at := 0; at < len(data); {
-		n := min(len(buf), 4*(len(data)-at))
-		if _, err := io.ReadFull(r, buf[:n]); err != nil {
-			return 0, 0, nil, fmt.Errorf("reading values: %w", err)
+	return rows, width, start, nil
+}
+
+// buffers holds memory for the bytes of values.
+var buffers = sync.Pool{New: func() any { return new([1 << 16]byte) }}
+
+// readValues fills dst from r.
+func readValues(dst []float32, r io.Reader) error {
+	buf := buffers.Get().(*[1 << 16]byte)
+	defer buffers.Put(buf)
+	for len(dst) > 0 {
+		n := min(len(buf)/4, len(dst))
+		if _, err := io.ReadFull(r, buf[:4*n]); err != nil {
+			return fmt.Errorf("reading values: %w", err)
 		}
-		for i := 0; i < n; i += 4 {
-			data[at] = math.Float32frombits(binary.LittleEndian.Uint32(buf[i:]))
-			at++
+		for i := range dst[:n] {
+			dst[i] = math.Float32frombits(binary.LittleEndian.Uint32(buf[4*i:]))
 		}
+		dst = dst[n:]
 	}
-	return rows, width, data, nil
+	return nil
 }
 
 // short reports whether err is of a file that ends too early, not of a disk.
