@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"io/fs"
+	"log/slog"
 	"math"
 	"os"
 	"path/filepath"
@@ -18,6 +19,7 @@ import (
 	"driftbench/bench/throughput"
 	"driftbench/internal/atomicfile"
 	"driftbench/internal/fixture"
+	"driftbench/internal/origin"
 	"driftbench/report"
 	"driftbench/tfmodel"
 )
@@ -124,6 +126,37 @@ func TestWritingFollowsNoLink(t *testing.T) {
 	}
 	if b, err := os.ReadFile(victim); err != nil || string(b) != "mine" {
 		t.Errorf("the file behind the links was changed: %.100q, %v", b, err)
+	}
+}
+
+// The report has the manifest and the timing of the model of its results alone.
+func TestReportInputIsOfOneModel(t *testing.T) {
+	out := t.TempDir()
+	a, b := strings.Repeat("a", 64), strings.Repeat("b", 64)
+	writeFile(t, filepath.Join(out, benchFile), "model: "+a+"\n\nBenchmarkExtract/engine=table/device=cpu/batch=2/read=no/scenario=offline 1 5 ns/op 200 samples/s\n")
+	m := newManifest(Options{})
+	m.ModelSHA256 = a
+	if err := m.write(out); err != nil {
+		t.Fatal(err)
+	}
+	input := func(model string) (report.Input, string, error) {
+		var log strings.Builder
+		in, err := reportInput(Monitor{Log: slog.New(slog.NewTextHandler(&log, nil))}, out, report.Results{Origin: origin.Origin{ModelSHA256: model}})
+		return in, log.String(), err
+	}
+	for _, model := range []string{a, ""} { // results of earlier versions do not tell
+		if in, said, err := input(model); err != nil || in.Timing.Model != a || len(in.Throughput) == 0 || said != "" {
+			t.Errorf("model %.12q: %+v, %q, %v", model, in.Timing, said, err)
+		}
+	}
+	if _, _, err := input(b); err == nil || !strings.Contains(err.Error(), "results.json and "+filepath.Join(out, "manifest.json")+" do not belong together") {
+		t.Errorf("the manifest of another model: %v", err)
+	}
+	if err := os.Remove(filepath.Join(out, "manifest.json")); err != nil {
+		t.Fatal(err)
+	}
+	if in, said, err := input(b); err != nil || len(in.Throughput) > 0 || len(in.Timing.Lines) > 0 || !strings.Contains(said, "bench.txt is of the model aaaaaaaaaaaa and not of bbbbbbbbbbbb") {
+		t.Errorf("the timing of another model: %+v, %q, %v", in.Timing, said, err)
 	}
 }
 

@@ -16,6 +16,8 @@ import (
 	"testing"
 
 	"github.com/rivo/uniseg"
+
+	"driftbench/internal/origin"
 )
 
 func TestPreferred(t *testing.T) {
@@ -54,6 +56,31 @@ func TestComparisonLead(t *testing.T) {
 	lead := newComparison(a, b, nil).headline()
 	if len(lead) != 3 || strings.Contains(lead[1], "not known") || !strings.Contains(lead[2], "told from 2017 with AUROC 0.80") || !strings.Contains(lead[2], "It is not known whether") {
 		t.Errorf("the lead is %q", lead)
+	}
+}
+
+// Whether two runs are of one model is said before anything that depends on it.
+func TestSameModel(t *testing.T) {
+	a, b := inventedInput(), inventedInput()
+	for _, tc := range []struct {
+		modelA, modelB, engineB, want string
+		same                          bool
+	}{
+		{"aaaaaaaaaaaaaa", "aaaaaaaaaaaaaa", "table", "Both are of the model aaaaaaaaaaaa.", true},
+		{"aaaaaaaaaaaaaa", "aaaaaaaaaaaaaa", "tensorflow", "Both are of the model aaaaaaaaaaaa, by different engines", true},
+		{"aaaaaaaaaaaaaa", "bbbbbbbbbbbbbb", "table", "are of different models, aaaaaaaaaaaa and bbbbbbbbbbbb (SHA-256): a difference between them is one of the models, not drift.", false},
+		{"", "bbbbbbbbbbbbbb", "table", "Whether both are of one model is not known: A", true},
+		{"aaaaaaaaaaaaaa", "", "table", "Whether both are of one model is not known: B", true},
+	} {
+		a.Results.Origin, b.Results.Origin = origin.Origin{ModelSHA256: tc.modelA, EngineIdentity: "table"}, origin.Origin{ModelSHA256: tc.modelB, EngineIdentity: tc.engineB}
+		same, said := SameModel("A", "B", a.Results, b.Results)
+		if same != tc.same || !strings.Contains(said, tc.want) {
+			t.Errorf("%+v: %v, %q", tc, same, said)
+		}
+		lead := newComparison(a, b, nil).headline()
+		if !strings.Contains(lead[0], tc.want) || !same && !strings.HasPrefix(lead[0], "A (") {
+			t.Errorf("%+v: the page leads with %q", tc, lead[0])
+		}
 	}
 }
 
