@@ -3,6 +3,7 @@ package bench
 import (
 	"bytes"
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"fmt"
 	"log/slog"
@@ -18,6 +19,7 @@ import (
 	"driftbench/bench/dataset"
 	"driftbench/bench/features"
 	"driftbench/bench/files"
+	"driftbench/bench/shard"
 	"driftbench/bench/traits"
 	"driftbench/tfmodel"
 	"driftbench/tfmodel/cache"
@@ -235,3 +237,62 @@ func findRows(t *testing.T, p *files.Places, rows []dataset.Row) []files.File {
 
 // zeros is a digest of nothing.
 var zeros = strings.Repeat("0", 64)
+
+// BenchmarkMerge merges rows of random features and sketches: 20,000, or 2,000,000
+// where DRIFTBENCH_SOAK is set.
+//
+//	DRIFTBENCH_SOAK=1 go test ./bench -run none -bench Merge -benchtime 1x
+func BenchmarkMerge(b *testing.B) {
+	n := 20_000
+	if os.Getenv("DRIFTBENCH_SOAK") != "" {
+		n = 2_000_000
+	}
+	const dir, engine = "corpus/malconv", "table, revision 1"
+	m, err := tfmodel.Inspect(dir)
+	if err != nil {
+		b.Fatal(err)
+	}
+	corpus, out := b.TempDir(), b.TempDir()
+	index := []byte("name,label,first_seen\n")
+	var paths []string
+	rng := rand.New(rand.NewPCG(1, 2))
+	r := shard.Record{Model: m.Hash, Engine: engine, Features: make([]byte, 4*(128+64+4)), Traits: make([]byte, 4*traits.Width)}
+	sketch := make(traits.Sketch, traits.SketchSize)
+	for row := 0; row < n; {
+		path := filepath.Join(out, fmt.Sprintf("%d.jsonl", row))
+		paths = append(paths, path)
+		var lines []byte
+		first := row
+		for ; row < n && row < first+50_000; row++ {
+			r.SHA256 = sha256.Sum256(fmt.Append(nil, row))
+			r.Row = shard.Row{Name: hex.EncodeToString(r.SHA256[:]), Label: []string{"trojan", "virus", "worm", "backdoor"}[row%4], FirstSeen: fmt.Sprintf("%d-%02d-01", 2017+row%3, 1+row/3%12)}
+			index = fmt.Appendf(index, "%s,%s,%s\n", r.Name, r.Label, r.FirstSeen)
+			for i := 0; i < len(r.Features); i += 4 {
+				binary.LittleEndian.PutUint32(r.Features[i:], 0x3f000000|rng.Uint32N(1<<23))
+			}
+			for i := range sketch {
+				sketch[i] = uint32(i)<<20 + rng.Uint32N(1<<20)
+			}
+			values := make([]float32, traits.Width)
+			traits.Traits{Kind: traits.PE, Linked: uint32(row), Sketch: sketch}.Encode(values)
+			r.Traits, r.Size = appendFloats(r.Traits[:0], values), int64(row)
+			lines = shard.AppendRecord(lines, &r)
+		}
+		lines = shard.AppendEnd(lines, shard.End{Rows: int64(row - first), Model: m.Hash, Engine: engine})
+		if err := os.WriteFile(path, lines, 0o666); err != nil {
+			b.Fatal(err)
+		}
+	}
+	config := "train: {from: 2017-01, to: 2017-12}\ntests:\n  - {name: '2018', from: 2018-01, to: 2018-12, sample: 1}\n  - {name: '2019', from: 2019-01, to: 2019-12, sample: 1}\n"
+	for name, text := range map[string][]byte{"dataset.csv": index, "corpus.yaml": []byte(config)} {
+		if err := os.WriteFile(filepath.Join(corpus, name), text, 0o666); err != nil {
+			b.Fatal(err)
+		}
+	}
+	for b.Loop() {
+		if _, err := Merge(b.Context(), Options{Corpus: corpus, Model: dir, Out: filepath.Join(out, "merged")}, paths); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(n)*float64(b.N)/b.Elapsed().Seconds(), "rows/s")
+}

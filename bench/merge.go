@@ -431,7 +431,9 @@ func (p *placer) check(r *shard.Record) error {
 	k = append(append(k, whole[:]...), r.Traits...)
 	p.known = k
 	p.content = append(append(append(p.content, 0), k...), r.Features...)
-	p.content = fmt.Appendf(p.content, "%q%q%q", r.Form, r.Packed, r.Unread)
+	for _, s := range []string{r.Form, r.Packed, r.Unread} {
+		p.content = append(append(p.content, s...), 0)
+	}
 	form, err := p.form(r.Form)
 	if err != nil {
 		return err

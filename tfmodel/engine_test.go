@@ -26,6 +26,10 @@ func TestCheck(t *testing.T) {
 		{tfmodel.Options{Engine: "fast"}, "engine", `--engine "fast": want ` + wantNames},
 		{tfmodel.Options{Device: "tpu"}, "device", `--device "tpu": want auto, cpu or gpu`},
 		{tfmodel.Options{Engine: "table", Device: tfmodel.GPU}, "engine", `--engine table computes on the CPU: leave out --device gpu, or use --engine tensorflow`},
+		{tfmodel.Options{Exact: true}, "", ""},
+		{tfmodel.Options{Engine: "table", Exact: true}, "", ""},
+		{tfmodel.Options{Engine: "tensorflow", Exact: true}, "engine", "--engine tensorflow does not compute the same bits on every machine: use --engine table, or allow it with --allow-inexact"},
+		{tfmodel.Options{Device: tfmodel.GPU, Exact: true}, "engine", "--engine auto on a GPU does not compute the same bits on every machine: use --engine table, or allow it with --allow-inexact"},
 		{tfmodel.Options{Threads: -2}, "threads", `--threads -2: want 0 or more`},
 	} {
 		err := c.opt.Check()
@@ -58,6 +62,11 @@ func TestOpenChooses(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer e.Close()
+		if exact := e.Name() == "table"; tfmodel.Exact(m) != exact || tfmodel.EngineOf(e.Identity()) != e.Name() {
+			t.Errorf("%s: exact %v, and %s is of the engine %s", model, tfmodel.Exact(m), e.Identity(), tfmodel.EngineOf(e.Identity()))
+		} else if _, _, err := tfmodel.Open(m, tfmodel.Options{Exact: true}); !exact && !errors.As(err, new(*tfmodel.OptionError)) {
+			t.Errorf("%s: an exact engine opens, or %v", model, err)
+		}
 		if e.Name() != want[0] || !strings.HasPrefix(why, want[1]) {
 			t.Errorf("%s: %s, because %s; want %s, because %s", model, e.Name(), why, want[0], want[1])
 		}

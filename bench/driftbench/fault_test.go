@@ -450,10 +450,14 @@ func TestReadErrors(t *testing.T) {
 		m.Dropped[0].Name != bad || m.Dropped[0].Reason != "cannot be read: input/output error" {
 		t.Errorf("dropped %+v, %v", m.Dropped, err)
 	}
+	worker := []string{"worker", "--model", at("model"), "--files", at("files"), "--index", at("dataset.csv"), "--shard", "0/1", "--out", at("shard")}
+	complains(t, "a file of a worker", inject(at("files/"+bad), worker...), bad, "input/output error")
 	for _, tc := range []struct {
 		path string
 		args []string
 	}{
+		{"dataset.csv", worker},
+		{"model/saved_model.pb", worker},
 		{"dataset.csv", runs},
 		{"corpus.yaml", runs},
 		{"model/saved_model.pb", runs},

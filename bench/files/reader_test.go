@@ -327,6 +327,60 @@ func TestTolerate(t *testing.T) {
 	}
 }
 
+// Where one attempt is not to decide, a disk may fail to give back no file.
+func TestStrict(t *testing.T) {
+	p := &Places{opt: Options{Strict: true}}
+	err := p.tolerate(refuse(&fs.PathError{Op: "read", Path: "x", Err: syscall.EIO}, "x"), &File{Name: "x"})
+	if isRefusal(err) || !Outage(err) || !strings.Contains(err.Error(), `"x"`) {
+		t.Errorf("EIO is %v", err)
+	}
+	for _, why := range []refusal{missing, denied, empty} {
+		if err := p.tolerate(why, &File{Name: "y"}); err != why || Outage(err) {
+			t.Errorf("%v is %v", why, err)
+		}
+		if absent := why != empty; Absent(string(why)) != absent {
+			t.Errorf("a file that %s is absent: %v, want %v", why, !absent, absent)
+		}
+	}
+	if Outage(refuse(&fs.PathError{Op: "open", Path: "x", Err: syscall.EACCES}, "x")) || !Outage(&fs.PathError{Op: "open", Path: "x", Err: syscall.ESTALE}) {
+		t.Error("EACCES is an outage, or ESTALE is none")
+	}
+}
+
+// A place that is gone, empty or another than it was is told from one without a file.
+func TestPlaceIsThere(t *testing.T) {
+	for what, tc := range map[string]struct {
+		change func(dir string) error
+		say    string
+	}{
+		"":       {func(string) error { return nil }, ""},
+		"a file": {func(dir string) error { return os.Remove(filepath.Join(dir, "a")) }, ""},
+		"all": {func(dir string) error {
+			return errors.Join(os.Remove(filepath.Join(dir, "a")), os.Remove(filepath.Join(dir, "b")))
+		}, "is an empty folder: is it mounted"},
+		"gone": {os.RemoveAll, "no such file or directory"},
+		"another": {func(dir string) error {
+			return errors.Join(os.Rename(dir, dir+".old"), os.Mkdir(dir, 0o777), os.WriteFile(filepath.Join(dir, "a"), nil, 0o666))
+		}, "is another folder than it was"},
+	} {
+		dir := filepath.Join(t.TempDir(), "place")
+		if err := errors.Join(os.Mkdir(dir, 0o777), os.WriteFile(filepath.Join(dir, "a"), nil, 0o666), os.WriteFile(filepath.Join(dir, "b"), nil, 0o666)); err != nil {
+			t.Fatal(err)
+		}
+		p, err := Open(t.Context(), []string{dir}, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer p.Close()
+		if err := tc.change(dir); err != nil {
+			t.Fatal(err)
+		}
+		if err := p.Check(); (err == nil) != (tc.say == "") || err != nil && !strings.Contains(err.Error(), tc.say) {
+			t.Errorf("without %q: %v, want %q", what, err, tc.say)
+		}
+	}
+}
+
 // No more than Ahead+1 batches are ever under way.
 func TestReaderIsBounded(t *testing.T) {
 	dir := t.TempDir()

@@ -6,6 +6,7 @@ import (
 	"compress/zlib"
 	"encoding/binary"
 	"io"
+	"math"
 	"math/rand/v2"
 	"reflect"
 	"slices"
@@ -273,5 +274,35 @@ func BenchmarkOf(b *testing.B) {
 	b.SetBytes(int64(len(head)))
 	for b.Loop() {
 		Of(head, 500)
+	}
+}
+
+// Only what Encode sets is valid.
+func TestValid(t *testing.T) {
+	values := make([]float32, Width)
+	for _, tr := range []Traits{
+		{Kind: PE, Linked: 1<<32 - 1, Sketch: Sketch{0, 1, 1<<24 - 1}},
+		Of([]byte("MZ"), 0), {Kind: kinds[len(kinds)-1]},
+	} {
+		tr.Encode(values)
+		if !Valid(values) {
+			t.Errorf("%+v is not valid", tr)
+		}
+	}
+	Traits{Kind: PE, Linked: 7, Sketch: Sketch{5, 9}}.Encode(values)
+	for _, wrong := range []struct {
+		at int
+		v  float32
+	}{
+		{0, -1}, {0, float32(len(kinds))}, {0, 0.5}, {0, float32(math.NaN())}, {1, 1 << 16}, {2, -1}, {3, 9}, {3, -1}, {4, 5.5},
+		{5, 9}, {5, -2}, {5, 1 << 24}, {7, 20}, {18, float32(math.Inf(1))},
+	} {
+		changed := slices.Clone(values)
+		if changed[wrong.at] = wrong.v; Valid(changed) {
+			t.Errorf("valid with %v at %d", wrong.v, wrong.at)
+		}
+	}
+	if Valid(values[1:]) || Valid(nil) {
+		t.Error("other lengths are valid")
 	}
 }
