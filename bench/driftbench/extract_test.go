@@ -3,11 +3,14 @@ package main
 import (
 	"archive/tar"
 	"archive/zip"
+	"bufio"
 	"bytes"
 	"compress/gzip"
 	"encoding/csv"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"math/rand/v2"
 	"os"
@@ -23,7 +26,9 @@ import (
 	"time"
 
 	"driftbench/bench"
+	"driftbench/bench/dataset"
 	"driftbench/bench/features"
+	"driftbench/tfmodel"
 )
 
 // bytesRead is how much this process has read from files so far.
@@ -469,6 +474,41 @@ func TestWorkerInterrupted(t *testing.T) {
 	}
 }
 
+// A worker whose files vanish with their place, in the middle of a feed, does not call
+// them missing.
+func TestWorkerPlaceVanishes(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "a"), []byte("MZ"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	m, err := filepath.Abs(model)
+	if err != nil {
+		t.Fatal(err)
+	}
+	in, feed := io.Pipe()
+	out, lines := io.Pipe()
+	failed := make(chan error, 1)
+	go func() {
+		failed <- bench.Worker(t.Context(), bench.Options{Model: m, Dataset: dataset.Options{Files: []string{dir}, Strict: true}, Engine: tfmodel.Options{Exact: true}}, in, lines)
+		lines.Close()
+	}()
+	fmt.Fprintln(feed, `{"name":"a"}`)
+	r := bufio.NewReader(out)
+	if line, err := r.ReadString('\n'); err != nil || !strings.Contains(line, `"name":"a"`) { // what has come is not kept waiting
+		t.Fatalf("%q, %v", line, err)
+	}
+	if err := os.Remove(filepath.Join(dir, "a")); err != nil {
+		t.Fatal(err)
+	}
+	fmt.Fprint(feed, "{\"name\":\"a\"}\n{\"rows\":2}\n")
+	if rest, err := io.ReadAll(r); err != nil || len(rest) > 0 {
+		t.Errorf("after that it writes %q, %v", rest, err)
+	}
+	if err := <-failed; err == nil || errors.As(err, new(*bench.PermanentError)) || !strings.Contains(err.Error(), "is an empty folder") {
+		t.Errorf("error %v", err)
+	}
+}
+
 // A shard of an index is a whole file, whoever else writes it, and is kept only as long
 // as its index, model and options are the same.
 func TestShards(t *testing.T) {
@@ -579,19 +619,22 @@ func hostileCorpus(t *testing.T) string {
 	z.Close()
 	var b bytes.Buffer
 	w := csv.NewWriter(&b)
-	for i, name := range []string{"new\nline", "a\tb\"c\\d,e", "\u2028\u2029\u0085é😀\x01", strings.Repeat("long/", 40) + "name", "packed.gz", "twice", "twice"} {
+	for i, name := range []string{"new\nline", "a\tb\"c\\d,e", "\u2028\u2029\u0085é😀\x01", strings.Repeat("long/", 40) + "name", "packed.gz", "twice", "twice", "big0", "big1", "big2", "big3", "big4", "big5"} {
 		path := filepath.Join(dir, name)
 		if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
 			t.Fatal(err)
 		}
 		content := []byte("MZ" + name)
+		date := fmt.Sprintf("2018-0%d-11", 1+i%3)
 		if name == "packed.gz" {
 			content = packed.Bytes()
+		} else if strings.HasPrefix(name, "big") { // the model does not see the whole file
+			content, date = append(content, make([]byte, 1<<20)...), "2017-04-05"
 		}
 		if err := os.WriteFile(path, content, 0o666); err != nil {
 			t.Fatal(err)
 		}
-		w.Write([]string{name, "worm", fmt.Sprintf("2018-0%d-11", 1+i%3), "g\"" + name})
+		w.Write([]string{name, "worm", date, "g\"" + name})
 	}
 	w.Flush()
 	header, rest, _ := strings.Cut(table, "\n")
