@@ -5,7 +5,9 @@ import (
 	"errors"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -319,5 +321,26 @@ func TestClaimedHeadIsBounded(t *testing.T) {
 	}
 	if n := after.TotalAlloc - before.TotalAlloc; n > 1<<20 {
 		t.Errorf("%d bytes were allocated", n)
+	}
+}
+
+// A scope of rows that no model has is damage: what manages a store makes room for
+// some of its rows at once.
+func TestRowsPastAllMemory(t *testing.T) {
+	for _, widths := range [][]int{{1 << 40}, {1 << 62, 1 << 62}, slices.Repeat([]int{1 << 20}, 20)} {
+		dir := t.TempDir()
+		scope := Scope{Model: "model", Engine: "engine", Widths: widths}
+		block := encodeBlock(1, scope.name(), nil, nil, nil)
+		id := [16]byte{1}
+		b := append(header(id, int64(headerSize+len(block))), block...)
+		if err := os.WriteFile(filepath.Join(dir, "features.db"), b, 0o666); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Stat(dir); err == nil || !strings.Contains(err.Error(), "damaged") {
+			t.Errorf("widths %v: error %v", widths, err)
+		}
+		if err := Prune(dir, Keep{}); err == nil {
+			t.Errorf("widths %v: the store was pruned", widths)
+		}
 	}
 }

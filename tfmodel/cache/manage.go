@@ -96,7 +96,7 @@ func (s *store) copyScopes(to, from *os.File, keep Keep) (end int64, err error) 
 		scope, size := r.codec.scope, r.codec.size
 		keys := slices.SortedFunc(maps.Keys(r.at), func(a, b Key) int { return int(r.at[a] - r.at[b]) })
 		for len(keys) > 0 {
-			n := int64(min(len(keys), 1024))
+			n := int64(min(len(keys), 1024, max(1, mostRow/size)))
 			if keep.Bytes > 0 {
 				n = min(n, (keep.Bytes-end-int64(prefixSize+16+len(scope)))/int64(keySize+size))
 			}

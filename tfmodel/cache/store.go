@@ -45,6 +45,8 @@ const (
 	// mostHead bounds the head of a block that is read, in bytes: that of a batch of
 	// 480,000 files.
 	mostHead = 64 << 20
+	// mostRow bounds a row, in bytes: that of 256 layers of the widest that a model has.
+	mostRow = 64 << 20
 )
 
 var (
@@ -297,7 +299,7 @@ func (s *store) readBlock(file *os.File, left int64) error {
 	r := s.scopes[string(name)]
 	if r == nil {
 		r = &rows{at: make(map[Key]int64)}
-		if json.Unmarshal(name, &r.scope) != nil || !bytes.Equal(r.scope.name(), name) || len(r.scope.Widths) == 0 || slices.Min(r.scope.Widths) < 1 {
+		if json.Unmarshal(name, &r.scope) != nil || !bytes.Equal(r.scope.name(), name) || len(r.scope.Widths) == 0 || slices.Min(r.scope.Widths) < 1 || !fits(r.scope.Widths) {
 			return fmt.Errorf("%w: %q is no scope", errDamaged, name)
 		}
 		r.codec = newCodec(r.scope)
@@ -325,6 +327,18 @@ func (s *store) readBlock(file *os.File, left int64) error {
 		at += int64(r.codec.size)
 	}
 	return nil
+}
+
+// fits reports whether a row of layers of these widths, above 0, is within mostRow.
+func fits(widths []int) bool {
+	left := mostRow / 4
+	for _, w := range widths {
+		if w > left {
+			return false
+		}
+		left -= w
+	}
+	return true
 }
 
 // readAt fills b. A file that ends before is damaged.
