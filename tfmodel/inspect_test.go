@@ -2,6 +2,7 @@ package tfmodel_test
 
 import (
 	"bufio"
+	"bytes"
 	"crypto/sha256"
 	"fmt"
 	"os"
@@ -13,6 +14,7 @@ import (
 
 	typespb "github.com/wamuir/graft/tensorflow/core/framework/types_go_proto"
 	corepb "github.com/wamuir/graft/tensorflow/core/protobuf/for_core_protos_go_proto"
+	"google.golang.org/protobuf/encoding/protowire"
 
 	"driftbench/internal/fuzzing"
 	"driftbench/tfmodel"
@@ -137,6 +139,16 @@ func TestInspectRefuses(t *testing.T) {
 			writeFile(t, filepath.Join(dir, "saved_model.pb"), []byte("\xff\xfe garbage"))
 		}, "saved_model.pb is damaged"},
 		{"empty", func(t *testing.T, dir string) { writeFile(t, filepath.Join(dir, "saved_model.pb"), nil) }, `holds no graph tagged "serve"`},
+		{"messages of two bytes", func(t *testing.T, dir string) {
+			writeFile(t, filepath.Join(dir, "saved_model.pb"), bytes.Repeat([]byte("\x12\x00"), 1_000_000))
+		}, "holds more than 667666 messages in 2000000 bytes"},
+		{"nodes of two bytes", func(t *testing.T, dir string) {
+			b := bytes.Repeat([]byte("\x0a\x00"), 1_000_000) // GraphDef.node
+			for range 2 {                                    // MetaGraphDef.graph_def, SavedModel.meta_graphs
+				b = protowire.AppendBytes(protowire.AppendTag(nil, 2, protowire.BytesType), b)
+			}
+			writeFile(t, filepath.Join(dir, "saved_model.pb"), b)
+		}, "messages in 20000"},
 		{"other tag", func(t *testing.T, dir string) {
 			editGraph(t, dir, func(_ *corepb.SavedModel, g *corepb.MetaGraphDef) { g.MetaInfoDef.Tags = []string{"serve", "gpu"} })
 		}, `holds no graph tagged "serve"`},

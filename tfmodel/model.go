@@ -38,6 +38,7 @@ import (
 	corepb "github.com/wamuir/graft/tensorflow/core/protobuf/for_core_protos_go_proto"
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"driftbench/internal/jsonfile"
 	"driftbench/internal/regular"
@@ -148,7 +149,7 @@ func Inspect(dir string) (*Model, error) {
 
 // readMetaGraph parses saved_model.pb and returns the graph tagged "serve".
 func readMetaGraph(dir string) (*corepb.MetaGraphDef, error) {
-	const most = 256 << 20 // a converted MalConv's graph takes 60 KB
+	const most = 64 << 20 // bytes; a converted MalConv's graph takes 60 KB
 	path := filepath.Join(dir, "saved_model.pb")
 	b, err := regular.Read(path, most, func(head []byte) error {
 		// The schema version or a graph come first, fields 1 and 2 of the message
@@ -166,6 +167,10 @@ func readMetaGraph(dir string) (*corepb.MetaGraphDef, error) {
 		return nil, fmt.Errorf("tfmodel: %w", err)
 	}
 	var saved corepb.SavedModel
+	// An empty message of two bytes takes a hundred in memory.
+	if n := len(b)/3 + 1000; messages(saved.ProtoReflect().Descriptor(), b, n, 0) > n {
+		return nil, fmt.Errorf("tfmodel: %s is damaged: it holds more than %d messages in %d bytes: convert the Keras file again", path, n, len(b))
+	}
 	if err := proto.Unmarshal(b, &saved); err != nil {
 		return nil, fmt.Errorf("tfmodel: %s is damaged: %w", path, err)
 	}
@@ -175,6 +180,31 @@ func readMetaGraph(dir string) (*corepb.MetaGraphDef, error) {
 		}
 	}
 	return nil, fmt.Errorf("tfmodel: %s holds no graph tagged \"serve\" alone", path)
+}
+
+// messages counts the messages within an encoded message of type d, up to about most.
+// It passes over what is malformed, which decoding refuses.
+func messages(d protoreflect.MessageDescriptor, b []byte, most, depth int) (n int) {
+	const deepest = 200 // of a function's attributes: 10
+	if depth > deepest {
+		return most + 1
+	}
+	for len(b) > 0 && n <= most {
+		number, kind, length := protowire.ConsumeField(b)
+		if length < 0 {
+			return n
+		}
+		if f := d.Fields().ByNumber(number); f != nil && f.Message() != nil {
+			n++
+			if kind == protowire.BytesType {
+				_, _, tag := protowire.ConsumeTag(b)
+				content, _ := protowire.ConsumeBytes(b[tag:])
+				n += messages(f.Message(), content, most-n, depth+1)
+			}
+		}
+		b = b[length:]
+	}
+	return n
 }
 
 // Bounds that no MalConv comes near. Buffers are made of these sizes.
@@ -383,6 +413,10 @@ func hashModel(dir string) (string, error) {
 		if total += info.Size(); total > mostVariables {
 			f.Close()
 			return "", fmt.Errorf("%s and the files before it have %d bytes, at most %d are read: it is no MalConv", name, total, int64(mostVariables))
+		}
+		if path.Ext(name) == ".index" && info.Size() > mostIndex {
+			f.Close()
+			return "", fmt.Errorf("%s has %d bytes, at most %d are read: it is no index of variables", name, info.Size(), mostIndex)
 		}
 		fmt.Fprintf(h, "%s %d\n", name, info.Size())
 		_, err = io.CopyN(h, f, info.Size()) // and not what is added meanwhile

@@ -23,15 +23,17 @@ import (
 // with its type, its shape and where its bytes lie in variables.data-….
 
 // mostVariables bounds the bytes of a model: a MalConv has 4 MB.
-const mostVariables = 16 << 30
+const mostVariables = 2 << 30
+
+// mostIndex bounds the bytes of variables.index: an entry takes 60.
+const mostIndex = 64 << 20
 
 // checkVariables compares what the index of the variables of the model in dir claims
 // with the files that hold them. TensorFlow allocates what is claimed before it reads.
 // A model without an index has no variables to check.
 func checkVariables(dir string) error {
 	path := filepath.Join(dir, "variables", "variables.index")
-	const most = 64 << 20 // bytes; an entry takes 60
-	b, err := regular.Read(path, most, nil)
+	b, err := regular.Read(path, mostIndex, nil)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
