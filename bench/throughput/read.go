@@ -13,6 +13,10 @@ import (
 	"driftbench/internal/utf"
 )
 
+// mostBytes bounds a benchmark file: that of a measurement has 100 KB, and x/perf keeps
+// twenty times as much.
+const mostBytes = 16 << 20
+
 // input is a benchmark file, and what it is called in a comparison.
 type input struct{ label, path string }
 
@@ -52,6 +56,9 @@ func eachOf(files []input, result func(*benchfmt.Result), malformed func(*benchf
 				return err
 			}
 			defer in.Close()
+			if info, err := in.Stat(); err == nil && info.Size() > mostBytes {
+				return fmt.Errorf("%s has %d bytes, at most %d are read", f.path, info.Size(), mostBytes)
+			}
 			r := new(benchfmt.Reader)
 			r.Reset(utf.NewReader(in), f.path, ".file", f.label)
 			return each(r, result, malformed)

@@ -54,11 +54,14 @@ type file struct {
 }
 
 func readFile(path string) (*file, error) {
-	in, _, err := regular.Open(path)
+	in, info, err := regular.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("throughput: %w", err)
 	}
 	defer in.Close()
+	if info.Size() > mostBytes {
+		return nil, fmt.Errorf("throughput: %s has %d bytes, at most %d are read", path, info.Size(), mostBytes)
+	}
 	f, err := read(benchfmt.NewReader(utf.NewReader(in), path))
 	if err != nil {
 		return nil, fmt.Errorf("throughput: %s: %w", path, err)
