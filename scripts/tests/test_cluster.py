@@ -207,3 +207,47 @@ def test_spark(cluster, corpus, expected, dist, tmp_path):
 
     driftbench("merge", "--corpus", corpus, "--model", MODEL, "--out", tmp_path / "merged", out)
     assert features(tmp_path / "merged") == expected
+
+
+def test_shards_of_an_index(corpus, expected, tmp_path):
+    """What slurm.sh and kubernetes.yaml start: two attempts at once, and one that fails."""
+    shards, tools = tmp_path / "shards", tmp_path / "bin"
+    shards.mkdir()
+    tools.mkdir()
+    (tools / "driftbench").symlink_to(DRIFTBENCH)
+    (tools / "scontrol").write_text('#!/bin/sh\necho "$@" >>"$0.said"\n')
+    (tools / "fails").write_text('#!/bin/sh\nexit "$STATUS"\n')
+    for tool in ("scontrol", "fails"):
+        (tools / tool).chmod(0o755)
+    env = {**os.environ, "PATH": f"{tools}:{os.environ['PATH']}", "SLURM_ARRAY_JOB_ID": "7", "SLURM_CPUS_PER_TASK": "1"}
+
+    def slurm(task, **more):
+        script = ROOT / "scripts" / "cluster" / "slurm.sh"
+        return subprocess.Popen([script, "3", corpus / "dataset.csv", corpus, MODEL, shards, "--quiet"], env={**env, "SLURM_ARRAY_TASK_ID": str(task), **more})
+
+    for status, restarts in [("1", "0"), ("1", "3"), ("2", "0")]:
+        assert slurm(1, DRIFTBENCH="fails", STATUS=status, SLURM_RESTART_COUNT=restarts).wait() == int(status)
+    assert (tools / "scontrol.said").read_text() == "requeue 7_1\n"
+
+    job = (ROOT / "scripts" / "cluster" / "kubernetes.yaml").read_text()
+    pod = " ".join(re.search(r"^ +- >-\n((?: +\S.*\n)+?)(?= +resources:)", job, re.MULTILINE).group(1).split())
+    for there, here in [("/samples/malconv", MODEL), ("/samples", corpus), ("/shards", shards), ("/100", "/3")]:
+        assert there in pod
+        pod = pod.replace(there, str(here))
+    attempts = [slurm(0), slurm(0), slurm(1), subprocess.Popen(["sh", "-c", pod], env={**env, "JOB_COMPLETION_INDEX": "2"})]
+    assert [a.wait() for a in attempts] == [0, 0, 0, 0]
+    files = sorted(shards.iterdir())
+    assert [f.name for f in files] == ["0.jsonl", "1.jsonl", "2.jsonl"]
+
+    driftbench("merge", "--corpus", corpus, "--model", MODEL, "--out", tmp_path / "merged", *files)
+    assert features(tmp_path / "merged") == expected
+    files[1].write_bytes(files[1].read_bytes()[:-5000])
+    refused = driftbench("merge", "--corpus", corpus, "--model", MODEL, "--out", tmp_path / "cut", *files, status=1)
+    assert str(files[1]) in refused.stderr and not list((tmp_path / "cut").rglob("*.npy"))
+
+
+def test_a_feeder_that_dies_is_noticed(corpus):
+    with open(corpus / "dataset.csv", newline="") as f:
+        rows = [json.dumps(row) + "\n" for row, _ in zip(csv.DictReader(f), range(3), strict=False)]
+    done = driftbench("worker", "--model", MODEL, "--files", corpus, input="".join(rows), status=1)
+    assert "cut short" in done.stderr
