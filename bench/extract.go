@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -131,6 +132,11 @@ func checkCorpus(ctx context.Context, opt Options, c *dataset.Corpus) (places *f
 		return nil, nil, err
 	}
 	status, warnings, err := c.Check(ctx, places)
+	if all, _ := c.Places(); len(all) > 1 { // of one alone all files would be missing
+		if err := places.Check(); err != nil {
+			warnings = append(warnings, strings.TrimPrefix(err.Error(), "files: "))
+		}
+	}
 	c.Warnings = append(c.Warnings, warnings...)
 	opt.Monitor.warn(warnings)
 	if err != nil {

@@ -37,7 +37,7 @@ import (
 // Dataset and Model of opt. A path that is a folder stands for its files part-*.
 //
 // Every row of the splits has to be there once, or several times alike; other rows are
-// passed over. Rows that are missing or contradict one another or the index, and rows
+// passed over. A row without label, date and group is that of its name. Rows that are missing or contradict one another or the index, and rows
 // of other models or of several engines, are errors. Memory grows by 200 bytes a row,
 // beside the index: the features themselves go to disk as they come.
 func Merge(ctx context.Context, opt Options, paths []string) (*Manifest, error) {
@@ -292,6 +292,7 @@ type placer struct {
 	values  []float32 // scratch
 	content []byte    // scratch
 	known   []byte    // scratch
+	sure    string    // the engine, once it is known
 }
 
 // block places the rows of a block.
@@ -330,18 +331,18 @@ func (p *placer) block(b shard.Block) error {
 func (p *placer) take(count *shardFile, file int, line int64) error {
 	switch l := &p.line; l.Kind {
 	case shard.IsHeader:
-		return p.madeBy("the shard", l.Header.Model, l.Header.Engine, file, line)
+		return p.madeBy("", l.Header.Model, l.Header.Engine, file, line)
 	case shard.IsEnd:
 		count.ended += l.End.Rows
 		count.ends++
-		return p.madeBy("the shard", l.End.Model, l.End.Engine, file, line)
+		return p.madeBy("", l.End.Model, l.End.Engine, file, line)
 	case shard.IsRecord:
 		r := &l.Record
 		count.rows++
 		if r.Dropped != "" {
 			count.dropped++
 		}
-		if err := p.madeBy("name "+text.Quote(r.Name), r.Model, r.Engine, file, line); err != nil {
+		if err := p.madeBy(r.Name, r.Model, r.Engine, file, line); err != nil {
 			return err
 		}
 		return p.place(count, r, file, line)
@@ -349,19 +350,28 @@ func (p *placer) take(count *shardFile, file int, line int64) error {
 	return nil
 }
 
-// madeBy returns an error unless what is computed by the model, and by one engine.
-func (m *merger) madeBy(what, model, engine string, file int, line int64) error {
-	if model != m.model.Hash {
-		return fmt.Errorf("%s was computed with the model %.12s, and --model %s is %.12s: name the model that the workers had", what, model, text.Quote(m.model.Dir), m.model.Hash)
+// madeBy returns an error unless the row of that name, or the shard, was computed by
+// the model, and by the one engine of all.
+func (p *placer) madeBy(name, model, engine string, file int, line int64) error {
+	if model == p.model.Hash && engine == p.sure {
+		return nil
 	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.engine == "" {
-		m.engine, m.first = engine, fmt.Sprintf("%s:%d", m.files[file].path, line)
+	what := "the shard"
+	if name != "" {
+		what = "name " + text.Quote(name)
 	}
-	if engine != m.engine {
-		return fmt.Errorf("%s was computed by the engine %s, and %s by %s: their last bits differ; extract one of them again", what, text.Quote(engine), m.first, text.Quote(m.engine))
+	if model != p.model.Hash {
+		return fmt.Errorf("%s was computed with the model %.12s, and --model %s is %.12s: name the model that the workers had", what, model, text.Quote(p.model.Dir), p.model.Hash)
 	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.engine == "" {
+		p.engine, p.first = engine, fmt.Sprintf("%s:%d", p.files[file].path, line)
+	}
+	if engine != p.engine {
+		return fmt.Errorf("%s was computed by the engine %s, and %s by %s: their last bits differ; extract one of them again", what, text.Quote(engine), p.first, text.Quote(p.engine))
+	}
+	p.sure = engine
 	return nil
 }
 

@@ -85,6 +85,7 @@ func WorkShard(ctx context.Context, opt Options, number, of int, path string) (d
 	if of < 1 || number < 0 || number >= of {
 		return false, optionErrorf("shard", " %d/%d: want i/n with i from 0 to n-1", number, of)
 	}
+	var complete bool
 	err = interruptible(ctx, path+" was not written.", func() error {
 		if err := prepareFile("out", path); err != nil {
 			return err
@@ -114,7 +115,7 @@ func WorkShard(ctx context.Context, opt Options, number, of int, path string) (d
 			Version: shard.Version, Shard: number, Of: of,
 			IndexSHA256: c.Index.SHA256, Reading: reading(c), Model: w.model.Hash, Engine: d.Identity,
 		}
-		if done = shard.Complete(path, header, len(rows)); done {
+		if complete = shard.Complete(path, header, len(rows)); complete {
 			return nil
 		}
 		if err := w.open(ctx, &c.Config); err != nil {
@@ -141,7 +142,7 @@ func WorkShard(ctx context.Context, opt Options, number, of int, path string) (d
 			return err
 		})
 	})
-	return done, err
+	return err == nil && complete, err
 }
 
 // reading stands for what decides, beside the index, which rows and bytes are read.
