@@ -297,14 +297,15 @@ type placer struct {
 
 // block places the rows of a block.
 func (p *placer) block(b shard.Block) error {
-	count := shardFile{cut: b.Cut}
+	var count shardFile
 	lines := b.Lines
 	for number := b.First; len(lines) > 0; number++ {
 		line, rest, whole := bytes.Cut(lines, []byte{'\n'})
 		lines = rest
 		err := p.decoder.Output(line, &p.line)
 		if err != nil && !whole && b.Cut {
-			break // the end of what a dead attempt has written
+			count.cut = true // what a dead attempt has written ends here
+			break
 		}
 		if err == nil {
 			err = p.take(&count, b.File, number)
