@@ -24,6 +24,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"driftbench/bench/dataset"
+	"driftbench/bench/dataset/date"
 	"driftbench/bench/features"
 	"driftbench/bench/files"
 	"driftbench/bench/shard"
@@ -36,10 +37,12 @@ import (
 // features/ and manifest.json that [Extract] writes, into opt.Out. It uses Corpus,
 // Dataset and Model of opt. A path that is a folder stands for its files part-*.
 //
-// Every row of the splits has to be there once, or several times alike; other rows are
-// passed over. A row without label, date and group is that of its name. Rows that are missing or contradict one another or the index, and rows
-// of other models or of several engines, are errors. Memory grows by 200 bytes a row,
-// beside the index: the features themselves go to disk as they come.
+// Every name of the splits has to be there once, or several times with the same
+// features; other names are passed over. Labels, dates and groups are those of the
+// index, and a warning counts the rows that were extracted with others. Names that are
+// missing, rows that contradict one another, and rows of other models or of several
+// engines are errors. Memory grows by 200 bytes a row, beside the index: the features
+// themselves go to disk as they come.
 func Merge(ctx context.Context, opt Options, paths []string) (*Manifest, error) {
 	if err := opt.check(); err != nil {
 		return nil, err
@@ -88,8 +91,9 @@ type merger struct {
 	splits []dataset.Split
 	starts []int // the place of the first row of each split, and the number of all
 	table  nameTable
-	others map[shard.Row]bool // rows of the index that are in no split, of names that are
-	width  int                // bytes of the features of a row
+	width  int // bytes of the features of a row
+	// Names of several rows of the index, of which one at least is in a split.
+	repeated map[string]bool
 
 	writers []*features.Writer // of the splits
 	known   *os.File           // what is known of each row beside its features
@@ -103,6 +107,9 @@ type merger struct {
 	unread map[int]string // why there is no digest of the whole file
 	forms  []string       // numbered in known
 	files  []shardFile
+	// Rows of the shards that the index has with another label, group or date.
+	differing      int
+	firstDiffering string
 }
 
 // state is what was read for a place: 16 bytes of a digest, all zero where there was
@@ -129,7 +136,7 @@ const knownSize = sha256.Size + 8 + sha256.Size + 4*traits.Width + 2
 func newMerger(opt Options, c *dataset.Corpus, model *tfmodel.Model, man *Manifest, paths []string) *merger {
 	m := &merger{
 		opt: opt, corpus: c, model: model, man: man, splits: c.Splits.All(), starts: []int{0},
-		others: map[shard.Row]bool{}, drops: map[int]string{}, unread: map[int]string{}, forms: []string{""},
+		repeated: map[string]bool{}, drops: map[int]string{}, unread: map[int]string{}, forms: []string{""},
 	}
 	for _, l := range model.Layers {
 		m.width += 4 * l.Width
@@ -142,24 +149,18 @@ func newMerger(opt Options, c *dataset.Corpus, model *tfmodel.Model, man *Manife
 	for _, path := range paths {
 		m.files = append(m.files, shardFile{path: path})
 	}
+	seen := make([]bool, len(m.states))
 	for i := range c.Rows {
-		r := &c.Rows[i]
-		drawn := false
-		named := false
-		for place := range m.table.places(r.Name) {
-			named = true
-			drawn = drawn || rowOf(m.row(place)) == rowOf(r)
-		}
-		if named && !drawn {
-			m.others[rowOf(r)] = true
+		for place := range m.table.places(c.Rows[i].Name) {
+			if seen[place] {
+				m.repeated[m.row(place).Name] = true
+			}
+			seen[place] = true
+			break // the first place stands for the name
 		}
 	}
 	c.Rows = nil // they take memory
 	return m
-}
-
-func rowOf(r *dataset.Row) shard.Row {
-	return shard.Row{Name: r.Name, Label: r.Label, FirstSeen: r.FirstSeen, Group: r.Group}
 }
 
 // split returns the number of the split that has a place.
@@ -376,23 +377,17 @@ func (p *placer) madeBy(name, model, engine string, file int, line int64) error 
 	return nil
 }
 
-// place puts a record where the index has its row.
+// place puts a record where the index has its name. The features are those of the
+// file, whatever the feeder said of it.
 func (p *placer) place(count *shardFile, r *shard.Record, file int, line int64) error {
-	nameless := r.Label == "" && r.FirstSeen == "" && r.Group == "" // the feeder gave the name alone
-	var other *dataset.Row
-	taken := false
-	repeated := true
+	taken, repeated := false, true
 	for place := range p.table.places(r.Name) {
-		row := p.row(place)
-		if !nameless && rowOf(row) != r.Row {
-			other = row
-			continue
-		}
 		if !taken {
 			if err := p.check(r); err != nil {
 				return err
 			}
 		}
+		p.compare(r, p.row(place))
 		taken = true
 		again, err := p.put(place, r, file, line)
 		if err != nil {
@@ -401,21 +396,39 @@ func (p *placer) place(count *shardFile, r *shard.Record, file int, line int64) 
 		repeated = repeated && again
 	}
 	switch {
-	case taken && repeated:
-		count.repeat++
-	case taken:
-	case other == nil || p.others[r.Row]:
+	case !taken:
 		count.passed++
-	default:
-		for _, field := range []struct{ name, is, want string }{
-			{"label", r.Label, other.Label}, {"date", r.FirstSeen, other.FirstSeen}, {"group", r.Group, other.Group},
-		} {
-			if field.is != field.want {
-				return fmt.Errorf("name %s has the %s %s, and %s in %s:%d: merge shards of this index", text.Quote(r.Name), field.name, text.Quote(field.is), text.Quote(field.want), p.corpus.IndexPath(), other.Line)
-			}
-		}
+	case repeated:
+		count.repeat++
 	}
 	return nil
+}
+
+// compare notes where a record was extracted as another row than the index has. What
+// the feeder left out is no difference.
+func (p *placer) compare(r *shard.Record, row *dataset.Row) {
+	what := ""
+	switch {
+	case p.repeated[row.Name]: // it may be as another row has it
+		return
+	case r.Label != "" && r.Label != row.Label:
+		what = fmt.Sprintf("the label %s, and %s in the index", text.Quote(r.Label), text.Quote(row.Label))
+	case r.Group != "" && r.Group != row.Group:
+		what = fmt.Sprintf("the group %s, and %s in the index", text.Quote(r.Group), text.Quote(row.Group))
+	case r.FirstSeen != "" && r.FirstSeen != row.FirstSeen:
+		if d, err := date.Parse(r.FirstSeen, p.corpus.Dates); err == nil && d.Text == row.FirstSeen {
+			return
+		}
+		what = fmt.Sprintf("the date %s, and %s in the index", text.Quote(r.FirstSeen), text.Quote(row.FirstSeen))
+	default:
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.differing == 0 {
+		p.firstDiffering = fmt.Sprintf("name %s has %s (line %d)", text.Quote(r.Name), what, row.Line)
+	}
+	p.differing++
 }
 
 // check checks a record, and sets the scratch to what is kept of it.
@@ -545,11 +558,15 @@ func (m *merger) complete() error {
 		}
 		return fmt.Errorf("%d of the %d rows of the splits are in no shard; the first: name %s (line %d) of split %s: %s", missing, len(m.states), text.Quote(r.Name), r.Line, m.splits[m.split(first)].Name, short)
 	}
+	var warnings []string
 	if short != "" {
-		w := short + ": every row is there all the same"
-		m.opt.Monitor.warn([]string{w})
-		m.man.Warnings = append(m.man.Warnings, w)
+		warnings = append(warnings, short+": every row is there all the same")
 	}
+	if m.differing > 0 {
+		warnings = append(warnings, fmt.Sprintf("%d of %d rows were extracted as the index does not have them; the first: %s: what the index says is taken", m.differing, rows, m.firstDiffering))
+	}
+	m.opt.Monitor.warn(warnings)
+	m.man.Warnings = append(m.man.Warnings, warnings...)
 	return nil
 }
 

@@ -760,7 +760,7 @@ func TestMerge(t *testing.T) {
 	one := 1 // a line of a drawn row with features
 	drawn := readFile(t, filepath.Join(at("one"), "features", "2018.csv"))
 	name := regexp.MustCompile(`"name":"([\w/.]+)"`)
-	for !strings.Contains(begins[one], `"size":`) || name.FindStringSubmatch(begins[one]) == nil || !strings.Contains(drawn, name.FindStringSubmatch(begins[one])[1]+",") {
+	for strings.Contains(begins[one], `"twice"`) || !strings.Contains(begins[one], `"size":`) || name.FindStringSubmatch(begins[one]) == nil || !strings.Contains(drawn, name.FindStringSubmatch(begins[one])[1]+",") {
 		one++
 	}
 	changed := func(name, from, to string) string {
@@ -769,6 +769,19 @@ func TestMerge(t *testing.T) {
 			t.Fatalf("no %s in %s", from, begins[one])
 		}
 		return write("changed-"+name, strings.Join(lines, ""))
+	}
+	// Label, date and group are the index's, whatever a feeder says of them.
+	for what, tc := range map[string]struct{ from, to, say string }{
+		"label":    {`"label":"\w+"`, `"label":"other"`, `has the label "other", and`},
+		"date":     {`"first_seen":"2`, `"first_seen":"1`, `has the date "1`},
+		"group":    {`"group":"`, `"group":"x`, `has the group "x`},
+		"no label": {`"label":"\w+"`, `"label":""`, ""},
+		"no date":  {`"first_seen":"[^"]*"`, `"first_seen":""`, ""},
+	} {
+		stderr := strings.ReplaceAll(merge(exitDone, append([]string{changed("fields", tc.from, tc.to)}, shards[1:]...)...), `\"`, `"`)
+		if said := strings.Contains(stderr, "were extracted as the index does not have them"); said != (tc.say != "") || !strings.Contains(stderr, tc.say) {
+			t.Errorf("%s: %s, want %q", what, stderr, tc.say)
+		}
 	}
 	for what, tc := range map[string]struct {
 		file string
@@ -779,9 +792,6 @@ func TestMerge(t *testing.T) {
 		"no shard":   {shards[1], shards[1:2], "give the files of all shards"},
 		"unequal":    {changed("unequal", `"size":`, `"size":1`), shards, "is not what"},
 		"dropped":    {changed("dropped", `"sha256".*?,"model"`, `"dropped":"is missing","model"`), shards, "is not what"},
-		"label":      {changed("label", `"label":"\w+"`, `"label":"other"`), shards[1:], `has the label "other", and`},
-		"date":       {changed("date", `"first_seen":"2`, `"first_seen":"1`), shards[1:], `has the date "1`},
-		"group":      {changed("group", `"group":"`, `"group":"x`), shards[1:], `has the group "x`},
 		"model":      {changed("model", `"model":"\w+"`, `"model":"0123"`), shards[1:], "was computed with the model 0123"},
 		"engine":     {changed("engine", `"engine":".*?"`, `"engine":"tensorflow 2"`), shards[1:], "tensorflow 2"},
 		"features":   {changed("features", `"features":"....`, `"features":"`), shards[1:], "bytes of features, the model gives"},

@@ -17,8 +17,9 @@ be packed by gzip or Zstandard.
 
 Every row of the splits has to be there. Rows that are in no split are passed
 over, and equal rows may come several times. Rows that are missing, that
-contradict one another or the index, and those of another model or of several
-engines are errors that name the row.
+contradict one another, and those of another model or of several engines are
+errors that name the row. Labels, dates and groups are those of the index; a
+warning counts rows that were extracted with others.
 
 In manifest.json the machine, times and batch are those of the merge, and the
 warnings about places are in the logs of the workers alone. Where the model finds
