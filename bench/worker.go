@@ -166,7 +166,7 @@ func interruptible(ctx context.Context, kept string, do func() error) error {
 	select {
 	case err = <-done:
 	case <-ctx.Done():
-		const grace = time.Second
+		const grace = 300 * time.Millisecond // less than a process has, see process.Grace
 		select {
 		case err = <-done:
 		case <-time.After(grace):
