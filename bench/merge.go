@@ -762,7 +762,9 @@ func (m *merger) completed(start, end int, compare bool, fit *traits.Index) iter
 }
 
 func (m *merger) completeChunk(first, end int, compare bool, fit *traits.Index) (c completed) {
+	n := end - first
 	var p part
+	p.Rows, p.rows, p.sketches = make([]features.Row, 0, n), make([]dataset.Row, 0, n), make([]traits.Sketch, 0, n)
 	c.unpacked, c.err = m.chunk(first, end, func(place int, r *features.Row, sketch traits.Sketch) {
 		p.Rows, p.rows, p.sketches = append(p.Rows, *r), append(p.rows, *m.row(place)), append(p.sketches, sketch)
 	})

@@ -47,13 +47,21 @@ func newSketch(head []byte, window int) Sketch {
 
 // Index finds near-copies among files. It serves one goroutine.
 type Index struct {
-	sizes  []int   // of the distinct sketches
-	values []entry // of all of them, ascending
-	shared []uint8 // by sketch, zero between calls
+	sizes  []int    // of the distinct sketches
+	values []entry  // of all of them, ascending
+	starts []uint32 // of the values of each bucket in values, and their number
+	shared []uint8  // by sketch, zero between calls
 }
+
+// bucketBits is the number of the first bits of a value by which it has its bucket.
+const bucketBits, valueBits = 16, 24
+
+func bucket(value uint32) uint32 { return value >> (valueBits - bucketBits) }
 
 // entry is a value of the sketch of that number.
 type entry struct{ value, sketch uint32 }
+
+func byValue(a, b entry) int { return cmp.Compare(a.value, b.value) }
 
 // NewIndex returns the index of files with those sketches.
 func NewIndex(sketches []Sketch) *Index {
@@ -61,13 +69,27 @@ func NewIndex(sketches []Sketch) *Index {
 	slices.SortFunc(sketches, slices.Compare[Sketch])
 	sketches = slices.CompactFunc(sketches, slices.Equal[Sketch])
 	x := &Index{shared: make([]uint8, len(sketches))}
-	for i, s := range sketches {
+	x.starts = make([]uint32, 1<<bucketBits+1)
+	for _, s := range sketches {
 		x.sizes = append(x.sizes, len(s))
 		for _, v := range s {
-			x.values = append(x.values, entry{v, uint32(i)})
+			x.starts[bucket(v)+1]++
 		}
 	}
-	slices.SortStableFunc(x.values, func(a, b entry) int { return cmp.Compare(a.value, b.value) })
+	for b := range 1 << bucketBits {
+		x.starts[b+1] += x.starts[b]
+	}
+	x.values = make([]entry, x.starts[1<<bucketBits])
+	next := slices.Clone(x.starts)
+	for i, s := range sketches {
+		for _, v := range s {
+			x.values[next[bucket(v)]] = entry{v, uint32(i)}
+			next[bucket(v)]++
+		}
+	}
+	for b := range 1 << bucketBits {
+		slices.SortStableFunc(x.values[x.starts[b]:x.starts[b+1]], byValue)
+	}
 	return x
 }
 
@@ -83,8 +105,9 @@ func (x *Index) NearCopy(s Sketch) (near, known bool) {
 	}
 	var touched []entry
 	for _, v := range s {
-		first, _ := slices.BinarySearchFunc(x.values, v, func(e entry, v uint32) int { return cmp.Compare(e.value, v) })
-		for _, e := range x.values[first:min(first+most, len(x.values))] {
+		in := x.values[x.starts[bucket(v)]:x.starts[bucket(v)+1]]
+		first, _ := slices.BinarySearchFunc(in, entry{value: v}, byValue)
+		for _, e := range in[first:min(first+most, len(in))] {
 			if e.value != v {
 				break
 			}
@@ -101,4 +124,6 @@ func (x *Index) NearCopy(s Sketch) (near, known bool) {
 }
 
 // Clone returns an index of the same files for another goroutine.
-func (x *Index) Clone() *Index { return &Index{x.sizes, x.values, make([]uint8, len(x.shared))} }
+func (x *Index) Clone() *Index {
+	return &Index{x.sizes, x.values, x.starts, make([]uint8, len(x.shared))}
+}
