@@ -252,6 +252,9 @@ func prepareFile(option, path string) error {
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
 		return optionErrorf(option, " %s is a folder: want a file", path)
 	}
+	if err := atomicfile.CheckFile(path); err != nil {
+		return optionErrorf(option, " %s", err)
+	}
 	return prepareFolder("--"+option, filepath.Dir(path))
 }
 

@@ -12,9 +12,12 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strings"
 
 	"github.com/google/renameio/v2"
 	"golang.org/x/sys/unix"
+
+	"driftbench/internal/regular"
 )
 
 // Write replaces the file at path with the output of write, and makes its folder
@@ -43,8 +46,12 @@ type File struct {
 }
 
 // Create makes a file that replaces the one at path when it is committed, and the
-// folder where there is none. It must be committed or discarded.
+// folder where there is none. It must be committed or discarded. See [CheckFile] for
+// what is not replaced.
 func Create(path string) (*File, error) {
+	if err := CheckFile(path); err != nil {
+		return nil, err
+	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
 		return nil, err
 	}
@@ -61,6 +68,19 @@ func (f *File) Commit() error { return naming(f.path, f.CloseAtomicallyReplace()
 
 // Discard removes and closes the file, if it was not committed.
 func (f *File) Discard() { f.Cleanup() }
+
+// CheckFile returns an error if path is a device, a pipe, a socket or a link to an
+// open file, such as /dev/null and /dev/stdout: a file is not to take its place.
+func CheckFile(path string) error {
+	info, err := os.Lstat(path)
+	if err == nil && info.Mode()&(fs.ModeDevice|fs.ModeNamedPipe|fs.ModeSocket|fs.ModeIrregular) != 0 {
+		return fmt.Errorf("%w: want a file", &regular.NotRegularError{Path: path, Mode: info.Mode()})
+	}
+	if to, err := os.Readlink(path); err == nil && strings.HasPrefix(to, "/proc/") {
+		return fmt.Errorf("%s is a link to %s: want a file", path, to)
+	}
+	return nil
+}
 
 // pending makes a temporary file of path, and locks it to say that it is in use.
 func pending(path string) (*renameio.PendingFile, error) {

@@ -8,6 +8,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -112,5 +113,35 @@ func TestWriteNamesTheFile(t *testing.T) {
 	}
 	if entries, _ := os.ReadDir(filepath.Dir(path)); len(entries) > 0 {
 		t.Errorf("left %v", entries)
+	}
+}
+
+// A device that root names as the output stays a device.
+func TestWriteReplacesNoDevice(t *testing.T) {
+	for name, tc := range map[string]struct {
+		put  func(path string) error
+		want string
+	}{
+		"pipe":      {func(path string) error { return unix.Mkfifo(path, 0o666) }, "is a named pipe: want a file"},
+		"socket":    {func(path string) error { return unix.Mknod(path, unix.S_IFSOCK|0o666, 0) }, "is a socket: want a file"},
+		"open file": {func(path string) error { return os.Symlink("/proc/self/fd/1", path) }, "is a link to /proc/self/fd/1: want a file"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "f")
+			if err := tc.put(path); err != nil {
+				t.Fatal(err)
+			}
+			before, err := os.Lstat(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			err = Write(path, func(io.Writer) error { return nil })
+			if err == nil || !strings.Contains(err.Error(), tc.want) {
+				t.Errorf("error %v, want %s", err, tc.want)
+			}
+			if after, err := os.Lstat(path); err != nil || !os.SameFile(before, after) {
+				t.Errorf("it was replaced: %v", err)
+			}
+		})
 	}
 }
