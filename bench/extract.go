@@ -144,11 +144,16 @@ func checkCorpus(ctx context.Context, opt Options, c *dataset.Corpus) (places *f
 		return nil, nil, err
 	}
 	for i, s := range c.Splits.All() {
-		if d := status[i].Dropped; len(d) > 0 {
-			opt.Monitor.log().Warn(fmt.Sprintf("split %s: %d of %d files cannot be read; the first: %v", s.Name, len(d), len(s.Rows), d[0]))
-		}
+		opt.Monitor.sayUnread(s, status[i].Dropped)
 	}
 	return places, status, nil
+}
+
+// sayUnread warns of the rows of a split whose files cannot be read.
+func (m *Monitor) sayUnread(s dataset.Split, dropped []dataset.Dropped) {
+	if len(dropped) > 0 {
+		m.log().Warn(fmt.Sprintf("split %s: %d of %d files cannot be read; the first: %v", s.Name, len(dropped), len(s.Rows), dropped[0]))
+	}
 }
 
 // mismatches returns warnings about a model that does not fit the corpus. fitRows

@@ -527,11 +527,11 @@ func floats(dst []float32, src []byte) []float32 {
 // complete returns an error if a row is missing, and warns of files that were cut
 // short although none is.
 func (m *merger) complete() error {
-	var rows, ended int64
+	var rows, passed, ended int64
 	var cut []string
 	for i := range m.files {
 		f := &m.files[i]
-		rows, ended = rows+f.rows, ended+f.ended
+		rows, passed, ended = rows+f.rows, passed+f.passed, ended+f.ended
 		if f.cut || f.ends == 0 || f.ended != f.rows {
 			cut = append(cut, f.path)
 		}
@@ -563,7 +563,7 @@ func (m *merger) complete() error {
 		warnings = append(warnings, short+": every row is there all the same")
 	}
 	if m.differing > 0 {
-		warnings = append(warnings, fmt.Sprintf("%d of %d rows were extracted as the index does not have them; the first: %s: what the index says is taken", m.differing, rows, m.firstDiffering))
+		warnings = append(warnings, fmt.Sprintf("%d of %d rows were extracted as the index does not have them; the first: %s: what the index says is taken", m.differing, rows-passed, m.firstDiffering))
 	}
 	m.opt.Monitor.warn(warnings)
 	m.man.Warnings = append(m.man.Warnings, warnings...)
@@ -572,10 +572,15 @@ func (m *merger) complete() error {
 
 // finish puts the splits in their places and completes the manifest.
 func (m *merger) finish(ctx context.Context) error {
-	fitRows := len(m.splits[0].Rows)
-	for place, reason := range m.drops {
-		if place < fitRows && reason != noFiniteOutput {
-			fitRows--
+	fitRows := 0
+	for i, split := range m.splits {
+		unread := slices.DeleteFunc(m.dropped(i), func(d dataset.Dropped) bool { return d.Reason == noFiniteOutput })
+		if err := m.corpus.Measurable(split, unread); err != nil { // an earlier features/ is still there
+			return err
+		}
+		m.opt.Monitor.sayUnread(split, unread)
+		if i == 0 {
+			fitRows = len(split.Rows) - len(unread)
 		}
 	}
 	sum := newAccount(m.corpus, m.model, m.man, m.opt.Monitor)
@@ -593,6 +598,18 @@ func (m *merger) finish(ctx context.Context) error {
 		}
 	}
 	return sum.finish(ctx, m.shifted(sum), m.digests)
+}
+
+// dropped returns the dropped rows of a split in order.
+func (m *merger) dropped(number int) (all []dataset.Dropped) {
+	start, rows := m.starts[number], m.splits[number].Rows
+	for place, reason := range m.drops {
+		if i := place - start; 0 <= i && i < len(rows) {
+			all = append(all, dataset.Dropped{Number: i, Row: rows[i], Reason: reason})
+		}
+	}
+	slices.SortFunc(all, func(a, b dataset.Dropped) int { return cmp.Compare(a.Number, b.Number) })
+	return all
 }
 
 // chunk is the rows that are completed at a time.
@@ -655,15 +672,11 @@ func (m *merger) finishSplit(ctx context.Context, number int, split dataset.Spli
 	start, end := m.starts[number], m.starts[number+1]
 	var s extracted // without rows
 	s.Name, s.unpacked = split.Name, map[string]int{}
+	s.dropped = m.dropped(number)
 	var gone []int
-	for place, reason := range m.drops {
-		if start <= place && place < end {
-			gone = append(gone, place-start)
-			s.dropped = append(s.dropped, dataset.Dropped{Number: place - start, Row: split.Rows[place-start], Reason: reason})
-		}
+	for _, d := range s.dropped {
+		gone = append(gone, d.Number)
 	}
-	slices.Sort(gone)
-	slices.SortFunc(s.dropped, func(a, b dataset.Dropped) int { return cmp.Compare(a.Number, b.Number) })
 	w := m.writers[number]
 	if err := w.Leave(gone); err != nil {
 		return err

@@ -704,6 +704,9 @@ func TestMerge(t *testing.T) {
 	if !strings.Contains(stderr, "dropped=1") && !strings.Contains(stderr, "dropped=2") {
 		t.Errorf("no count of the dropped rows of a shard:\n%s", stderr)
 	}
+	if !strings.Contains(stderr, "files cannot be read; the first: name ") {
+		t.Errorf("no dropped row is named:\n%s", stderr)
+	}
 
 	// The same rows from stdin, without their dates, in files as Spark writes them.
 	var feed strings.Builder
@@ -750,6 +753,21 @@ func TestMerge(t *testing.T) {
 	equal("lines of Spark")
 	merge(exitDone, append(shards[1:], write("all", readFile(t, shards[0])+readFile(t, shards[1])))...)
 	equal("a shard twice, and two in one file")
+
+	// What leaves a split empty is known before features/ is touched.
+	gone := ""
+	for _, shard := range shards {
+		for line := range strings.Lines(readFile(t, shard)) {
+			if strings.Contains(line, `"first_seen":"2019`) {
+				line = regexp.MustCompile(`"sha256".*?,"model"`).ReplaceAllString(line, `"dropped":"is missing","model"`)
+			}
+			gone += line
+		}
+	}
+	if stderr := merge(exitFailed, write("gone", gone)); !strings.Contains(stderr, `split "2019": all `) {
+		t.Errorf("a split of which nothing is left:\n%s", stderr)
+	}
+	equal("a split of which nothing is left")
 
 	first := readFile(t, shards[0])
 	begins := strings.SplitAfter(first, "\n")
