@@ -25,6 +25,7 @@ import (
 	"driftbench/internal/jsonfile"
 	"driftbench/internal/origin"
 	"driftbench/internal/plan"
+	"driftbench/internal/text"
 	"driftbench/report"
 	"driftbench/tfmodel"
 )
@@ -206,7 +207,8 @@ func parseManifest(b []byte, path string) (*Manifest, error) {
 	return m, m.check(path)
 }
 
-// check returns an error for labels and splits that no configuration can have.
+// check returns an error for labels and splits that no configuration can have, and
+// for splits with other roles than the configuration beside them gives.
 func (m *Manifest) check(path string) error {
 	for _, x := range []*Manifest{m, m.Extracted} {
 		if x == nil {
@@ -229,7 +231,17 @@ func (m *Manifest) checkPlan() error {
 	for i, s := range m.Splits {
 		splits[i] = plan.Split{Name: s.Name, Role: string(s.Role), From: monthOrNone(s.From), To: monthOrNone(s.To)}
 	}
-	return plan.Splits(splits)
+	if err := plan.Splits(splits); err != nil || m.Config == nil {
+		return err
+	}
+	for _, want := range plannedBy(m.Config) {
+		for _, s := range m.Splits {
+			if s.Name == want.Name && s.Role != want.role {
+				return fmt.Errorf("splits: %s has the role %s, and %s in the configuration", text.Quote(s.Name), s.Role, want.role)
+			}
+		}
+	}
+	return nil
 }
 
 // monthOrNone is a month as plan.Split has it.

@@ -441,6 +441,11 @@ func TestReadSplitsJoins(t *testing.T) {
 		"a manifest with two fit splits": {sources: [3]features.Source{a, a, a}, prepare: func(t *testing.T, out string) {
 			describe(t, out, func(m *Manifest) { m.Splits[2].Role = report.RoleFit })
 		}, err: `"2017-fit" and "2019" both have the role fit`},
+		"a manifest with fit and In exchanged": {sources: [3]features.Source{a, a, a}, prepare: func(t *testing.T, out string) {
+			describe(t, out, func(m *Manifest) {
+				m.Config, m.Splits[0].Role, m.Splits[1].Role = &config, report.RoleIn, report.RoleFit
+			})
+		}, err: `"2017-fit" has the role in, and fit in the configuration`},
 		"a manifest without a role": {sources: [3]features.Source{a, a, a}, prepare: func(t *testing.T, out string) {
 			describe(t, out, func(m *Manifest) { m.Splits[2].Role = "" })
 		}, err: `"2019" has the role ""`},
