@@ -33,6 +33,9 @@ func TestRead(t *testing.T) {
 		"zeros":           {size: 1 << 40, want: path + ": it does not begin with {"},
 		"a list":          {content: "[]", want: path + ": it does not begin with {"},
 		"empty objects":   {content: `{"list":[` + strings.Repeat("{},", 100_000) + `{}]}`, want: path + ": it holds 100002 objects in 300013 bytes"},
+		"nulls":           {content: `{"list":[` + strings.Repeat("null,", 100_000) + `null]}`, want: path + ": byte 9: a list of objects holds something else"},
+		"numbers":         {content: `{"L\u0069ſt" : [ {}, ` + strings.Repeat("0,", 100_000) + `0]}`, want: path + ": byte 22: a list of objects holds something else"},
+		"other lists":     {content: `{"others":[null,1,"[",[]],"list":null}`},
 		"deep":            {content: `{"list":` + strings.Repeat("[", 1_000_000), want: path + ": "},
 		"cut short":       {content: `{"list":[`, want: path + ": unexpected end"},
 	} {
