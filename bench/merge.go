@@ -110,7 +110,11 @@ type merger struct {
 	// Rows of the shards that the index has with another label, group or date.
 	differing      int
 	firstDiffering string
+	readings       [2]madeWith // of the first shard, and of one that differs
 }
+
+// madeWith is the [shard.Header.Reading] of a shard, and where it says so.
+type madeWith struct{ reading, at string }
 
 // state is what was read for a place: 16 bytes of a digest, all zero where there was
 // nothing, and where it was.
@@ -333,6 +337,7 @@ func (p *placer) block(b shard.Block) error {
 func (p *placer) take(count *shardFile, file int, line int64) error {
 	switch l := &p.line; l.Kind {
 	case shard.IsHeader:
+		p.compareReading(l.Header.Reading, fmt.Sprintf("%s:%d", p.files[file].path, line))
 		return p.madeBy("", l.Header.Model, l.Header.Engine, file, line)
 	case shard.IsEnd:
 		count.ended += l.End.Rows
@@ -350,6 +355,18 @@ func (p *placer) take(count *shardFile, file int, line int64) error {
 		return p.place(count, r, file, line)
 	}
 	return nil
+}
+
+// compareReading notes where shards were read with different options.
+func (m *merger) compareReading(reading, at string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.readings[0].at == "" {
+		m.readings[0] = madeWith{reading, at}
+	}
+	if m.readings[0].reading != reading {
+		m.readings[1] = madeWith{reading, at}
+	}
 }
 
 // madeBy returns an error unless the row of that name, or the shard, was computed by
@@ -561,6 +578,9 @@ func (m *merger) complete() error {
 	var warnings []string
 	if short != "" {
 		warnings = append(warnings, short+": every row is there all the same")
+	}
+	if m.readings[1].at != "" {
+		warnings = append(warnings, fmt.Sprintf("the workers of %s and %s had different options or another corpus.yaml: check that --trim, --raw and names were the same, as they decide which bytes a name stands for", m.readings[0].at, m.readings[1].at))
 	}
 	if m.differing > 0 {
 		warnings = append(warnings, fmt.Sprintf("%d of %d rows were extracted as the index does not have them; the first: %s: what the index says is taken", m.differing, rows-passed, m.firstDiffering))

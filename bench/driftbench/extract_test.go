@@ -768,6 +768,11 @@ func TestMerge(t *testing.T) {
 		t.Errorf("a split of which nothing is left:\n%s", stderr)
 	}
 	equal("a split of which nothing is left")
+	raw := at("raw")
+	do(exitDone, "worker", "--raw", "--model", model, "--files", dir, "--index", filepath.Join(dir, "dataset.csv"), "--shard", "0/50", "--out", raw)
+	if stderr := merge(exitDone, append([]string{raw}, shards...)...); !strings.Contains(stderr, "had different options") {
+		t.Errorf("shards of different options:\n%s", stderr)
+	}
 
 	first := readFile(t, shards[0])
 	begins := strings.SplitAfter(first, "\n")
