@@ -428,7 +428,7 @@ func (w *worker) release() error {
 }
 
 func (w *worker) nothingThere() error {
-	return fmt.Errorf("no file of the %d rows of this shard is there; the first: %s: are the files mounted on this machine, and is --trim right?", w.shard.rows, w.shard.first)
+	return fmt.Errorf("no file of the %d rows of this shard is there; the first: %s: are the files mounted on this machine, and is --trim right? A file that is gone for good is a dropped row in a shard that has others", w.shard.rows, w.shard.first)
 }
 
 // end ends a shard.
