@@ -302,7 +302,7 @@ type placer struct {
 
 // block places the rows of a block.
 func (p *placer) block(b shard.Block) error {
-	var count shardFile
+	count := shardFile{cut: b.Cut && len(b.Lines) == 0}
 	lines := b.Lines
 	for number := b.First; len(lines) > 0; number++ {
 		line, rest, whole := bytes.Cut(lines, []byte{'\n'})

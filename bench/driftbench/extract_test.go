@@ -823,6 +823,7 @@ func TestMerge(t *testing.T) {
 		"no line":    {changed("no-line", `^\{`, `{{`), shards[1:], "is no JSON object"},
 		"no file":    {at("none"), shards[1:], "no such file"},
 		"no parts":   {dir, shards, "has no file part-*"},
+		"cut header": {write("cut.gz.part", "\x1f\x8b\x08"), shards[1:], "1 of 3 files are cut short"},
 	} {
 		stderr := merge(exitFailed, append([]string{tc.file}, tc.more...)...)
 		if !strings.Contains(stderr, tc.say) || strings.Count(stderr, "driftbench: ") != 1 {

@@ -121,6 +121,9 @@ func Blocks(path string, file int, buffer func() []byte, do func(Block) error) e
 	head := make([]byte, 4)
 	if n, _ := f.ReadAt(head, 0); bytes.HasPrefix(head[:n], []byte{0x1f, 0x8b}) {
 		z, err := gzip.NewReader(bufio.NewReaderSize(f, 1<<18))
+		if err == io.ErrUnexpectedEOF { // within its header
+			return do(Block{Path: path, File: file, First: 1, Cut: true})
+		}
 		if err != nil {
 			return fmt.Errorf("%s: %w", path, err)
 		}
