@@ -71,8 +71,8 @@ func TestUnchangedFilesAreNotReadAgain(t *testing.T) {
 			t.Errorf("%s is another the second time", name)
 		}
 	}
-	if len(first) != 20 || len(second) != 20 {
-		t.Errorf("%d and %d files of features, want 4 for each of 5 splits", len(first), len(second))
+	if len(first) != 25 || len(second) != 25 {
+		t.Errorf("%d and %d files of features, want 5 for each of 5 splits", len(first), len(second))
 	}
 	var bytes int64 // of the corpus's files as far as they are seen
 	for _, split := range []string{"2017-fit", "2017-val", "2018-Q1", "2018-late", "2019"} {

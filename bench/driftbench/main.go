@@ -200,9 +200,9 @@ detector tells the new files from held-out files of the training year: AUROC
 with a 95% interval, where 0.5 is no drift.
 
 Exit status: 0 done, 1 failed, 2 wrong usage, 3 a rule of --fail-if holds or
-cannot be computed, 130 interrupted. Too low limits of the process (ulimit) are
-status 1; the runtime of Go ends what no limit foretells, such as memory that the
-machine has no more of, with status 2 and pages of its own.
+cannot be computed, 130 interrupted. Limits of the process (ulimit) that are too
+low are status 1. Where the machine has no memory left, which nothing foretells,
+the runtime of Go ends the process with status 2 and pages of its own.
 
 SIGINT (Ctrl-C), SIGTERM or SIGHUP ends every command within two seconds, a
 second one at once. nohup keeps SIGHUP away.`,

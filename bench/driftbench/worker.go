@@ -15,7 +15,7 @@ func (a *app) workerCommand() *cobra.Command {
 	var inexact bool
 	var shard, path string
 	cmd := &cobra.Command{
-		Use:   "worker --model DIR --files PLACE [--index FILE --shard I/N --out FILE]",
+		Use:   "worker --model DIR --files PLACE [--index FILE --shard I/N]",
 		Short: "Extract the features of some rows, as one of many workers",
 		Long: `Read rows as JSON objects, one a line, from stdin, and write one for each to
 stdout, in any order:
@@ -29,10 +29,11 @@ What is written has sha256, size, features (base64 of little-endian float32:
 the layers in the order of the model) and traits too, or dropped, the reason,
 and model and engine. It ends with a line that counts rows and dropped rows.
 
-With --index the rows are those of an index whose number, from 0 in its order, is
-I modulo N, and --out is the file that gets the same lines. It appears when it is
-whole. Where it is there already, of the same index, model and engine, the worker
-ends at once: so any attempt may be repeated, and several may run at a time.
+With --index the rows are those of an index whose number, from 0 in its order,
+is I modulo N, and --out is the file that gets the same lines. It appears when
+it is whole. Where it is there already, of the same index, model and engine, the
+worker ends at once: so any attempt may be repeated, and several may run at a
+time.
 
 A worker has no cache and no lock. It takes an engine that computes the same
 bits on every machine; --allow-inexact takes others.
