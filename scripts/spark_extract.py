@@ -1,6 +1,6 @@
 """Extracts features on a Spark cluster, by one `driftbench worker` a task:
 
-    spark-submit scripts/spark_extract.py --index splits/*.csv --out shards \\
+    spark-submit scripts/spark_extract.py --index dataset.csv --out shards \\
         -- driftbench worker --model malconv --files /mnt/samples
 
 What follows `--` is the command of a worker. `driftbench merge` makes the features folder of the shards, see
@@ -33,15 +33,17 @@ def read(spark, paths):
     elif paths[0].endswith((".json", ".jsonl")):
         rows = spark.read.option("primitivesAsString", True).option("mode", "FAILFAST").json(paths)
     else:
-        rows = spark.read.csv(paths, header=True, quote='"', escape='"', multiLine=True, mode="FAILFAST")
+        rows = spark.read.csv(paths, header=True, quote='"', escape='"', multiLine=True, mode="FAILFAST", enforceSchema=False)
     if "name" not in rows.columns:
-        sys.exit(f"spark_extract: {paths[0]} has no column name, it has {', '.join(rows.columns)}")
+        raise ValueError(f"spark_extract: {paths[0]} has no column name, it has {', '.join(rows.columns)}")
     return rows.selectExpr(*(f"CAST(`{c}` AS STRING) AS `{c}`" for c in ("name", "label", "first_seen", "group") if c in rows.columns))
 
 
 def shards(spark, rows, shard_rows):
     """A view of the lines for the workers: partitions of about shard_rows rows and the line {"rows": N} behind them."""
-    count = max(1, -(-rows.count() // shard_rows))
+    if not (total := rows.count()):
+        raise ValueError("spark_extract: the index has no rows")
+    count = -(-total // shard_rows)
     rows.createOrReplaceTempView("rows")
     fields = ", ".join(f"`{c}`" for c in rows.columns)
     # The shards are repartitioned by key: for each partition the smallest number that Spark puts there.
@@ -78,6 +80,8 @@ def explain(error):
         return f"a worker ended with status {status}: {reason}", 2 if status == "2" else 1
     if found := re.search(r"spark_extract: (.*?)(?= SQLSTATE|$)", text, re.MULTILINE):
         return found.group(1), 2
+    if found := re.search(r"(?:CSV header does not conform to the schema|Number of column in CSV header is not equal).*?CSV file: (\S+)", text, re.DOTALL):
+        return f"{found.group(1)} has other columns than the first file, or in another order: give all files of the index the same header", 2
     if found := re.search(r"path (\S+) already exists", text, re.IGNORECASE):
         return f"{found.group(1)} is there already: remove it, or name another folder", 2
     return text.split("\n\tat ")[0].strip(), 1
