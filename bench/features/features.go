@@ -24,7 +24,6 @@ import (
 	"io"
 	"io/fs"
 	"iter"
-	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -264,9 +263,6 @@ func Open(dir, split string) (Split, error) {
 		return s, err
 	}
 	s.Source = made.Source
-	if s.Source.Changed, err = made.changed(dir); err != nil {
-		return s, err
-	}
 	if s.Rows, err = ReadRows(dir, split); err != nil {
 		return s, err
 	}
@@ -293,7 +289,9 @@ func Open(dir, split string) (Split, error) {
 		}
 		s.Layers = append(s.Layers, l)
 	}
-	return s, nil
+	// At last, since a file that is damaged may be far larger than it says.
+	s.Source.Changed, err = made.changed(dir, s)
+	return s, err
 }
 
 // ReadSource reads what made a split of dir. Without <split>.json it is empty.
@@ -320,16 +318,23 @@ func readSource(dir, split string) (made sourceFile, err error) {
 	return made, nil
 }
 
-// changed names the files of dir that do not have the digests which were written
-// with them. A file that is gone, such as a layer that is left out, is none.
-func (made sourceFile) changed(dir string) (names []string, err error) {
-	for _, name := range slices.Sorted(maps.Keys(made.Files)) {
+// changed names the files of s in dir that do not have the digests which were
+// written with them.
+func (made sourceFile) changed(dir string, s Split) (names []string, err error) {
+	files := []string{s.Name + ".csv"}
+	for _, l := range s.Layers {
+		files = append(files, s.Name+"."+l.Name+".npy")
+	}
+	for _, name := range files {
+		want, ok := made.Files[name]
+		if !ok {
+			continue
+		}
 		sum, err := digest(filepath.Join(dir, name))
-		switch {
-		case errors.Is(err, fs.ErrNotExist):
-		case err != nil:
+		if err != nil {
 			return nil, fmt.Errorf("features: %w", err)
-		case sum != made.Files[name]:
+		}
+		if sum != want {
 			names = append(names, name)
 		}
 	}

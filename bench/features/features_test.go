@@ -271,6 +271,7 @@ func TestReadRefuses(t *testing.T) {
 			os.WriteFile(path, nil, 0o666)
 			os.Truncate(path, 2<<20)
 		}, table + ":1: more than 1048576 bytes"},
+		"layer that is far too large": {func(dir string) { os.Truncate(filepath.Join(dir, npy), 1<<40) }, "damaged"},
 		"row without end": {damage(table, func(b []byte) []byte { return append(b, make([]byte, 2<<20)...) }), table + ":5: more than 1048576 bytes"},
 		"table that is a pipe": {func(dir string) {
 			os.Remove(filepath.Join(dir, table))
@@ -291,7 +292,9 @@ func TestReadRefuses(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
-			if err := Write(dir, sample()); err != nil {
+			s := sample()
+			s.Source.ModelSHA256 = strings.Repeat("a", 64)
+			if err := Write(dir, s); err != nil {
 				t.Fatal(err)
 			}
 			tc.damage(dir)

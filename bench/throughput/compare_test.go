@@ -2,13 +2,17 @@ package throughput
 
 import (
 	"bytes"
+	"errors"
 	"flag"
 	"io"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"unicode/utf8"
+
+	"driftbench/internal/regular"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
@@ -169,6 +173,17 @@ func TestFileWithoutResultsIsNamed(t *testing.T) {
 		if err := Compare(&out, &out, paths, ""); err == nil || !strings.Contains(err.Error(), path+" holds no benchmark results") || out.Len() > 0 {
 			t.Errorf("%v: error %v, printed %q", paths, err, out.String())
 		}
+	}
+}
+
+func TestPipeIsRefusedWithoutWaiting(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "pipe")
+	if err := syscall.Mkfifo(path, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	err := eachOf(inputs([]string{path}), nil, nil)
+	if _, ok := errors.AsType[*regular.NotRegularError](err); !ok {
+		t.Errorf("error %v, want that the file is a named pipe", err)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/perf/benchfmt"
 
+	"driftbench/internal/regular"
 	"driftbench/internal/utf"
 )
 
@@ -51,12 +52,12 @@ func inputs(args []string) []input {
 func eachOf(files []input, result func(*benchfmt.Result), malformed func(*benchfmt.SyntaxError)) error {
 	for _, f := range files {
 		err := func() error {
-			in, err := os.Open(f.path)
+			in, info, err := regular.Open(f.path)
 			if err != nil {
 				return err
 			}
 			defer in.Close()
-			if info, err := in.Stat(); err == nil && info.Size() > mostBytes {
+			if info.Size() > mostBytes {
 				return fmt.Errorf("%s has %d bytes, at most %d are read", f.path, info.Size(), mostBytes)
 			}
 			r := new(benchfmt.Reader)
