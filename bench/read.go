@@ -347,6 +347,9 @@ func (s *Splits) label(config *dataset.Config) error {
 		s.Labels = slices.Sorted(maps.Keys(found))
 		s.Warnings = append(s.Warnings, "nothing says in which order the model has its classes, so accuracy is left out: give --corpus-config, or the features of driftbench extract with their manifest.json")
 	}
+	if n := len(s.Fit.Rows); !s.saved && len(s.Labels) > n { // every class has its moments
+		return fmt.Errorf("there are %d labels and %d fit rows: every label needs a row of %s", len(s.Labels), n, s.Fit.Name)
+	}
 	classes := map[string]int{}
 	for i, l := range s.Labels {
 		classes[l] = i

@@ -441,6 +441,16 @@ func TestReadSplitsJoins(t *testing.T) {
 		"a manifest with two fit splits": {sources: [3]features.Source{a, a, a}, prepare: func(t *testing.T, out string) {
 			describe(t, out, func(m *Manifest) { m.Splits[2].Role = report.RoleFit })
 		}, err: `"2017-fit" and "2019" both have the role fit`},
+		"a manifest with more labels than fit rows": {sources: [3]features.Source{a, a, a}, prepare: func(t *testing.T, out string) {
+			describe(t, out, func(m *Manifest) {
+				c := config
+				c.Labels = slices.Clone(c.Labels)
+				for i := range 100 {
+					c.Labels = append(c.Labels, strings.Repeat("x", i+2))
+				}
+				m.Config = &c
+			})
+		}, err: "every label needs a row of 2017-fit"},
 		"a manifest with fit and In exchanged": {sources: [3]features.Source{a, a, a}, prepare: func(t *testing.T, out string) {
 			describe(t, out, func(m *Manifest) {
 				m.Config, m.Splits[0].Role, m.Splits[1].Role = &config, report.RoleIn, report.RoleFit
