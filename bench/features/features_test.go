@@ -272,7 +272,7 @@ func TestReadRefuses(t *testing.T) {
 			os.Truncate(path, 2<<20)
 		}, table + ":1: more than 1048576 bytes"},
 		"layer that is far too large": {func(dir string) { os.Truncate(filepath.Join(dir, npy), 1<<40) }, "damaged"},
-		"row without end": {damage(table, func(b []byte) []byte { return append(b, make([]byte, 2<<20)...) }), table + ":5: more than 1048576 bytes"},
+		"row without end":             {damage(table, func(b []byte) []byte { return append(b, make([]byte, 2<<20)...) }), table + ":5: more than 1048576 bytes"},
 		"table that is a pipe": {func(dir string) {
 			os.Remove(filepath.Join(dir, table))
 			syscall.Mkfifo(filepath.Join(dir, table), 0o666)
