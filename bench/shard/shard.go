@@ -445,10 +445,10 @@ func (d *Decoder) Output(line []byte, to *Line) error {
 	if err != nil || !more {
 		return err
 	}
-	want := func(what string, keys ...int) error {
-		for _, key := range keys {
+	want := func(what string, needed ...int) error {
+		for _, key := range needed {
 			if seen&(1<<key) == 0 {
-				return fmt.Errorf("%s without %s", what, keyName(key))
+				return fmt.Errorf("%s without %s", what, keys[key])
 			}
 		}
 		return nil
@@ -486,8 +486,6 @@ func (d *Decoder) Output(line []byte, to *Line) error {
 	}
 	return errors.New("has neither name nor rows: want the output of driftbench worker")
 }
-
-func keyName(key int) string { return keys[key] }
 
 // string returns a string.
 func (d *Decoder) string(v jsontext.Value) (_ string, err error) {
