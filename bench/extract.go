@@ -323,7 +323,7 @@ func newAccount(c *dataset.Corpus, m *tfmodel.Model, man *Manifest, mon Monitor)
 // add takes rows of a split, all or some that follow those before.
 func (a *account) add(s extracted) {
 	if len(a.man.Splits) == 0 {
-		a.unmeasurable = a.fit.add(s.Split, a.corpus.Labels)
+		a.unmeasurable = cmp.Or(a.unmeasurable, a.fit.add(s.Split, a.corpus.Labels))
 	}
 	a.misnamed.add(s)
 	a.list.add(s)
@@ -436,16 +436,6 @@ func newExtractor(engine runner, places *files.Places, m *tfmodel.Model) *extrac
 		e.window = m.Shape.Window
 	}
 	return e
-}
-
-// readingOrder returns the numbers of files in the order in which they are best read.
-func readingOrder(found []files.File) []int {
-	order := make([]int, len(found))
-	for i := range order {
-		order[i] = i
-	}
-	slices.SortStableFunc(order, func(a, b int) int { return files.Compare(&found[a], &found[b], 0, 0) })
-	return order
 }
 
 // inFlight is the number of batches at the engine at a time: one runs while the

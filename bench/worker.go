@@ -380,7 +380,7 @@ func (w *worker) find(ctx context.Context, rows []shard.Row) ([]files.File, erro
 // dropped rows come last, when the places have been checked again.
 func (w *worker) work(ctx context.Context, rows []shard.Row, found []files.File) error {
 	w.shard.rows += int64(len(rows))
-	order := readingOrder(found)
+	order := files.ReadingOrder(found)
 	var dropped []files.Dropped
 	err := w.compute(ctx, pick(found, order), func(d []files.Dropped) { dropped = append(dropped, d...) }, func(c computed) error {
 		for i, at := range c.rows {

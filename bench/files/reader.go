@@ -283,16 +283,21 @@ func Compare(a, b *File, partA, partB int) int {
 	return cmp.Or(of(a)-of(b), a.number-b.number)
 }
 
-// Digests returns the SHA-256 of the whole of each file, and those that cannot be
-// read, in order; their digests are zero. It reads the files to their ends,
-// several at a time, and calls progress with the number of files done.
-func (p *Places) Digests(ctx context.Context, files []File, progress func(int)) (sums [][sha256.Size]byte, dropped []Dropped, err error) {
-	sums, why := make([][sha256.Size]byte, len(files)), make([]refusal, len(files))
+// ReadingOrder returns the numbers of files in the order in which they are best read.
+func ReadingOrder(files []File) []int {
 	order := make([]int, len(files))
 	for i := range order {
 		order[i] = i
 	}
 	slices.SortStableFunc(order, func(i, j int) int { return Compare(&files[i], &files[j], 0, 0) })
+	return order
+}
+
+// Digests returns the SHA-256 of the whole of each file, and those that cannot be
+// read, in order; their digests are zero. It reads the files to their ends,
+// several at a time, and calls progress with the number of files done.
+func (p *Places) Digests(ctx context.Context, files []File, progress func(int)) (sums [][sha256.Size]byte, dropped []Dropped, err error) {
+	sums, why := make([][sha256.Size]byte, len(files)), make([]refusal, len(files))
 	g, reading := errgroup.WithContext(ctx)
 	g.SetLimit(4)
 	one := func(i int) (err error) {
@@ -304,7 +309,7 @@ func (p *Places) Digests(ctx context.Context, files []File, progress func(int)) 
 		}
 		return err
 	}
-	for _, i := range order {
+	for _, i := range ReadingOrder(files) {
 		if reading.Err() != nil {
 			break
 		}
