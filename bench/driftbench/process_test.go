@@ -161,6 +161,10 @@ func interrupt(t *testing.T, when string, cmd *exec.Cmd, sig syscall.Signal, sta
 		t.Error(err)
 		return -1
 	}
+	wait := time.Duration(math.MaxInt64)
+	if stage == "" {
+		wait = after
+	}
 	reached, said := make(chan struct{}), make(chan []string, 1)
 	go func() {
 		var all []string
@@ -172,10 +176,6 @@ func interrupt(t *testing.T, when string, cmd *exec.Cmd, sig syscall.Signal, sta
 		}
 		said <- all
 	}()
-	wait := time.Duration(math.MaxInt64)
-	if stage == "" {
-		wait = after
-	}
 	select {
 	case <-reached:
 	case <-time.After(wait):
