@@ -10,7 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"hash/maphash"
-	"io"
 	"io/fs"
 	"iter"
 	"math"
@@ -20,6 +19,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
 
@@ -29,6 +29,7 @@ import (
 	"driftbench/bench/files"
 	"driftbench/bench/shard"
 	"driftbench/bench/traits"
+	"driftbench/internal/atomicfile"
 	"driftbench/internal/text"
 	"driftbench/tfmodel"
 )
@@ -95,8 +96,9 @@ type merger struct {
 	// Names of several rows of the index, of which one at least is in a split.
 	repeated map[string]bool
 
-	writers []*features.Writer // of the splits
-	known   *os.File           // what is known of each row beside its features
+	dir     string       // of the features
+	records *os.File     // as they came, see record
+	room    atomic.Int64 // records that there is room for
 	closers []func()
 
 	mu     sync.Mutex // of what follows
@@ -105,7 +107,7 @@ type merger struct {
 	first  string // where engine is from
 	drops  map[int]string
 	unread map[int]string // why there is no digest of the whole file
-	forms  []string       // numbered in known
+	forms  []string       // numbered in records
 	files  []shardFile
 	// Rows of the shards that the index has with another label, group or date.
 	differing      int
@@ -117,11 +119,11 @@ type merger struct {
 type madeWith struct{ reading, at string }
 
 // state is what was read for a place: 16 bytes of a digest, all zero where there was
-// nothing, and where it was.
+// nothing, where it was, and the number of its record.
 type state struct {
-	digest [16]byte
-	file   uint32
-	line   uint32
+	digest     [16]byte
+	file, line uint32
+	record     uint32
 }
 
 // shardFile counts the lines of a file.
@@ -133,9 +135,27 @@ type shardFile struct {
 	cut                           bool // it ends within a line
 }
 
-// knownSize is the bytes a row of merger.known: the digest of what the model sees, the
-// size, that digest of the whole file, the traits, and two numbers in forms.
-const knownSize = sha256.Size + 8 + sha256.Size + 4*traits.Width + 2
+// record is what is kept of a row on disk: the digest of what the model sees, the size
+// of the file, the digest of the whole file, the traits, two numbers in forms and the
+// features.
+type record []byte
+
+// Where the parts of a record are.
+const (
+	sizeAt     = sha256.Size
+	wholeAt    = sizeAt + 8
+	traitsAt   = wholeAt + sha256.Size
+	formsAt    = traitsAt + 4*traits.Width
+	featuresAt = formsAt + 2
+)
+
+func (r record) size() int64 { return int64(binary.LittleEndian.Uint64(r[sizeAt:])) }
+
+// traits decodes the traits, with values as scratch.
+func (r record) traits(values []float32) ([]float32, traits.Traits) {
+	values = floats(values[:0], r[traitsAt:formsAt])
+	return values, traits.Decode(values)
+}
 
 func newMerger(opt Options, c *dataset.Corpus, model *tfmodel.Model, man *Manifest, paths []string) *merger {
 	m := &merger{
@@ -185,9 +205,6 @@ func (m *merger) row(place int) *dataset.Row {
 }
 
 func (m *merger) close() {
-	for _, w := range m.writers {
-		w.Close()
-	}
 	for _, do := range slices.Backward(m.closers) {
 		do()
 	}
@@ -216,27 +233,26 @@ func (m *merger) run(ctx context.Context) error {
 	return m.finish(ctx)
 }
 
-// open makes the files that the rows go into.
-func (m *merger) open() error {
-	dir := filepath.Join(m.opt.Out, "features")
-	var layers []features.Layer
-	for _, l := range m.model.Layers {
-		layers = append(layers, features.Layer{Name: l.Name, Width: l.Width})
-	}
-	for _, s := range m.splits {
-		w, err := features.NewWriter(dir, s.Name, layers, len(s.Rows))
-		if err != nil {
-			return err
-		}
-		m.writers = append(m.writers, w)
-	}
-	var err error
-	if m.known, err = os.CreateTemp(dir, ".known"); err != nil {
+// open makes the file that the rows go into.
+func (m *merger) open() (err error) {
+	if m.dir, err = atomicfile.Folder(m.opt.Out, featuresFolder); err != nil {
 		return err
 	}
-	m.closers = append(m.closers, func() { m.known.Close() })
-	return os.Remove(m.known.Name()) // nothing of it is left, however this ends
+	if m.records, err = os.CreateTemp(m.dir, ".records"); err != nil {
+		return err
+	}
+	m.closers = append(m.closers, func() { m.records.Close() })
+	return os.Remove(m.records.Name()) // nothing of it is left, however this ends
 }
+
+// readAt reads into dst from a byte of the record of a place on.
+func (m *merger) readAt(dst []byte, place, from int) error {
+	_, err := m.records.ReadAt(dst, int64(m.states[place].record)*int64(m.recordSize())+int64(from))
+	return err
+}
+
+// recordSize is the number of bytes of a record.
+func (m *merger) recordSize() int { return featuresAt + m.width }
 
 // read reads all files.
 func (m *merger) read(ctx context.Context) error {
@@ -270,7 +286,7 @@ func (m *merger) read(ctx context.Context) error {
 	})
 	for range workers {
 		g.Go(func() error {
-			r := placer{merger: m, decoder: shard.NewDecoder()}
+			r := placer{merger: m, decoder: shard.NewDecoder(), firstHeld: int(m.room.Add(heldRecords)) - heldRecords}
 			for b := range blocks {
 				if err := r.block(b); err != nil {
 					return err
@@ -283,7 +299,7 @@ func (m *merger) read(ctx context.Context) error {
 					return ctx.Err()
 				}
 			}
-			return nil
+			return r.flush()
 		})
 	}
 	return g.Wait()
@@ -295,9 +311,11 @@ type placer struct {
 	decoder *shard.Decoder
 	line    shard.Line
 	values  []float32 // scratch
-	content []byte    // scratch
-	known   []byte    // scratch
+	content []byte    // scratch: all that two rows of a name have to agree on
 	sure    string    // the engine, once it is known
+
+	held      []byte // records that are not written yet
+	firstHeld int    // number of the first
 }
 
 // block places the rows of a block.
@@ -397,28 +415,53 @@ func (p *placer) madeBy(name, model, engine string, file int, line int64) error 
 // place puts a record where the index has its name. The features are those of the
 // file, whatever the feeder said of it.
 func (p *placer) place(count *shardFile, r *shard.Record, file int, line int64) error {
-	taken, repeated := false, true
+	var s state
+	repeated := true
 	for place := range p.table.places(r.Name) {
-		if !taken {
+		if s == (state{}) {
 			if err := p.check(r); err != nil {
 				return err
 			}
+			sum := sha256.Sum256(p.content)
+			s = state{[16]byte(sum[:]), uint32(file), uint32(line), uint32(p.firstHeld + len(p.held)/p.recordSize())}
+			s.digest[0] |= 1
 		}
 		p.compare(r, p.row(place))
-		taken = true
-		again, err := p.put(place, r, file, line)
+		again, err := p.put(place, r, s)
 		if err != nil {
 			return err
 		}
 		repeated = repeated && again
 	}
 	switch {
-	case !taken:
+	case s == (state{}):
 		count.passed++
 	case repeated:
 		count.repeat++
+	case r.Dropped == "":
+		return p.hold(p.content[1 : 1+p.recordSize()])
 	}
 	return nil
+}
+
+// hold writes a record, or keeps it until there are more to write.
+func (p *placer) hold(r record) error {
+	if p.held = append(p.held, r...); len(p.held) < heldRecords*p.recordSize() {
+		return nil
+	}
+	err := p.flush()
+	p.firstHeld = int(p.room.Add(heldRecords)) - heldRecords
+	return err
+}
+
+// heldRecords is the number of records that are written at a time.
+const heldRecords = 1 << 10
+
+// flush writes the records that are held.
+func (p *placer) flush() error {
+	_, err := p.records.WriteAt(p.held, int64(p.firstHeld)*int64(p.recordSize()))
+	p.held = p.held[:0]
+	return err
 }
 
 // compare notes where a record was extracted as another row than the index has. What
@@ -448,40 +491,37 @@ func (p *placer) compare(r *shard.Record, row *dataset.Row) {
 	p.differing++
 }
 
-// check checks a record, and sets the scratch to what is kept of it.
+// check checks a record, and sets content: a byte that is 0 where the row is dropped,
+// and the reason; or else the record that is kept, and why the whole file was not read.
 func (p *placer) check(r *shard.Record) error {
-	p.content = p.content[:0]
 	if r.Dropped != "" {
-		p.content = append(p.content, r.Dropped...)
+		p.content = append(append(p.content[:0], 0), r.Dropped...)
 		return nil
 	}
 	if len(r.Features) != p.width {
 		return fmt.Errorf("name %s has %d bytes of features, the model gives %d: extract it again", text.Quote(r.Name), len(r.Features), p.width)
 	}
-	p.values = floats(p.values, r.Features)
+	p.values = floats(p.values[:0], r.Features)
 	if slices.ContainsFunc(p.values, func(v float32) bool { return v-v != 0 }) {
 		return fmt.Errorf("name %s has features that are not finite: extract it again", text.Quote(r.Name))
 	}
-	if p.values = floats(p.values, r.Traits); len(r.Traits) != 4*traits.Width || !traits.Valid(p.values) {
+	if p.values = floats(p.values[:0], r.Traits); len(r.Traits) != 4*traits.Width || !traits.Valid(p.values) {
 		return fmt.Errorf("name %s has traits that this driftbench does not know: use the one that extracted it", text.Quote(r.Name))
 	}
-	k := append(p.known[:0], r.SHA256[:]...)
-	k = binary.LittleEndian.AppendUint64(k, uint64(r.Size))
+	var forms [2]byte
+	for i, name := range []string{r.Form, r.Packed} {
+		var err error
+		if forms[i], err = p.form(name); err != nil {
+			return err
+		}
+	}
 	var whole [sha256.Size]byte
 	hex.Decode(whole[:], []byte(r.Whole)) // the decoder has checked it
-	k = append(append(k, whole[:]...), r.Traits...)
-	p.known = k
-	p.content = append(append(append(p.content, 0), k...), r.Features...)
-	for _, s := range []string{r.Form, r.Packed, r.Unread} {
-		p.content = append(append(p.content, s...), 0)
-	}
-	form, err := p.form(r.Form)
-	if err != nil {
-		return err
-	}
-	packed, err := p.form(r.Packed)
-	p.known = append(p.known, form, packed)
-	return err
+	c := append(append(p.content[:0], 1), r.SHA256[:]...)
+	c = binary.LittleEndian.AppendUint64(c, uint64(r.Size))
+	c = append(append(append(c, whole[:]...), r.Traits...), forms[:]...)
+	p.content = append(append(c, r.Features...), r.Unread...)
+	return nil
 }
 
 // form returns the number of a form.
@@ -502,39 +542,27 @@ func (m *merger) form(name string) (byte, error) {
 }
 
 // put puts a checked record in a place. again is true if an equal one is there.
-func (p *placer) put(place int, r *shard.Record, file int, line int64) (again bool, err error) {
-	sum := sha256.Sum256(p.content)
-	s := state{[16]byte(sum[:]), uint32(file), uint32(line)}
-	s.digest[0] |= 1
+func (p *placer) put(place int, r *shard.Record, s state) (again bool, err error) {
 	p.mu.Lock()
+	defer p.mu.Unlock()
 	was := p.states[place]
-	if was == (state{}) {
-		p.states[place] = s
-		if r.Dropped != "" {
-			p.drops[place] = r.Dropped
-		} else if r.Unread != "" {
-			p.unread[place] = r.Unread
-		}
-	}
-	p.mu.Unlock()
 	switch {
 	case was.digest == s.digest:
 		return true, nil
 	case was != (state{}):
 		return false, fmt.Errorf("name %s is not what %s:%d says of it: extract it again where the files are as they should be", text.Quote(r.Name), p.files[was.file].path, was.line)
-	case r.Dropped != "":
-		return false, nil
 	}
-	i := p.split(place)
-	if err := p.writers[i].Set(place-p.starts[i], r.Features); err != nil {
-		return false, err
+	p.states[place] = s
+	if r.Dropped != "" {
+		p.drops[place] = r.Dropped
+	} else if r.Unread != "" {
+		p.unread[place] = r.Unread
 	}
-	_, err = p.merger.known.WriteAt(p.known, int64(place)*knownSize)
-	return false, err
+	return false, nil
 }
 
+// floats appends little-endian values.
 func floats(dst []float32, src []byte) []float32 {
-	dst = dst[:0]
 	for ; len(src) >= 4; src = src[4:] {
 		dst = append(dst, math.Float32frombits(binary.LittleEndian.Uint32(src)))
 	}
@@ -605,10 +633,10 @@ func (m *merger) finish(ctx context.Context) error {
 	}
 	sum := newAccount(m.corpus, m.model, m.man, m.opt.Monitor)
 	sum.warn(mismatches(m.model, m.corpus, fitRows)...)
-	if err := os.Remove(filepath.Join(m.opt.Out, "manifest.json")); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := os.Remove(filepath.Join(m.opt.Out, manifestFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	fit, err := m.sketches()
+	fit, err := m.fitSketches()
 	if err != nil {
 		return err
 	}
@@ -633,179 +661,145 @@ func (m *merger) dropped(number int) (all []dataset.Dropped) {
 }
 
 // chunk is the rows that are completed at a time.
-const chunk = 1 << 13
+const chunk = 1 << 11
 
-// sketches returns the index of the sketches of the fit rows.
-func (m *merger) sketches() (*traits.Index, error) {
+// fitSketches returns the index of the sketches of the fit rows.
+func (m *merger) fitSketches() (*traits.Index, error) {
 	var all []traits.Sketch
-	for first := 0; first < m.starts[1]; first += chunk {
-		_, err := m.chunk(first, min(first+chunk, m.starts[1]), func(_ int, _ *features.Row, sketch traits.Sketch) { all = append(all, sketch) })
-		if err != nil {
+	r := make(record, formsAt)
+	var values []float32
+	for place := range m.starts[1] {
+		if _, dropped := m.drops[place]; dropped {
+			continue
+		}
+		if err := m.readAt(r, place, 0); err != nil {
 			return nil, err
 		}
+		var t traits.Traits
+		values, t = r.traits(values)
+		all = append(all, t.Sketch)
 	}
 	return traits.NewIndex(all), nil
 }
 
-// chunk calls do with each place from first to before end that is not dropped, and
-// what is known of its row. It returns counts of what they came out of.
-func (m *merger) chunk(first, end int, do func(place int, r *features.Row, sketch traits.Sketch)) (unpacked map[string]int, err error) {
-	buf := make([]byte, (end-first)*knownSize)
-	// Rows at the end may be dropped, and nothing written for them.
-	if _, err := m.known.ReadAt(buf, int64(first)*knownSize); err != nil && err != io.EOF {
-		return nil, err
-	}
-	unpacked = map[string]int{}
-	var values []float32
-	for place := first; place < end; place++ {
-		k := buf[(place-first)*knownSize:][:knownSize]
-		if _, dropped := m.drops[place]; dropped {
-			continue
-		}
-		const at = 2*sha256.Size + 8
-		values = floats(values, k[at:at+4*traits.Width])
-		t := traits.Decode(values)
-		row := m.row(place)
-		r := features.Row{
-			Name: row.Name, Label: row.Label, FirstSeen: row.FirstSeen, Group: row.Group,
-			SHA256: hex.EncodeToString(k[:sha256.Size]), Size: int64(binary.LittleEndian.Uint64(k[sha256.Size:])),
-			Kind: string(t.Kind), Linked: t.Linked,
-		}
-		for _, form := range k[knownSize-2:] {
-			if form != 0 {
-				unpacked[m.forms[form]]++
-			}
-		}
-		do(place, &r, t.Sketch)
-	}
-	return unpacked, nil
-}
-
-// completed is some rows of a split.
-type completed struct {
-	extracted
-	err error
-}
-
 // finishSplit puts a split in its place.
 func (m *merger) finishSplit(ctx context.Context, number int, split dataset.Split, fit *traits.Index, sum *account) error {
-	start, end := m.starts[number], m.starts[number+1]
-	var s extracted // without rows
-	s.Name, s.unpacked = split.Name, map[string]int{}
-	s.dropped = m.dropped(number)
-	var gone []int
-	for _, d := range s.dropped {
-		gone = append(gone, d.Number)
-	}
-	w := m.writers[number]
-	if err := w.Leave(gone); err != nil {
+	all := extracted{dropped: m.dropped(number), unpacked: map[string]int{}} // without rows
+	all.Name, all.Source = split.Name, features.Source{Origin: m.man.Origin, IndexSHA256: m.man.IndexSHA256}
+	all.Layers = m.layers()
+	rows := len(split.Rows) - len(all.dropped)
+	w, err := features.NewWriter(m.dir, all.Split, rows)
+	if err != nil {
 		return err
 	}
-	if number == 0 {
-		if err := m.predictFit(w, split.Rows, gone, sum); err != nil {
+	defer w.Discard()
+	for c := range m.completed(number, fit) {
+		if err := cmp.Or(c.err, ctx.Err()); err != nil {
+			return err
+		}
+		sum.add(c.extracted)
+		for form, n := range c.unpacked {
+			all.unpacked[form] += n
+		}
+		if err := w.Append(c.Split); err != nil {
 			return err
 		}
 	}
-	rows := 0
-	var failed error
-	table := func(yield func(features.Row) bool) {
-		for c := range m.completed(start, end, number > 0, fit) {
-			if failed = cmp.Or(c.err, ctx.Err()); failed != nil {
-				return
-			}
-			c.Name = split.Name
-			sum.add(c.extracted)
-			for form, n := range c.unpacked {
-				s.unpacked[form] += n
-			}
-			rows += len(c.Rows)
-			for _, r := range c.Rows {
-				if !yield(r) {
-					return
-				}
-			}
-		}
-	}
-	err := w.Finish(features.Source{Origin: m.man.Origin, IndexSHA256: m.man.IndexSHA256}, table)
-	if err = cmp.Or(failed, err); err != nil {
+	if err := w.Commit(); err != nil {
 		return err
 	}
-	m.opt.Monitor.log().Info("extracted", "split", split.Name, "files", rows, "dropped", len(s.dropped))
-	sum.end(split, s, rows)
+	m.opt.Monitor.log().Info("extracted", "split", split.Name, "files", rows, "dropped", len(all.dropped))
+	sum.end(split, all, rows)
 	return nil
 }
 
-// predictFit counts the fit rows, without those that are gone, whose class the model
-// finds.
-func (m *merger) predictFit(w *features.Writer, rows []dataset.Row, gone []int, sum *account) error {
-	last := len(m.model.Layers) - 1
-	l := m.model.Layers[last]
-	var s features.Split
-	first := 0
-	count := func() error {
-		values, err := w.Values(last, first, len(s.Rows))
-		s.Layers = []features.Layer{{Name: l.Name, Width: l.Width, Data: values}}
-		if err == nil {
-			err = sum.fit.add(s, m.corpus.Labels)
-		}
-		first += len(s.Rows)
-		s.Rows = s.Rows[:0]
-		return err
+// layers returns the layers of the model, without values.
+func (m *merger) layers() (all []features.Layer) {
+	for _, l := range m.model.Layers {
+		all = append(all, features.Layer{Name: l.Name, Width: l.Width})
 	}
-	for i := range rows {
-		if len(gone) > 0 && gone[0] == i {
-			gone = gone[1:]
-			continue
-		}
-		if s.Rows = append(s.Rows, features.Row{Label: rows[i].Label}); len(s.Rows) == chunk {
-			if err := count(); err != nil {
-				return err
-			}
-		}
-	}
-	return count()
+	return all
 }
 
-// completed yields the rows of the places from start to before end in order, several
-// chunks being completed at a time. compare says whether they are compared with fit.
-func (m *merger) completed(start, end int, compare bool, fit *traits.Index) iter.Seq[completed] {
-	return func(yield func(completed) bool) {
-		workers := runtime.GOMAXPROCS(0)
-		free := make(chan *traits.Index, workers)
-		for range workers {
-			free <- fit.Clone()
+// completer completes rows, some at a time, in the same memory.
+type completer struct {
+	*merger
+	fit    *traits.Index
+	record record    // scratch
+	values []float32 // scratch
+	part             // the rows
+	err    error
+}
+
+// completed yields the rows of a split in order, several chunks being completed at a
+// time. They are valid until the next.
+func (m *merger) completed(number int, fit *traits.Index) iter.Seq[*completer] {
+	return func(yield func(*completer) bool) {
+		var free []*completer
+		for range 2 * runtime.GOMAXPROCS(0) {
+			c := &completer{merger: m, fit: fit.Clone(), record: make(record, m.recordSize())}
+			c.Name = m.splits[number].Name
+			free = append(free, c)
 		}
-		var under []chan completed // way, in order
-		for first := start; first < end || len(under) > 0; {
-			for ; first < end && len(under) < 2*workers; first += chunk {
-				c := make(chan completed, 1)
-				under = append(under, c)
+		var under []chan *completer // way, in order
+		for first, end := m.starts[number], m.starts[number+1]; first < end || len(under) > 0; {
+			for ; first < end && len(free) > 0; first += chunk {
+				c, done := free[0], make(chan *completer, 1)
+				free, under = free[1:], append(under, done)
 				go func(first int) {
-					index := <-free
-					defer func() { free <- index }()
-					c <- m.completeChunk(first, min(first+chunk, end), compare, index)
+					c.complete(first, min(first+chunk, end), number > 0)
+					done <- c
 				}(first)
 			}
-			if !yield(<-under[0]) {
+			c := <-under[0]
+			if !yield(c) {
 				return
 			}
-			under = under[1:]
+			free, under = append(free, c), under[1:]
 		}
 	}
 }
 
-func (m *merger) completeChunk(first, end int, compare bool, fit *traits.Index) (c completed) {
-	n := end - first
-	var p part
-	p.Rows, p.rows, p.sketches = make([]features.Row, 0, n), make([]dataset.Row, 0, n), make([]traits.Sketch, 0, n)
-	c.unpacked, c.err = m.chunk(first, end, func(place int, r *features.Row, sketch traits.Sketch) {
-		p.Rows, p.rows, p.sketches = append(p.Rows, *r), append(p.rows, *m.row(place)), append(p.sketches, sketch)
-	})
-	if compare {
-		p.compare(fit)
+// complete completes the rows of the places from first to before end. compare says
+// whether they are compared with the fit rows.
+func (c *completer) complete(first, end int, compare bool) {
+	c.Rows, c.rows, c.sketches, c.unpacked = c.Rows[:0], c.rows[:0], c.sketches[:0], map[string]int{}
+	if c.Layers == nil {
+		c.Layers = c.layers()
 	}
-	c.Rows, c.rows = p.Rows, p.rows
-	return c
+	for i := range c.Layers {
+		c.Layers[i].Data = c.Layers[i].Data[:0]
+	}
+	r := c.record
+	for place := first; place < end; place++ {
+		if _, dropped := c.drops[place]; dropped {
+			continue
+		}
+		if c.err = c.readAt(r, place, 0); c.err != nil {
+			return
+		}
+		var t traits.Traits
+		c.values, t = r.traits(c.values)
+		row := c.row(place)
+		c.Rows = append(c.Rows, features.Row{
+			Name: row.Name, Label: row.Label, FirstSeen: row.FirstSeen, Group: row.Group,
+			SHA256: hex.EncodeToString(r[:sha256.Size]), Size: r.size(), Kind: string(t.Kind), Linked: t.Linked,
+		})
+		c.rows, c.sketches = append(c.rows, *row), append(c.sketches, t.Sketch)
+		for _, form := range r[formsAt:featuresAt] {
+			if form != 0 {
+				c.unpacked[c.forms[form]]++
+			}
+		}
+		values := r[featuresAt:]
+		for i, l := range c.Layers {
+			c.Layers[i].Data = floats(l.Data, values[:4*l.Width])
+			values = values[4*l.Width:]
+		}
+	}
+	if compare {
+		c.compare(c.fit)
+	}
 }
 
 // digests returns the digests of whole files that workers have given.
@@ -827,7 +821,7 @@ func (m *merger) digests(ctx context.Context, t *trained, rows []int, progress f
 			passed++
 		}
 		place := start + row + passed
-		if _, err := m.known.ReadAt(sums[i][:], int64(place)*knownSize+sha256.Size+8); err != nil {
+		if err := m.readAt(sums[i][:], place, wholeAt); err != nil {
 			return nil, nil, err
 		}
 		if why, ok := m.unread[place]; ok {

@@ -16,14 +16,11 @@ package features
 
 import (
 	"crypto/sha256"
-	"encoding/csv"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
-	"iter"
 	"os"
 	"path/filepath"
 	"slices"
@@ -31,9 +28,6 @@ import (
 	"strings"
 	"unicode"
 
-	"golang.org/x/sync/errgroup"
-
-	"driftbench/internal/atomicfile"
 	"driftbench/internal/csvfile"
 	"driftbench/internal/jsonfile"
 	"driftbench/internal/origin"
@@ -131,83 +125,34 @@ var (
 	required = []string{"name", "label", "first_seen", "sha256", "size"}
 )
 
-// Write writes s into dir, without <split>.json where s.Source names no model. It
-// panics when a layer's length is not len(s.Rows)·Width.
+// Write writes s, whose layers are in memory, into dir. See [Writer].
 func Write(dir string, s Split) error {
-	for _, l := range s.Layers {
-		if len(l.Data) != len(s.Rows)*l.Width {
-			panic(fmt.Sprintf("features: layer %s has %d values, want %d rows × %d", l.Name, len(l.Data), len(s.Rows), l.Width))
-		}
-	}
-	if err := removeTable(dir, s.Name); err != nil {
+	w, err := NewWriter(dir, s, len(s.Rows))
+	if err != nil {
 		return err
 	}
-	var writing errgroup.Group // waits for the disk more than for anything else
-	digests := make([]string, len(s.Layers))
-	for i, l := range s.Layers {
-		writing.Go(func() (err error) {
-			digests[i], err = writeHashed(filepath.Join(dir, s.Name+"."+l.Name+".npy"), func(w io.Writer) error { return writeNPY(w, l.Data, l.Width) })
-			return err
-		})
-	}
-	if err := writing.Wait(); err != nil {
+	defer w.Discard()
+	if err := w.Append(s); err != nil {
 		return err
 	}
-	return finish(dir, s, digests, slices.Values(s.Rows))
+	return w.Commit()
 }
 
 // removeTable removes the table of a split, and what says where the split is from,
 // before its first layer is another's.
 func removeTable(dir, split string) error {
-	for _, ext := range []string{".csv", ".json"} {
-		if err := os.Remove(filepath.Join(dir, split+ext)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	for _, name := range []string{tableFile(split), sourceName(split)} {
+		if err := os.Remove(filepath.Join(dir, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("features: %w", err)
 		}
 	}
 	return nil
 }
 
-// finish writes the table of a split whose layers, with those digests, are there.
-func finish(dir string, s Split, digests []string, rows iter.Seq[Row]) error {
-	table := s.Name + ".csv"
-	sum, err := writeHashed(filepath.Join(dir, table), func(w io.Writer) error { return writeTable(w, rows) })
-	if err != nil || s.Source.ModelSHA256 == "" {
-		return err
-	}
-	made := sourceFile{s.Source, map[string]string{table: sum}}
-	for i, l := range s.Layers {
-		made.Files[s.Name+"."+l.Name+".npy"] = digests[i]
-	}
-	_, err = writeHashed(filepath.Join(dir, s.Name+".json"), func(w io.Writer) error {
-		e := json.NewEncoder(w)
-		e.SetIndent("", "  ")
-		return e.Encode(made)
-	})
-	return err
-}
-
-// writeHashed writes a file and returns the SHA-256 of its content.
-func writeHashed(path string, write func(io.Writer) error) (sum string, err error) {
-	h := sha256.New()
-	if err := atomicfile.Write(path, func(w io.Writer) error { return write(io.MultiWriter(w, h)) }); err != nil {
-		return "", fmt.Errorf("features: writing %s: %w", path, err)
-	}
-	return hex.EncodeToString(h.Sum(nil)), nil
-}
-
-func writeTable(w io.Writer, rows iter.Seq[Row]) error {
-	c := csv.NewWriter(w)
-	c.Write(header)
-	for r := range rows {
-		linked := ""
-		if r.Linked != 0 {
-			linked = strconv.FormatUint(uint64(r.Linked), 10)
-		}
-		c.Write([]string{text.SpreadsheetSafe(r.Name), text.SpreadsheetSafe(r.Label), text.SpreadsheetSafe(r.FirstSeen), text.SpreadsheetSafe(r.Group), r.SHA256, strconv.FormatInt(r.Size, 10), r.Kind, linked, r.NearFit})
-	}
-	c.Flush()
-	return c.Error()
-}
+// The names of the files of a split.
+func tableFile(split string) string        { return split + ".csv" }
+func layerFile(split, layer string) string { return split + "." + layer + ".npy" }
+func sourceName(split string) string       { return split + ".json" }
 
 // List names the splits that dir holds, in the order of their names. A name
 // that does not print is an error: it becomes file names, and lines of text.
@@ -302,7 +247,7 @@ func ReadSource(dir, split string) (Source, error) {
 
 func readSource(dir, split string) (made sourceFile, err error) {
 	const most = 1 << 20 // bytes; a layer takes 200
-	path := filepath.Join(dir, split+".json")
+	path := filepath.Join(dir, sourceName(split))
 	err = jsonfile.Read(path, most, &made)
 	if errors.Is(err, fs.ErrNotExist) {
 		return sourceFile{}, nil
@@ -321,9 +266,9 @@ func readSource(dir, split string) (made sourceFile, err error) {
 // changed names the files of s in dir that do not have the digests which were
 // written with them.
 func (made sourceFile) changed(dir string, s Split) (names []string, err error) {
-	files := []string{s.Name + ".csv"}
+	files := []string{tableFile(s.Name)}
 	for _, l := range s.Layers {
-		files = append(files, s.Name+"."+l.Name+".npy")
+		files = append(files, layerFile(s.Name, l.Name))
 	}
 	for _, name := range files {
 		want, ok := made.Files[name]
@@ -357,7 +302,7 @@ func digest(path string) (string, error) {
 
 // ReadRows reads the table of one split of dir, without its layers.
 func ReadRows(dir, split string) ([]Row, error) {
-	path := filepath.Join(dir, split+".csv")
+	path := filepath.Join(dir, tableFile(split))
 	f, _, err := regular.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("features: %w", err)
@@ -427,7 +372,7 @@ func readRows(r io.Reader, path string) ([]Row, error) {
 
 // openLayer reads the header of one layer of a split that has that many rows.
 func openLayer(dir, split, name string, rows int) (Layer, error) {
-	path := filepath.Join(dir, split+"."+name+".npy")
+	path := filepath.Join(dir, layerFile(split, name))
 	f, opened, err := regular.Open(path)
 	if err != nil {
 		return Layer{}, fmt.Errorf("features: %w", err)

@@ -2,7 +2,6 @@ package features
 
 import (
 	"bytes"
-	"encoding/binary"
 	"encoding/csv"
 	"fmt"
 	"math"
@@ -132,63 +131,62 @@ func TestOpen(t *testing.T) {
 	}
 }
 
-// Rows that come in any order make the files that Write makes, without those that are
-// left out.
+// Rows that come some at a time make the files that Write makes, and none of them is
+// there before the end.
 func TestWriter(t *testing.T) {
-	for _, gone := range [][]int{nil, {0}, {2, 3, 4}, {0, 6}, {1, 5}, {0, 1, 2, 3, 4, 5, 6}} {
-		one, other := t.TempDir(), t.TempDir()
-		want := Split{Name: "x", Layers: []Layer{{Name: "layer7", Width: 3}, {Name: "logits", Width: 1}}, Source: Source{Origin: origin.Origin{ModelSHA256: "m"}}}
-		w, err := NewWriter(other, want.Name, want.Layers, 7)
+	want := Split{Name: "x", Source: Source{Origin: origin.Origin{ModelSHA256: "m"}}}
+	want.Layers = []Layer{{Name: "layer7", Width: 3}, {Name: "logits", Width: 1}}
+	const rows = 30_000 // more values than a buffer holds
+	for row := range rows {
+		want.Rows = append(want.Rows, Row{Name: fmt.Sprint(row), SHA256: "0a"})
+		want.Layers[0].Data = append(want.Layers[0].Data, float32(row), float32(row+1), float32(row+2))
+		want.Layers[1].Data = append(want.Layers[1].Data, float32(-row))
+	}
+	one := t.TempDir()
+	if err := Write(one, want); err != nil {
+		t.Fatal(err)
+	}
+	for _, pieces := range [][]int{{0, rows}, {0, 1, 1, 7, rows}, {0, 29_000, 29_999, rows}} {
+		other := t.TempDir()
+		w, err := NewWriter(other, want, rows)
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer w.Close()
-		for _, row := range []int{3, 0, 6, 5, 1, 2, 4} {
-			var b []byte
-			for i := range 4 {
-				b = binary.LittleEndian.AppendUint32(b, math.Float32bits(float32(10*row+i)))
+		defer w.Discard()
+		for i, end := range pieces[1:] {
+			first := pieces[i]
+			piece := Split{Rows: want.Rows[first:end]}
+			for _, l := range want.Layers {
+				piece.Layers = append(piece.Layers, Layer{Data: l.Data[first*l.Width : end*l.Width]})
 			}
-			if slices.Contains(gone, row) && row%2 == 0 {
-				continue // nothing was ever set
-			}
-			if err := w.Set(row, b); err != nil {
+			if err := w.Append(piece); err != nil {
 				t.Fatal(err)
 			}
-		}
-		for row := range 7 {
-			if !slices.Contains(gone, row) {
-				want.Rows = append(want.Rows, Row{Name: fmt.Sprint(row), SHA256: "0a"})
-				want.Layers[0].Data = append(want.Layers[0].Data, float32(10*row), float32(10*row+1), float32(10*row+2))
-				want.Layers[1].Data = append(want.Layers[1].Data, float32(10*row+3))
-			}
-		}
-		if err := Write(one, want); err != nil {
-			t.Fatal(err)
 		}
 		if entries, _ := filepath.Glob(filepath.Join(other, "x.*")); len(entries) > 0 {
 			t.Errorf("before the end there are %v", entries)
 		}
-		if err := w.Leave(gone); err != nil {
-			t.Fatal(err)
-		}
-		if n := len(want.Rows); n > 1 {
-			if values, err := w.Values(0, 1, n-1); err != nil || !slices.Equal(values, want.Layers[0].Data[3:]) {
-				t.Errorf("without %v: values %v, %v; want %v", gone, values, err, want.Layers[0].Data[3:])
-			}
-		}
-		if err := w.Finish(want.Source, slices.Values(want.Rows)); err != nil {
+		if err := w.Commit(); err != nil {
 			t.Fatal(err)
 		}
 		for _, name := range []string{"x.csv", "x.json", "x.layer7.npy", "x.logits.npy"} {
 			a, _ := os.ReadFile(filepath.Join(one, name))
 			b, err := os.ReadFile(filepath.Join(other, name))
 			if err != nil || !bytes.Equal(a, b) {
-				t.Errorf("without %v: %s is\n%q, %v; want\n%q", gone, name, b, err, a)
+				t.Errorf("in pieces %v: %s has %d bytes that are not the %d of Write (%v)", pieces, name, len(b), len(a), err)
 			}
 		}
-		if entries, _ := os.ReadDir(other); len(entries) != 4 {
-			t.Errorf("without %v: %v", gone, entries)
-		}
+	}
+	w, err := NewWriter(one, want, rows)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.Discard()
+	if entries, _ := os.ReadDir(one); len(entries) != 4 {
+		t.Errorf("a writer that was discarded leaves %v", entries)
+	}
+	if s, err := Read(one, "x"); err != nil || len(s.Rows) != rows {
+		t.Errorf("the split of before has %d rows, %v", len(s.Rows), err)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"io"
 	"math"
 	"regexp"
+	"slices"
 	"strconv"
 	"sync"
 )
@@ -24,7 +25,7 @@ func npyHead(rows, width int) []byte {
 	// The array starts at a multiple of 64 bytes, after a newline.
 	const prefix = len(npyMagic) + 2
 	total := (prefix + len(head) + 1 + 63) / 64 * 64
-	b := append(make([]byte, 0, 1<<16), npyMagic...) // with room for values
+	b := append(make([]byte, 0, total), npyMagic...)
 	b = binary.LittleEndian.AppendUint16(b, uint16(total-prefix))
 	b = append(b, head...)
 	for len(b) < total-1 {
@@ -33,20 +34,20 @@ func npyHead(rows, width int) []byte {
 	return append(b, '\n')
 }
 
-// writeNPY writes data as an array [len(data)/width, width].
-func writeNPY(w io.Writer, data []float32, width int) error {
-	buf := npyHead(len(data)/width, width)
-	for _, v := range data {
-		if len(buf)+4 > cap(buf) {
-			if _, err := w.Write(buf); err != nil {
-				return err
-			}
-			buf = buf[:0]
+// writeValues writes values as they follow a header.
+func writeValues(w io.Writer, values []float32) error {
+	buf := buffers.Get().(*[1 << 16]byte)
+	defer buffers.Put(buf)
+	for some := range slices.Chunk(values, len(buf)/4) {
+		b := buf[:0]
+		for _, v := range some {
+			b = binary.LittleEndian.AppendUint32(b, math.Float32bits(v))
 		}
-		buf = binary.LittleEndian.AppendUint32(buf, math.Float32bits(v))
+		if _, err := w.Write(b); err != nil {
+			return err
+		}
 	}
-	_, err := w.Write(buf)
-	return err
+	return nil
 }
 
 var npyHeader = regexp.MustCompile(`^\{'descr': '<f4', 'fortran_order': False, 'shape': \((\d{1,15}), (\d{1,9})\), \} *\n$`)

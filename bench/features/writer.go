@@ -1,169 +1,176 @@
 package features
 
 import (
+	"bufio"
 	"crypto/sha256"
-	"encoding/binary"
+	"encoding/csv"
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
+	"hash"
 	"io"
-	"iter"
-	"math"
 	"path/filepath"
+	"strconv"
 
 	"golang.org/x/sync/errgroup"
 
 	"driftbench/internal/atomicfile"
+	"driftbench/internal/text"
 )
 
-// Writer writes a split whose rows come in any order, without holding their features
-// in memory. What it writes is what [Write] does, byte for byte.
+// Writer writes a split some rows at a time, and holds none of them.
 type Writer struct {
-	dir   string
-	split Split // without rows and values
-	rows  int
-	files []*atomicfile.File // of the layers
-	heads []int64            // where their values begin
+	dir    string
+	split  Split // without rows and values
+	rows   int   // that are to come
+	layers []*output
+	table  *output
+	csv    *csv.Writer // into table
 }
 
-// NewWriter returns a writer of a split of so many rows, and of layers, of which it
-// takes names and widths. Until Finish the folder dir has the split that it had.
-func NewWriter(dir, name string, layers []Layer, rows int) (*Writer, error) {
-	w := &Writer{dir: dir, split: Split{Name: name}, rows: rows}
-	for _, l := range layers {
-		w.split.Layers = append(w.split.Layers, Layer{Name: l.Name, Width: l.Width})
-		f, err := atomicfile.Create(w.path(l))
-		if err != nil {
-			w.Close()
-			return nil, fmt.Errorf("features: %w", err)
-		}
-		w.files, w.heads = append(w.files, f), append(w.heads, int64(len(npyHead(rows, l.Width))))
+// output is a file that is not there yet.
+type output struct {
+	file *atomicfile.File
+	path string
+	sum  hash.Hash // of what was written
+	io.Writer
+	buffered *bufio.Writer
+}
+
+func create(path string) (*output, error) {
+	f, err := atomicfile.Create(path)
+	if err != nil {
+		return nil, fmt.Errorf("features: %w", err)
 	}
-	return w, nil
+	o := &output{file: f, path: path, sum: sha256.New(), buffered: bufio.NewWriterSize(f, 1<<16)}
+	o.Writer = io.MultiWriter(o.buffered, o.sum)
+	return o, nil
 }
 
-func (w *Writer) path(l Layer) string {
-	return filepath.Join(w.dir, w.split.Name+"."+l.Name+".npy")
-}
+func (o *output) failed(err error) error { return fmt.Errorf("features: writing %s: %w", o.path, err) }
 
-// at returns where the values of a row of a layer are.
-func (w *Writer) at(layer, row int) int64 {
-	return w.heads[layer] + 4*int64(row)*int64(w.split.Layers[layer].Width)
-}
-
-// Set sets the values of a row: little-endian float32, layer by layer. It is safe for
-// concurrent use.
-func (w *Writer) Set(row int, values []byte) error {
-	for i, l := range w.split.Layers {
-		if _, err := w.files[i].WriteAt(values[:4*l.Width], w.at(i, row)); err != nil {
-			return w.failed(l, err)
-		}
-		values = values[4*l.Width:]
+func (o *output) commit() error {
+	if err := o.buffered.Flush(); err != nil {
+		return o.failed(err)
+	}
+	if err := o.file.Commit(); err != nil {
+		return o.failed(err)
 	}
 	return nil
 }
 
-func (w *Writer) failed(l Layer, err error) error {
-	return fmt.Errorf("features: writing %s: %w", w.path(l), err)
+// NewWriter returns a writer of a split with so many rows into dir. Of s it takes the
+// name, the source, and the names and widths of the layers. Until Commit the folder
+// has the split that it had.
+func NewWriter(dir string, s Split, rows int) (*Writer, error) {
+	w := &Writer{dir: dir, split: Split{Name: s.Name, Source: s.Source}, rows: rows}
+	for _, l := range s.Layers {
+		w.split.Layers = append(w.split.Layers, Layer{Name: l.Name, Width: l.Width})
+	}
+	if err := w.open(); err != nil {
+		w.Discard()
+		return nil, err
+	}
+	return w, nil
 }
 
-// Leave leaves out rows, which come in ascending order. Later calls number the rows
-// without them.
-func (w *Writer) Leave(rows []int) error {
-	left := w.rows - len(rows)
-	var moving errgroup.Group
+// open makes the files, with what comes before the rows.
+func (w *Writer) open() (err error) {
+	for _, l := range w.split.Layers {
+		o, err := create(filepath.Join(w.dir, layerFile(w.split.Name, l.Name)))
+		if err != nil {
+			return err
+		}
+		w.layers = append(w.layers, o)
+		if _, err := o.Write(npyHead(w.rows, l.Width)); err != nil {
+			return o.failed(err)
+		}
+	}
+	if w.table, err = create(filepath.Join(w.dir, tableFile(w.split.Name))); err != nil {
+		return err
+	}
+	w.csv = csv.NewWriter(w.table)
+	return w.csv.Write(header)
+}
+
+// Append appends the rows of s, whose layers are in memory and are those of the
+// writer. It panics where a layer has another number of values than rows×width.
+func (w *Writer) Append(s Split) error {
 	for i, l := range w.split.Layers {
-		moving.Go(func() error {
-			next, head := 0, int64(len(npyHead(left, l.Width)))
-			to := head
-			for _, row := range append(rows[:len(rows):len(rows)], w.rows) {
-				n, err := move(w.files[i], w.at(i, next), to, 4*int64(row-next)*int64(l.Width))
-				if err != nil {
-					return w.failed(l, err)
-				}
-				next, to = row+1, to+n
+		if n := len(s.Layers[i].Data); n != len(s.Rows)*l.Width {
+			panic(fmt.Sprintf("features: layer %s has %d values, want %d rows × %d", l.Name, n, len(s.Rows), l.Width))
+		}
+	}
+	w.rows -= len(s.Rows)
+	var writing errgroup.Group // waits for the disk more than for anything else
+	for i, o := range w.layers {
+		writing.Go(func() error {
+			if err := writeValues(o, s.Layers[i].Data); err != nil {
+				return o.failed(err)
 			}
-			w.heads[i] = head
 			return nil
 		})
 	}
-	err := moving.Wait()
-	w.rows = left
-	return err
-}
-
-// move moves n bytes of a file forwards.
-func move(f *atomicfile.File, from, to, n int64) (int64, error) {
-	if from == to {
-		return n, nil
-	}
-	buf := make([]byte, min(n, 1<<20))
-	for done := int64(0); done < n; {
-		some := buf[:min(n-done, int64(len(buf)))]
-		if _, err := f.ReadAt(some, from+done); err != nil {
-			return 0, err
+	writing.Go(func() error {
+		for _, r := range s.Rows {
+			linked := ""
+			if r.Linked != 0 {
+				linked = strconv.FormatUint(uint64(r.Linked), 10)
+			}
+			w.csv.Write([]string{text.SpreadsheetSafe(r.Name), text.SpreadsheetSafe(r.Label), text.SpreadsheetSafe(r.FirstSeen), text.SpreadsheetSafe(r.Group), r.SHA256, strconv.FormatInt(r.Size, 10), r.Kind, linked, r.NearFit})
 		}
-		if _, err := f.WriteAt(some, to+done); err != nil {
-			return 0, err
+		if err := w.csv.Error(); err != nil {
+			return w.table.failed(err)
 		}
-		done += int64(len(some))
-	}
-	return n, nil
+		return nil
+	})
+	return writing.Wait()
 }
 
-// Values returns the values of n rows of a layer from row first on.
-func (w *Writer) Values(layer, first, n int) ([]float32, error) {
-	l := w.split.Layers[layer]
-	buf := make([]byte, 4*n*l.Width)
-	if _, err := w.files[layer].ReadAt(buf, w.at(layer, first)); err != nil {
-		return nil, fmt.Errorf("features: reading %s: %w", w.path(l), err)
+// Commit puts the split in its place, without <split>.json where its source names no
+// model. It panics where rows are missing, or more than announced were appended.
+func (w *Writer) Commit() error {
+	if w.rows != 0 {
+		panic(fmt.Sprintf("features: split %s lacks %d rows", w.split.Name, w.rows))
 	}
-	values := make([]float32, n*l.Width)
-	for i := range values {
-		values[i] = math.Float32frombits(binary.LittleEndian.Uint32(buf[4*i:]))
+	w.csv.Flush()
+	if err := w.csv.Error(); err != nil {
+		return w.table.failed(err)
 	}
-	return values, nil
-}
-
-// Finish puts the split in its place, with the table of its rows.
-func (w *Writer) Finish(source Source, rows iter.Seq[Row]) error {
 	if err := removeTable(w.dir, w.split.Name); err != nil {
 		return err
 	}
-	w.split.Source = source
-	digests := make([]string, len(w.files))
 	var writing errgroup.Group
-	for i, l := range w.split.Layers {
-		writing.Go(func() (err error) {
-			if digests[i], err = w.commit(i, l); err != nil {
-				return w.failed(l, err)
-			}
-			return nil
-		})
+	for _, o := range w.layers {
+		writing.Go(o.commit)
 	}
 	if err := writing.Wait(); err != nil {
 		return err
 	}
-	return finish(w.dir, w.split, digests, rows)
+	if err := w.table.commit(); err != nil || w.split.Source.ModelSHA256 == "" {
+		return err
+	}
+	made := sourceFile{w.split.Source, map[string]string{}}
+	for _, o := range append(w.layers, w.table) {
+		made.Files[filepath.Base(o.path)] = hex.EncodeToString(o.sum.Sum(nil))
+	}
+	path := filepath.Join(w.dir, sourceName(w.split.Name))
+	err := atomicfile.Write(path, func(to io.Writer) error {
+		e := json.NewEncoder(to)
+		e.SetIndent("", "  ")
+		return e.Encode(made)
+	})
+	if err != nil {
+		return fmt.Errorf("features: writing %s: %w", path, err)
+	}
+	return nil
 }
 
-func (w *Writer) commit(i int, l Layer) (digest string, err error) {
-	f, size := w.files[i], w.at(i, w.rows)
-	if _, err := f.WriteAt(npyHead(w.rows, l.Width), 0); err != nil {
-		return "", err
-	}
-	if err := f.Truncate(size); err != nil {
-		return "", err
-	}
-	h := sha256.New()
-	if _, err := io.CopyBuffer(h, io.NewSectionReader(f, 0, size), make([]byte, 1<<20)); err != nil {
-		return "", err
-	}
-	return hex.EncodeToString(h.Sum(nil)), f.Commit()
-}
-
-// Close discards what was not finished.
-func (w *Writer) Close() {
-	for _, f := range w.files {
-		f.Discard()
+// Discard discards what was not committed.
+func (w *Writer) Discard() {
+	for _, o := range append(w.layers, w.table) {
+		if o != nil {
+			o.file.Discard()
+		}
 	}
 }
