@@ -37,6 +37,35 @@ type rowReader struct {
 	outside    int                   // rows in no span
 	keep       func(number int) bool // which rows are kept, if not all
 	n          int                   // rows so far
+	names      arena
+	dates      map[string]string // the first that were read, as most come again
+}
+
+// arena holds many short strings in few pieces of memory, so that a garbage collector
+// has little to do with millions of them.
+type arena struct{ piece strings.Builder }
+
+// hold returns a copy of s.
+func (a *arena) hold(s string) string {
+	if a.piece.Cap()-a.piece.Len() < len(s) {
+		a.piece = strings.Builder{}
+		a.piece.Grow(max(len(s), 1<<16))
+	}
+	start := a.piece.Len()
+	a.piece.WriteString(s)
+	return a.piece.String()[start:]
+}
+
+// date returns a copy of a date.
+func (r *rowReader) date(s string) string {
+	const most = 1 << 16 // days of 180 years
+	d, ok := r.dates[s]
+	if !ok {
+		if d = r.names.hold(s); len(r.dates) < most {
+			r.dates[d] = d
+		}
+	}
+	return d
 }
 
 // readIndexFile reads the index of cfg, see [index.Read].
@@ -66,7 +95,7 @@ func (c *Config) indexOptions() index.Options {
 }
 
 func newRowReader(cfg *Config) *rowReader {
-	return &rowReader{cfg: cfg, class: cfg.classes(), lines: map[string]int{}}
+	return &rowReader{cfg: cfg, class: cfg.classes(), lines: map[string]int{}, dates: map[string]string{}}
 }
 
 func (r *rowReader) add(from index.Row) error {
@@ -83,37 +112,40 @@ func (r *rowReader) add(from index.Row) error {
 		return fmt.Errorf("name %s leads out of the root: set root or trim in corpus.yaml, or allow it with --allow-outside", text.Quote(from.Name))
 	}
 	if r.keep != nil {
-		r.n++
-		if !r.keep(r.n - 1) {
+		if r.n++; !r.keep(r.n - 1) {
 			return nil
 		}
-		r.rows = append(r.rows, Row{
-			Name: from.Name, Path: path, Label: from.Label, FirstSeen: from.FirstSeen, Month: from.Month, Group: from.Group, Class: -1, Line: from.Line,
-		})
-		return nil
 	}
-	if !index.IsDigest(from.Name) { // the index package has compared those
-		if line, ok := r.lines[path]; !ok {
-			r.lines[path] = from.Line
+	row := Row{
+		Name: r.names.hold(from.Name), Label: from.Label, FirstSeen: r.date(from.FirstSeen), Month: from.Month,
+		Group: from.Group, Class: -1, Line: from.Line,
+	}
+	row.Path = row.Name[len(row.Name)-len(path):]
+	if r.keep == nil {
+		r.count(&row)
+	}
+	r.rows = append(r.rows, row)
+	return nil
+}
+
+// count sets the class of a row, and counts what finish warns of.
+func (r *rowReader) count(row *Row) {
+	if !index.IsDigest(row.Name) { // the index package has compared those
+		if line, ok := r.lines[row.Path]; !ok {
+			r.lines[row.Path] = row.Line
 		} else {
 			if r.twice == 0 {
-				r.twiceWhere = fmt.Sprintf("%s, lines %d and %d", text.Quote(path), line, from.Line)
+				r.twiceWhere = fmt.Sprintf("%s, lines %d and %d", text.Quote(row.Path), line, row.Line)
 			}
 			r.twice++
 		}
 	}
-	class, ok := r.class[from.Label]
-	if !ok {
-		class = -1
+	if class, ok := r.class[row.Label]; ok {
+		row.Class = class
 	}
-	if !r.cfg.covers(from.Month) {
+	if !r.cfg.covers(row.Month) {
 		r.outside++
 	}
-	r.rows = append(r.rows, Row{
-		Name: from.Name, Path: path, Label: from.Label, FirstSeen: from.FirstSeen, Month: from.Month,
-		Group: from.Group, Class: class, Line: from.Line,
-	})
-	return nil
 }
 
 // finish adds the warnings about the rows.

@@ -99,11 +99,11 @@ func (c *Corpus) split() error {
 // draw draws the rows of each span, as c.Train.Holdout says, which it sets if it
 // is empty.
 func (c *Corpus) draw() (parts [][]Row, err error) {
-	train := between(c.Rows, c.Train.From, c.Train.To)
-	if len(train) == 0 {
+	span := between(c.Rows, c.Train.From, c.Train.To)
+	if len(span) == 0 {
 		return nil, fmt.Errorf("dataset: %s: no row from %v to %v, the training span %q: set train in corpus.yaml", c.IndexPath(), c.Train.From, c.Train.To, c.Train.Name)
 	}
-	train = pick(train, sample(len(train), 1, c.Seed))
+	train := pick(c.Rows, span, sample(len(span), 1, c.Seed))
 	grouped := slices.ContainsFunc(train, func(r Row) bool { return r.Group != "" })
 	switch {
 	case c.Train.Holdout == HoldoutGroup && !grouped:
@@ -144,7 +144,7 @@ func (c *Corpus) draw() (parts [][]Row, err error) {
 	}
 	for _, t := range c.Tests {
 		span := between(c.Rows, t.From, t.To)
-		drawn := pick(span, sample(len(span), t.Sample, c.Seed))
+		drawn := pick(c.Rows, span, sample(len(span), t.Sample, c.Seed))
 		if len(drawn) == 0 {
 			return nil, fmt.Errorf("dataset: %s: split %q is empty: sample %v of the %d rows from %v to %v: set tests in corpus.yaml or add rows", c.IndexPath(), t.Name, t.Sample, len(span), t.From, t.To)
 		}
@@ -153,20 +153,22 @@ func (c *Corpus) draw() (parts [][]Row, err error) {
 	return parts, nil
 }
 
-func between(rows []Row, from, to Month) []Row {
-	var in []Row
-	for _, r := range rows {
-		if from <= r.Month && r.Month <= to {
-			in = append(in, r)
+// between returns the numbers of the rows from one month to another.
+func between(rows []Row, from, to Month) []int32 {
+	var in []int32
+	for i := range rows {
+		if m := rows[i].Month; from <= m && m <= to {
+			in = append(in, int32(i))
 		}
 	}
 	return in
 }
 
-func pick(rows []Row, order []int) []Row {
-	picked := make([]Row, len(order))
-	for i, j := range order {
-		picked[i] = rows[j]
+// pick returns the rows of some numbers in the order of a sample of them.
+func pick(rows []Row, numbers []int32, sample []int) []Row {
+	picked := make([]Row, len(sample))
+	for i, j := range sample {
+		picked[i] = rows[numbers[j]]
 	}
 	return picked
 }

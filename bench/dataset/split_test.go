@@ -184,7 +184,7 @@ func TestHoldoutGroup(t *testing.T) {
 		train := between(rows, c.Train.From, c.Train.To)
 		place := map[Row]int{}
 		for i, j := range permutation(len(train), cfg.Seed) {
-			place[train[j]] = i
+			place[rows[train[j]]] = i
 		}
 		for _, s := range []Split{c.Splits.Fit, c.Splits.In} {
 			if !slices.IsSortedFunc(s.Rows, func(a, b Row) int { return place[a] - place[b] }) {
