@@ -3,6 +3,7 @@ package traits
 import (
 	"cmp"
 	"hash/crc32"
+	"math/bits"
 	"slices"
 )
 
@@ -50,13 +51,13 @@ type Index struct {
 	sizes  []int    // of the distinct sketches
 	values []entry  // of all of them, ascending
 	starts []uint32 // of the values of each bucket in values, and their number
+	shift  int      // of a value, for its bucket
 	shared []uint8  // by sketch, zero between calls
+
+	touched []entry // scratch
 }
 
-// bucketBits is the number of the first bits of a value by which it has its bucket.
-const bucketBits, valueBits = 16, 24
-
-func bucket(value uint32) uint32 { return value >> (valueBits - bucketBits) }
+func (x *Index) bucket(value uint32) uint32 { return value >> x.shift }
 
 // entry is a value of the sketch of that number.
 type entry struct{ value, sketch uint32 }
@@ -69,25 +70,33 @@ func NewIndex(sketches []Sketch) *Index {
 	slices.SortFunc(sketches, slices.Compare[Sketch])
 	sketches = slices.CompactFunc(sketches, slices.Equal[Sketch])
 	x := &Index{shared: make([]uint8, len(sketches))}
-	x.starts = make([]uint32, 1<<bucketBits+1)
+	n := 0
+	for _, s := range sketches {
+		n += len(s)
+	}
+	const valueBits = 24
+	prefix := min(bits.Len(uint(n)), valueBits) // bits of a value, for about one a bucket
+	x.shift = valueBits - prefix
+	x.starts = make([]uint32, 1<<prefix+1)
 	for _, s := range sketches {
 		x.sizes = append(x.sizes, len(s))
 		for _, v := range s {
-			x.starts[bucket(v)+1]++
+			x.starts[x.bucket(v)+1]++
 		}
 	}
-	for b := range 1 << bucketBits {
+	for b := range 1 << prefix {
 		x.starts[b+1] += x.starts[b]
 	}
-	x.values = make([]entry, x.starts[1<<bucketBits])
+	x.values = make([]entry, n)
 	next := slices.Clone(x.starts)
 	for i, s := range sketches {
 		for _, v := range s {
-			x.values[next[bucket(v)]] = entry{v, uint32(i)}
-			next[bucket(v)]++
+			b := x.bucket(v)
+			x.values[next[b]] = entry{v, uint32(i)}
+			next[b]++
 		}
 	}
-	for b := range 1 << bucketBits {
+	for b := range 1 << prefix {
 		slices.SortStableFunc(x.values[x.starts[b]:x.starts[b+1]], byValue)
 	}
 	return x
@@ -103,9 +112,9 @@ func (x *Index) NearCopy(s Sketch) (near, known bool) {
 	if len(s) < least {
 		return false, false
 	}
-	var touched []entry
+	touched := x.touched[:0]
 	for _, v := range s {
-		in := x.values[x.starts[bucket(v)]:x.starts[bucket(v)+1]]
+		in := x.values[x.starts[x.bucket(v)]:x.starts[x.bucket(v)+1]]
 		first, _ := slices.BinarySearchFunc(in, entry{value: v}, byValue)
 		for _, e := range in[first:min(first+most, len(in))] {
 			if e.value != v {
@@ -120,10 +129,13 @@ func (x *Index) NearCopy(s Sketch) (near, known bool) {
 	for _, e := range touched {
 		x.shared[e.sketch] = 0
 	}
+	x.touched = touched
 	return near, true
 }
 
 // Clone returns an index of the same files for another goroutine.
 func (x *Index) Clone() *Index {
-	return &Index{x.sizes, x.values, x.starts, make([]uint8, len(x.shared))}
+	clone := *x
+	clone.shared, clone.touched = make([]uint8, len(x.shared)), nil
+	return &clone
 }
