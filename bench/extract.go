@@ -859,6 +859,9 @@ type trained struct {
 	TrainedRows
 }
 
+// matched reports whether a row is listed.
+func (t *trained) matched() bool { return t.MatchedByBytes+t.MatchedByFile > 0 }
+
 func newTrainingList(m *tfmodel.Model) *trainingList {
 	return &trainingList{listed: m.TrainedOn, maxLen: m.MaxLen, found: map[[sha256.Size]byte]bool{}, groups: map[string]bool{}, inUnseen: "unknown"}
 }
@@ -939,7 +942,7 @@ func (l *trainingList) search(ctx context.Context, whole digests, mon Monitor) e
 		}
 		const some = 64
 		for rest := range slices.Chunk(l.unlisted(&l.fit, func(r dataset.Row) bool { return !ofIn(r) }), some) {
-			if slices.Contains(l.in.listed, true) || slices.Contains(l.fit.listed, true) {
+			if l.in.matched() || l.fit.matched() {
 				break
 			}
 			if _, err = l.searchFiles(ctx, whole, mon, &l.fit, rest); err != nil {
@@ -956,9 +959,9 @@ func (l *trainingList) search(ctx context.Context, whole digests, mon Monitor) e
 
 	const unknown = "whether In is new to the network is not known"
 	switch {
-	case slices.Contains(l.in.listed, true):
+	case l.in.matched():
 		l.inUnseen = "seen"
-	case !slices.Contains(l.fit.listed, true):
+	case !l.fit.matched():
 		l.warnings = append(l.warnings, fmt.Sprintf("the model's list of training files names no file of %s and %s, neither by the bytes that the model sees nor by the whole file: %s", l.fit.name, l.in.name, unknown))
 	case len(unread) > 0:
 		l.warnings = append(l.warnings, fmt.Sprintf("split %s: %d of %d files cannot be read to their end; the first: %v: %s", l.in.name, len(unread), len(l.in.index), unread[0], unknown))
