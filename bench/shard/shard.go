@@ -550,12 +550,15 @@ func (d *Decoder) bytes(dst []byte, v jsontext.Value) ([]byte, error) {
 	if err != nil {
 		return dst, err
 	}
-	dst, err = base64.StdEncoding.Strict().AppendDecode(dst, s)
-	if err != nil || bytes.ContainsAny(s, "\r\n") {
+	before := len(dst)
+	dst, err = strict.AppendDecode(dst, s)
+	if err != nil || strict.EncodedLen(len(dst)-before) != len(s) { // it passes over line ends
 		return dst[:0], errors.New("is no base64")
 	}
 	return dst, nil
 }
+
+var strict = base64.StdEncoding.Strict()
 
 // number returns a whole number of 0 or more.
 func number(v jsontext.Value) (int64, error) {
