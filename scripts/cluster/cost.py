@@ -6,15 +6,16 @@ shards are merged on one machine.
 
 import math
 
-# Measured on 2 cores of an AMD EPYC (AVX2) that other work kept busy, so all but WAIT are CPU seconds: 18,000 files of
-# the synthetic corpus (86 KB on average) on a local disk, by two workers and by Spark 4.3 with 12 shards, see docs/cluster.md.
-WAIT = 63.0  # s of the clock until the first worker starts: session, and reading the index twice
-JOB = 62.0  # s: Spark's driver, master and workers, mostly compilation
-EXECUTOR = 25.0  # s: an executor, of which each worker has one here
+# Measured on 2 cores of an AMD EPYC (AVX2): 18,000 files of the synthetic corpus (86 KB on average) on a local disk, by
+# two workers and by Spark 4.3 with 12 shards, medians of 3 runs each, see docs/cluster.md. WAIT and MERGE are by the
+# clock, the others CPU seconds.
+WAIT = 44.0  # s until the first worker starts: session, and reading the index twice
+JOB = 50.0  # s: Spark's driver, master and workers, mostly compilation
+EXECUTOR = 20.0  # s: an executor, of which each worker has one here
 START = 1.5  # s: a worker opens the model and builds its table
 SHARD = 0.5  # s: what Spark adds to a shard
-FILE = 0.0014  # s: a file is read and goes through the network
-MERGE = 70.0  # s: a million rows are merged; 1.3 s for 18,000
+FILE = 0.0015  # s: a file is read and goes through the network
+MERGE = 27.0  # s: a million rows are merged; 0.4 s for 18,000
 
 FILES = 1_000_000
 ROWS = 20_000  # of a shard, or fewer where there would be fewer shards than workers
