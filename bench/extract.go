@@ -586,7 +586,7 @@ func pick[T any](from []T, numbers []int) []T {
 // which the model gives a value that is not finite, are left out.
 type extracted struct {
 	features.Split
-	rows    []dataset.Row     // of the index, for each of Rows
+	rows    []*dataset.Row    // of the index, for each of Rows
 	files   []files.File      // of the rows
 	dropped []dataset.Dropped // in the order of the split
 	cached  int               // rows whose features were in the cache
@@ -768,7 +768,7 @@ func (p *part) compact() {
 			continue
 		}
 		p.Rows[n], p.sketches[n] = r, p.sketches[row]
-		p.rows, p.files = append(p.rows, p.wanted[row]), append(p.files, p.found[row])
+		p.rows, p.files = append(p.rows, &p.wanted[row]), append(p.files, p.found[row])
 		for _, l := range p.Layers {
 			copy(l.Data[n*l.Width:(n+1)*l.Width], l.Data[row*l.Width:(row+1)*l.Width])
 		}
@@ -813,7 +813,7 @@ func (m *misnamed) add(s extracted) {
 			m.all++
 			if hash != r.SHA256 {
 				if m.other == 0 {
-					m.first = s.rows[i]
+					m.first = *s.rows[i]
 				}
 				m.other++
 			}
@@ -852,9 +852,9 @@ type trainingList struct {
 // trained is the rows of a split, and which of them are listed.
 type trained struct {
 	name   string
-	index  []dataset.Row // of the rows
-	files  []files.File  // where they were found
-	long   []bool        // whether the model does not see the whole file
+	index  []*dataset.Row // of the rows
+	files  []files.File   // where they were found
+	long   []bool         // whether the model does not see the whole file
 	listed []bool
 	TrainedRows
 }
@@ -927,10 +927,10 @@ func (l *trainingList) search(ctx context.Context, whole digests, mon Monitor) e
 	for _, r := range l.in.index {
 		inGroups[r.Group] = r.Group != ""
 	}
-	ofIn := func(r dataset.Row) bool { return inGroups[r.Group] }
+	ofIn := func(r *dataset.Row) bool { return inGroups[r.Group] }
 	var unread []dataset.Dropped
 	if len(l.found) < len(l.listed) {
-		in := l.unlisted(&l.in, func(dataset.Row) bool { return true })
+		in := l.unlisted(&l.in, func(*dataset.Row) bool { return true })
 		mates := l.unlisted(&l.fit, ofIn)
 		mon.stage("searching the model's training files", len(in)+len(mates), "files")
 		var err error
@@ -941,7 +941,7 @@ func (l *trainingList) search(ctx context.Context, whole digests, mon Monitor) e
 			return err
 		}
 		const some = 64
-		for rest := range slices.Chunk(l.unlisted(&l.fit, func(r dataset.Row) bool { return !ofIn(r) }), some) {
+		for rest := range slices.Chunk(l.unlisted(&l.fit, func(r *dataset.Row) bool { return !ofIn(r) }), some) {
 			if l.in.matched() || l.fit.matched() {
 				break
 			}
@@ -973,7 +973,7 @@ func (l *trainingList) search(ctx context.Context, whole digests, mon Monitor) e
 
 // unlisted returns the rows of t that are not listed, and of which the model does
 // not see all bytes.
-func (l *trainingList) unlisted(t *trained, of func(dataset.Row) bool) []int {
+func (l *trainingList) unlisted(t *trained, of func(*dataset.Row) bool) []int {
 	var rows []int
 	for i, r := range t.index {
 		if !t.listed[i] && t.long[i] && of(r) {
@@ -991,7 +991,7 @@ func (l *trainingList) searchFiles(ctx context.Context, whole digests, mon Monit
 		return nil, err
 	}
 	for _, d := range dropped {
-		unread = append(unread, dataset.Dropped{Number: rows[d.Number], Row: t.index[rows[d.Number]], Reason: d.Reason})
+		unread = append(unread, dataset.Dropped{Number: rows[d.Number], Row: *t.index[rows[d.Number]], Reason: d.Reason})
 	}
 	for i, row := range rows {
 		if read := sums[i] != [sha256.Size]byte{}; read && l.listed.Has(sums[i]) {

@@ -137,17 +137,19 @@ func TestTrainingList(t *testing.T) {
 	}
 	extract := func(split string, files ...string) extracted { // a file is its content, in the group that begins it
 		e := extracted{Split: features.Split{Name: split}}
+		var rows []dataset.Row
 		for _, f := range files {
 			group, _, _ := strings.Cut(f, " ")
 			e.Rows = append(e.Rows, features.Row{Name: f, SHA256: digest(f[:min(len(f), maxLen)]), Size: int64(len(f)), Group: group})
-			e.rows = append(e.rows, dataset.Row{Name: f, Path: f, Group: group, Line: 2})
+			rows = append(rows, dataset.Row{Name: f, Path: f, Group: group, Line: 2})
+			e.rows = append(e.rows, &rows[len(rows)-1])
 			if !strings.Contains(f, "gone") {
 				if err := os.WriteFile(filepath.Join(dir, f), []byte(f), 0o666); err != nil {
 					t.Fatal(err)
 				}
 			}
 		}
-		e.files = findRows(t, openFiles(t, dir), e.rows)
+		e.files = findRows(t, openFiles(t, dir), rows)
 		return e
 	}
 	fit := []string{"one 1", "one 2, a long file", "two 1", "three 1, a long file", "three 2"}

@@ -96,9 +96,10 @@ type merger struct {
 	// Names of several rows of the index, of which one at least is in a split.
 	repeated map[string]bool
 
-	dir     string       // of the features
-	records *os.File     // as they came, see record
-	room    atomic.Int64 // records that there is room for
+	dir     string              // of the features
+	records *os.File            // as they came, see record
+	room    atomic.Int64        // records that there is room for
+	kept    map[string][]uint32 // see placesOf
 	closers []func()
 
 	mu     sync.Mutex // of what follows
@@ -160,7 +161,7 @@ func (r record) traits(values []float32) ([]float32, traits.Traits) {
 func newMerger(opt Options, c *dataset.Corpus, model *tfmodel.Model, man *Manifest, paths []string) *merger {
 	m := &merger{
 		opt: opt, corpus: c, model: model, man: man, splits: c.Splits.All(), starts: []int{0},
-		repeated: map[string]bool{}, drops: map[int]string{}, unread: map[int]string{}, forms: []string{""},
+		repeated: map[string]bool{}, drops: map[int]string{}, unread: map[int]string{}, forms: []string{""}, kept: map[string][]uint32{},
 	}
 	for _, l := range model.Layers {
 		m.width += 4 * l.Width
@@ -785,7 +786,7 @@ func (c *completer) complete(first, end int, compare bool) {
 			Name: row.Name, Label: row.Label, FirstSeen: row.FirstSeen, Group: row.Group,
 			SHA256: hex.EncodeToString(r[:sha256.Size]), Size: r.size(), Kind: string(t.Kind), Linked: t.Linked,
 		})
-		c.rows, c.sketches = append(c.rows, *row), append(c.sketches, t.Sketch)
+		c.rows, c.sketches = append(c.rows, row), append(c.sketches, t.Sketch)
 		for _, form := range r[formsAt:featuresAt] {
 			if form != 0 {
 				c.unpacked[c.forms[form]]++
@@ -804,23 +805,11 @@ func (c *completer) complete(first, end int, compare bool) {
 
 // digests returns the digests of whole files that workers have given.
 func (m *merger) digests(ctx context.Context, t *trained, rows []int, progress func(int)) ([][sha256.Size]byte, []files.Dropped, error) {
-	number := slices.IndexFunc(m.splits, func(s dataset.Split) bool { return s.Name == t.name })
-	start := m.starts[number]
-	var gone []int
-	for place := range m.drops {
-		if start <= place && place < m.starts[number+1] {
-			gone = append(gone, place-start)
-		}
-	}
-	slices.Sort(gone)
+	kept := m.placesOf(t.name)
 	sums := make([][sha256.Size]byte, len(rows))
 	var unread []files.Dropped
-	passed := 0 // of gone
 	for i, row := range rows {
-		for passed < len(gone) && gone[passed] <= row+passed {
-			passed++
-		}
-		place := start + row + passed
+		place := int(kept[row])
 		if err := m.readAt(sums[i][:], place, wholeAt); err != nil {
 			return nil, nil, err
 		}
@@ -832,6 +821,19 @@ func (m *merger) digests(ctx context.Context, t *trained, rows []int, progress f
 	}
 	progress(len(rows))
 	return sums, unread, ctx.Err()
+}
+
+// placesOf returns the places of the rows of a split that are not dropped.
+func (m *merger) placesOf(split string) []uint32 {
+	if m.kept[split] == nil {
+		number := slices.IndexFunc(m.splits, func(s dataset.Split) bool { return s.Name == split })
+		for place := m.starts[number]; place < m.starts[number+1]; place++ {
+			if _, dropped := m.drops[place]; !dropped {
+				m.kept[split] = append(m.kept[split], uint32(place))
+			}
+		}
+	}
+	return m.kept[split]
 }
 
 // shifted returns how an extractor and the files of fit rows are opened. Where they

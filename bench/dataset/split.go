@@ -81,7 +81,10 @@ func (c *Corpus) split() error {
 
 	unusable := func(r Row) bool { return r.Class < 0 }
 	for i := range parts[:2] {
-		if parts[i] = slices.DeleteFunc(slices.Clone(parts[i]), unusable); len(parts[i]) == 0 {
+		if slices.ContainsFunc(parts[i], unusable) { // it may be a part of c.Rows
+			parts[i] = slices.DeleteFunc(slices.Clone(parts[i]), unusable)
+		}
+		if len(parts[i]) == 0 {
 			return fmt.Errorf("dataset: %s: split %q has no row with a label: fill in the column %s", c.IndexPath(), spans[i].Name, c.Columns.Label)
 		}
 	}
