@@ -23,6 +23,7 @@ import (
 	"driftbench/bench/features"
 	"driftbench/bench/files"
 	"driftbench/bench/files/packed"
+	"driftbench/bench/training"
 	"driftbench/bench/traits"
 	"driftbench/internal/atomicfile"
 	"driftbench/stats"
@@ -267,7 +268,10 @@ func (x *extraction) run(ctx context.Context) (*Manifest, error) {
 	shifted := func(ctx context.Context, rows []int) (*extractor, []files.File, error) {
 		return e, pick(x.status[0].Files, rows), nil
 	}
-	if err := sum.finish(ctx, shifted, digestsOf(x.places)); err != nil {
+	digests := func(ctx context.Context, _ string, _ []int, found []files.File, progress func(int)) ([][sha256.Size]byte, []files.Dropped, error) {
+		return x.places.Digests(ctx, found, progress)
+	}
+	if err := sum.finish(ctx, shifted, digests); err != nil {
 		return nil, err
 	}
 	man.Seconds = time.Since(start).Seconds()
@@ -311,13 +315,13 @@ type account struct {
 	mon    Monitor
 
 	misnamed     misnamed
-	list         *trainingList
+	list         *training.List
 	fit          fitAccuracy
 	unmeasurable error // the first split that cannot be measured
 }
 
 func newAccount(c *dataset.Corpus, m *tfmodel.Model, man *Manifest, mon Monitor) *account {
-	return &account{corpus: c, model: m, man: man, mon: mon, misnamed: misnamed{maxLen: m.MaxLen}, list: newTrainingList(m)}
+	return &account{corpus: c, model: m, man: man, mon: mon, misnamed: misnamed{maxLen: m.MaxLen}, list: training.NewList(m.TrainedOn, m.MaxLen)}
 }
 
 // add takes rows of a split, all or some that follow those before.
@@ -326,7 +330,7 @@ func (a *account) add(s extracted) {
 		a.unmeasurable = cmp.Or(a.unmeasurable, a.fit.add(s.Split, a.corpus.Labels))
 	}
 	a.misnamed.add(s)
-	a.list.add(s)
+	a.list.Add(s.Name, s.Rows, s.rows, s.files)
 }
 
 // end ends a split that has so many rows.
@@ -348,7 +352,7 @@ func (a *account) warn(warnings ...string) {
 
 // finish completes the manifest when all splits have ended. Shifted returns an
 // extractor and the files of fit rows, or nil where there is none.
-func (a *account) finish(ctx context.Context, shifted func(context.Context, []int) (*extractor, []files.File, error), digests digests) error {
+func (a *account) finish(ctx context.Context, shifted func(context.Context, []int) (*extractor, []files.File, error), digests training.Digests) error {
 	if a.unmeasurable != nil {
 		return a.unmeasurable
 	}
@@ -358,11 +362,12 @@ func (a *account) finish(ctx context.Context, shifted func(context.Context, []in
 	if err := a.measureShifted(ctx, shifted); err != nil {
 		return fmt.Errorf("measuring the accuracy with changed bytes: %w", err)
 	}
-	if err := a.list.search(ctx, digests, a.mon); err != nil {
+	stage := func(files int) { a.mon.stage("searching the model's training files", files, "files") }
+	if err := a.list.Search(ctx, digests, stage, a.mon.advance); err != nil {
 		return fmt.Errorf("searching the model's list of training files: %w", err)
 	}
-	a.man.InUnseen, a.man.TrainedRows = a.list.inUnseen, a.list.rows
-	a.warn(a.list.warnings...)
+	a.man.InUnseen, a.man.TrainedRows = a.list.InUnseen, a.list.Rows
+	a.warn(a.list.Warnings...)
 	return nil
 }
 
@@ -831,172 +836,4 @@ func (m *misnamed) warning() string {
 		w += fmt.Sprintf("; %d longer than %d bytes were not compared", m.long, m.maxLen)
 	}
 	return w
-}
-
-// trainingList searches the model's list of training files for the rows of the
-// splits. The list has the digests of the bytes that the model sees of a file, or
-// those of whole files, and does not say which.
-type trainingList struct {
-	listed tfmodel.Digests // nil where the model has no list
-	maxLen int             // bytes of a file that the model sees
-
-	fit, in trained
-	found   map[[sha256.Size]byte]bool // digests of the list that are those of rows
-	groups  map[string]bool            // of rows that are listed
-
-	rows     map[string]TrainedRows // by split
-	inUnseen string                 // as in report.Results
-	warnings []string
-}
-
-// trained is the rows of a split, and which of them are listed.
-type trained struct {
-	name   string
-	index  []*dataset.Row // of the rows
-	files  []files.File   // where they were found
-	long   []bool         // whether the model does not see the whole file
-	listed []bool
-	TrainedRows
-}
-
-// matched reports whether a row is listed.
-func (t *trained) matched() bool { return t.MatchedByBytes+t.MatchedByFile > 0 }
-
-func newTrainingList(m *tfmodel.Model) *trainingList {
-	return &trainingList{listed: m.TrainedOn, maxLen: m.MaxLen, found: map[[sha256.Size]byte]bool{}, groups: map[string]bool{}, inUnseen: "unknown"}
-}
-
-// add searches for the bytes of rows of a split, all or some that follow those
-// before. Splits come in the order of [dataset.Splits.All].
-func (l *trainingList) add(s extracted) {
-	if l.listed == nil {
-		return
-	}
-	t := &trained{TrainedRows: l.rows[s.Name]} // of Out, whose files are not searched for
-	_, more := l.rows[s.Name]
-	switch {
-	case len(l.rows) == 0 || s.Name == l.fit.name:
-		t = &l.fit
-	case len(l.rows) == 1 && !more || s.Name == l.in.name:
-		t = &l.in
-	}
-	if l.rows == nil {
-		l.rows = map[string]TrainedRows{}
-	}
-	t.name = s.Name
-	first := len(t.index)
-	t.index, t.files = append(t.index, s.rows...), append(t.files, s.files...)
-	for i, r := range s.Rows {
-		t.long, t.listed = append(t.long, r.Size > int64(l.maxLen)), append(t.listed, false)
-		var sum [sha256.Size]byte
-		if _, err := hex.Decode(sum[:], []byte(r.SHA256[:min(len(r.SHA256), 2*len(sum))])); err == nil && l.listed.Has(sum) {
-			l.found[sum] = true
-			l.match(t, first+i, &t.MatchedByBytes)
-		}
-	}
-	l.rows[s.Name] = t.TrainedRows
-}
-
-func (l *trainingList) match(t *trained, row int, count *int) {
-	t.listed[row] = true
-	*count++
-	if g := t.index[row].Group; g != "" {
-		l.groups[g] = true
-	}
-}
-
-// digests returns the SHA-256 of the whole files of some rows, and those that are not
-// known, by their numbers in rows; see [files.Places.Digests].
-type digests func(ctx context.Context, t *trained, rows []int, progress func(int)) ([][sha256.Size]byte, []files.Dropped, error)
-
-// digestsOf reads the files.
-func digestsOf(places *files.Places) digests {
-	return func(ctx context.Context, t *trained, rows []int, progress func(int)) ([][sha256.Size]byte, []files.Dropped, error) {
-		return places.Digests(ctx, pick(t.files, rows), progress)
-	}
-}
-
-// search searches for whole files, where the bytes of rows do not account for all
-// of the list, and sums up. It reads the In files that are longer than the model
-// sees, the fit files of their groups, and other fit files until one is listed.
-func (l *trainingList) search(ctx context.Context, whole digests, mon Monitor) error {
-	if l.listed == nil {
-		return nil
-	}
-	inGroups := map[string]bool{}
-	for _, r := range l.in.index {
-		inGroups[r.Group] = r.Group != ""
-	}
-	ofIn := func(r *dataset.Row) bool { return inGroups[r.Group] }
-	var unread []dataset.Dropped
-	if len(l.found) < len(l.listed) {
-		in := l.unlisted(&l.in, func(*dataset.Row) bool { return true })
-		mates := l.unlisted(&l.fit, ofIn)
-		mon.stage("searching the model's training files", len(in)+len(mates), "files")
-		var err error
-		if unread, err = l.searchFiles(ctx, whole, mon, &l.in, in); err != nil {
-			return err
-		}
-		if _, err = l.searchFiles(ctx, whole, mon, &l.fit, mates); err != nil {
-			return err
-		}
-		const some = 64
-		for rest := range slices.Chunk(l.unlisted(&l.fit, func(r *dataset.Row) bool { return !ofIn(r) }), some) {
-			if l.in.matched() || l.fit.matched() {
-				break
-			}
-			if _, err = l.searchFiles(ctx, whole, mon, &l.fit, rest); err != nil {
-				return err
-			}
-		}
-	}
-	for i, r := range l.in.index {
-		if !l.in.listed[i] && l.groups[r.Group] {
-			l.in.GroupMates++
-		}
-	}
-	l.rows[l.fit.name], l.rows[l.in.name] = l.fit.TrainedRows, l.in.TrainedRows
-
-	const unknown = "whether In is new to the network is not known"
-	switch {
-	case l.in.matched():
-		l.inUnseen = "seen"
-	case !l.fit.matched():
-		l.warnings = append(l.warnings, fmt.Sprintf("the model's list of training files names no file of %s and %s, neither by the bytes that the model sees nor by the whole file: %s", l.fit.name, l.in.name, unknown))
-	case len(unread) > 0:
-		l.warnings = append(l.warnings, fmt.Sprintf("split %s: %d of %d files cannot be read to their end; the first: %v: %s", l.in.name, len(unread), len(l.in.index), unread[0], unknown))
-	default:
-		l.inUnseen = "unseen"
-	}
-	return nil
-}
-
-// unlisted returns the rows of t that are not listed, and of which the model does
-// not see all bytes.
-func (l *trainingList) unlisted(t *trained, of func(*dataset.Row) bool) []int {
-	var rows []int
-	for i, r := range t.index {
-		if !t.listed[i] && t.long[i] && of(r) {
-			rows = append(rows, i)
-		}
-	}
-	return rows
-}
-
-// searchFiles searches for the whole files of some rows of t, and returns those
-// that cannot be read.
-func (l *trainingList) searchFiles(ctx context.Context, whole digests, mon Monitor, t *trained, rows []int) (unread []dataset.Dropped, err error) {
-	sums, dropped, err := whole(ctx, t, rows, mon.advance)
-	if err != nil {
-		return nil, err
-	}
-	for _, d := range dropped {
-		unread = append(unread, dataset.Dropped{Number: rows[d.Number], Row: *t.index[rows[d.Number]], Reason: d.Reason})
-	}
-	for i, row := range rows {
-		if read := sums[i] != [sha256.Size]byte{}; read && l.listed.Has(sums[i]) {
-			l.match(t, row, &t.MatchedByFile)
-		}
-	}
-	return unread, nil
 }

@@ -12,12 +12,9 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
-	"sync"
 	"testing"
 
 	"driftbench/bench/dataset"
-	"driftbench/bench/features"
 	"driftbench/bench/files"
 	"driftbench/bench/shard"
 	"driftbench/bench/traits"
@@ -126,93 +123,6 @@ func TestExtractedRows(t *testing.T) {
 	}
 }
 
-// In is known to be new to the network only where the list of training files
-// names files of its time, by their seen bytes or as whole files, and none of In.
-func TestTrainingList(t *testing.T) {
-	dir := t.TempDir()
-	const maxLen = 10
-	digest := func(b string) string {
-		sum := sha256.Sum256([]byte(b))
-		return hex.EncodeToString(sum[:])
-	}
-	extract := func(split string, files ...string) extracted { // a file is its content, in the group that begins it
-		e := extracted{Split: features.Split{Name: split}}
-		var rows []dataset.Row
-		for _, f := range files {
-			group, _, _ := strings.Cut(f, " ")
-			e.Rows = append(e.Rows, features.Row{Name: f, SHA256: digest(f[:min(len(f), maxLen)]), Size: int64(len(f)), Group: group})
-			rows = append(rows, dataset.Row{Name: f, Path: f, Group: group, Line: 2})
-			e.rows = append(e.rows, &rows[len(rows)-1])
-			if !strings.Contains(f, "gone") {
-				if err := os.WriteFile(filepath.Join(dir, f), []byte(f), 0o666); err != nil {
-					t.Fatal(err)
-				}
-			}
-		}
-		e.files = findRows(t, openFiles(t, dir), rows)
-		return e
-	}
-	fit := []string{"one 1", "one 2, a long file", "two 1", "three 1, a long file", "three 2"}
-	in := []string{"one 3, a long file", "one 4", "two 2", "four 1, a long file"}
-	for name, tc := range map[string]struct {
-		list      []string // what is listed by its digest
-		gone      bool     // In has a file that is not there
-		in        string
-		fit, held TrainedRows // of fit and In
-		warning   string
-		read      int // files
-	}{
-		"fit by bytes":       {list: []string{"one 1", "one 2, a long file"[:maxLen], "two 1"}, in: "unseen", fit: TrainedRows{MatchedByBytes: 3}, held: TrainedRows{GroupMates: 3}},
-		"In by bytes":        {list: []string{"one 4"}, in: "seen", held: TrainedRows{MatchedByBytes: 1, GroupMates: 1}},
-		"In as a whole":      {list: []string{"four 1, a long file"}, in: "seen", held: TrainedRows{MatchedByFile: 1}, read: 3},
-		"a mate as a whole":  {list: []string{"one 2, a long file", "x"}, in: "unseen", fit: TrainedRows{MatchedByFile: 1}, held: TrainedRows{GroupMates: 2}, read: 3},
-		"fit as a whole":     {list: []string{"three 1, a long file"}, in: "unseen", fit: TrainedRows{MatchedByFile: 1}, read: 4},
-		"only others":        {list: []string{"x"}, in: "unknown", warning: "names no file of fit and val", read: 4},
-		"an empty list":      {list: []string{}, in: "unknown", warning: "names no file of fit and val"},
-		"no list":            {in: "unknown"},
-		"a file that left":   {list: []string{"one 1", "x"}, gone: true, in: "unknown", fit: TrainedRows{MatchedByBytes: 1}, held: TrainedRows{GroupMates: 2}, warning: `split val: 1 of 5 files cannot be read to their end; the first: name "gone 1, a long file" (line 2) is missing`, read: 4},
-		"zeros, and it left": {list: []string{"one 1", zeros}, gone: true, in: "unknown", fit: TrainedRows{MatchedByBytes: 1}, held: TrainedRows{GroupMates: 2}, warning: "split val: 1 of 5 files", read: 4},
-	} {
-		var m tfmodel.Model
-		m.MaxLen = maxLen
-		if tc.list != nil {
-			m.TrainedOn = tfmodel.Digests{}
-		}
-		for _, f := range tc.list {
-			var sum [sha256.Size]byte
-			if f != zeros {
-				sum = sha256.Sum256([]byte(f))
-			}
-			m.TrainedOn = append(m.TrainedOn, sum)
-		}
-		slices.SortFunc(m.TrainedOn, func(a, b [sha256.Size]byte) int { return bytes.Compare(a[:], b[:]) })
-		held := in
-		if tc.gone {
-			held = append(slices.Clone(in), "gone 1, a long file")
-		}
-		l := newTrainingList(&m)
-		l.add(extract("fit", fit...))
-		l.add(extract("val", held...))
-		l.add(extract("out", "five 1"))
-		read := 0
-		var mu sync.Mutex
-		err := l.search(t.Context(), digestsOf(openFiles(t, dir)), Monitor{Advance: func(n int) {
-			mu.Lock()
-			read += n
-			mu.Unlock()
-		}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if l.inUnseen != tc.in || l.rows["fit"] != tc.fit || l.rows["val"] != tc.held || read != tc.read {
-			t.Errorf("%s: In is %s, fit %+v, In %+v, %d files read; want %s, %+v, %+v, %d", name, l.inUnseen, l.rows["fit"], l.rows["val"], read, tc.in, tc.fit, tc.held, tc.read)
-		}
-		if said := strings.Join(l.warnings, "\n"); !strings.Contains(said, tc.warning) || (said == "") != (tc.warning == "") {
-			t.Errorf("%s: warnings %q, want %q", name, said, tc.warning)
-		}
-	}
-}
-
 // openFiles opens the files of a folder.
 func openFiles(t *testing.T, dir string) *files.Places {
 	t.Helper()
@@ -236,9 +146,6 @@ func findRows(t *testing.T, p *files.Places, rows []dataset.Row) []files.File {
 	}
 	return found
 }
-
-// zeros is a digest of nothing.
-var zeros = strings.Repeat("0", 64)
 
 // BenchmarkMerge merges rows of random features and sketches: 20,000, or 2,000,000
 // where DRIFTBENCH_SOAK is set.

@@ -21,6 +21,7 @@ import (
 
 	"driftbench/bench/dataset"
 	"driftbench/bench/dataset/index"
+	"driftbench/bench/training"
 	"driftbench/internal/atomicfile"
 	"driftbench/internal/jsonfile"
 	"driftbench/internal/origin"
@@ -74,7 +75,7 @@ type Manifest struct {
 	InUnseen string         `json:"in_unseen,omitempty"` // as in results.json
 	// TrainedRows counts the rows that the model lists as its training files, by
 	// split; it has no entries where the model has no such list.
-	TrainedRows map[string]TrainedRows `json:"trained_rows,omitempty"`
+	TrainedRows map[string]training.Rows `json:"trained_rows,omitempty"`
 
 	// Of driftbench score: what was scored, with which fit file, and the
 	// manifest of the command that extracted the features.
@@ -101,19 +102,6 @@ type DroppedFile struct {
 	Label  string `json:"label"`
 	Line   int    `json:"line"` // of the index
 	Reason string `json:"reason"`
-}
-
-// TrainedRows counts the rows of a split that the network was trained on. In is
-// searched for by bytes and by file, fit by file only as far as the answer for In
-// needs it, Out by bytes alone.
-type TrainedRows struct {
-	// MatchedByBytes counts rows whose bytes that the model sees are listed,
-	// MatchedByFile the others whose whole file is.
-	MatchedByBytes int `json:"matched_by_bytes"`
-	MatchedByFile  int `json:"matched_by_file"`
-	// GroupMates counts the In rows that are not listed, but share their group
-	// with a row that is.
-	GroupMates int `json:"group_mates"`
 }
 
 // newManifest returns a manifest with the versions and the machine filled in.

@@ -804,8 +804,8 @@ func (c *completer) complete(first, end int, compare bool) {
 }
 
 // digests returns the digests of whole files that workers have given.
-func (m *merger) digests(ctx context.Context, t *trained, rows []int, progress func(int)) ([][sha256.Size]byte, []files.Dropped, error) {
-	kept := m.placesOf(t.name)
+func (m *merger) digests(ctx context.Context, split string, rows []int, _ []files.File, progress func(int)) ([][sha256.Size]byte, []files.Dropped, error) {
+	kept := m.placesOf(split)
 	sums := make([][sha256.Size]byte, len(rows))
 	var unread []files.Dropped
 	for i, row := range rows {
