@@ -421,9 +421,9 @@ func (d *Decoder) Output(line []byte, to *Line) error {
 				err = errors.New("is empty: want a reason")
 			}
 		case modelKey:
-			r.Model, err = d.kept(key, v)
+			r.Model, err = d.named(key, v)
 		case engineKey:
-			r.Engine, err = d.kept(key, v)
+			r.Engine, err = d.named(key, v)
 		case rowsKey:
 			to.End.Rows, err = number(v)
 		case versionKey:
@@ -518,6 +518,15 @@ func (d *Decoder) kept(key int, v jsontext.Value) (_ string, err error) {
 	s, err := d.string(v)
 	if err == nil && bytes.IndexByte(v, '\\') < 0 {
 		d.known[key] = s
+	}
+	return s, err
+}
+
+// named is kept, of a string that is not empty.
+func (d *Decoder) named(key int, v jsontext.Value) (string, error) {
+	s, err := d.kept(key, v)
+	if err == nil && s == "" {
+		err = errors.New("is empty: want what computed the row")
 	}
 	return s, err
 }

@@ -130,6 +130,7 @@ func TestOutputErrors(t *testing.T) {
 		`{"name":"a","sha256":"ab"}`:                         `sha256 "ab" is no SHA-256`,
 		`{"name":"a","features":"YWJ"}`:                      "features is no base64",
 		`{"name":"a","features":"YW\nJj"}`:                   "features is no base64",
+		`{"rows":1,"model":"m","engine":""}`:                 "engine is empty",
 		`{"rows":1}`:                                         "the last line of a shard without model",
 		`{"driftbench_shard":2,"shard":0,"of":1,"index_sha256":"","model":"m","engine":"e"}`: "version 2",
 		`{"driftbench_shard":1,"shard":0,"index_sha256":"","model":"m","engine":"e"}`:        "without of",
