@@ -113,6 +113,7 @@ type merger struct {
 	// Rows of the shards that the index has with another label, group or date.
 	differing      int
 	firstDiffering string
+	differingLine  int         // in the index
 	readings       [2]madeWith // of the first shard, and of one that differs
 }
 
@@ -466,15 +467,16 @@ func (p *placer) flush() error {
 }
 
 // compare notes where a record was extracted as another row than the index has. What
-// the feeder left out is no difference.
+// the feeder left out, or corpus.yaml changes, is no difference.
 func (p *placer) compare(r *shard.Record, row *dataset.Row) {
 	what := ""
+	c := &p.corpus.Config
 	switch {
 	case p.repeated[row.Name]: // it may be as another row has it
 		return
-	case r.Label != "" && r.Label != row.Label:
+	case r.Label != "" && c.LabelsFrom == "" && !c.MayBecome(r.Label, row.Label):
 		what = fmt.Sprintf("the label %s, and %s in the index", text.Quote(r.Label), text.Quote(row.Label))
-	case r.Group != "" && r.Group != row.Group:
+	case r.Group != "" && c.LabelsFrom+c.GroupsFrom == "" && r.Group != row.Group:
 		what = fmt.Sprintf("the group %s, and %s in the index", text.Quote(r.Group), text.Quote(row.Group))
 	case r.FirstSeen != "" && r.FirstSeen != row.FirstSeen:
 		if d, err := date.Parse(r.FirstSeen, p.corpus.Dates); err == nil && d.Text == row.FirstSeen {
@@ -486,7 +488,8 @@ func (p *placer) compare(r *shard.Record, row *dataset.Row) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.differing == 0 {
+	if p.differing == 0 || row.Line < p.differingLine {
+		p.differingLine = row.Line
 		p.firstDiffering = fmt.Sprintf("name %s has %s (line %d)", text.Quote(r.Name), what, row.Line)
 	}
 	p.differing++

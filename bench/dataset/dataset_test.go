@@ -161,3 +161,31 @@ func TestCheckDecidesEarly(t *testing.T) {
 		t.Errorf("cancelled: %v", err)
 	}
 }
+
+// A label of the index may be another in a split, as map and "other" say.
+func TestMayBecome(t *testing.T) {
+	worm, other := "worm", "other"
+	for _, tc := range []struct {
+		labels   []string
+		mapped   map[string]*string
+		from, to string
+		want     bool
+	}{
+		{[]string{"worm"}, nil, "worm", "worm", true},
+		{[]string{"worm", "virus"}, nil, "worm", "virus", false},
+		{[]string{"worm"}, nil, "rare", "other", false},
+		{[]string{"worm", "other"}, nil, "rare", "other", true},
+		{[]string{"worm", "other"}, nil, "worm", "other", false},
+		{[]string{"worm"}, map[string]*string{"net-worm": &worm}, "net-worm", "worm", true},
+		{[]string{"worm"}, map[string]*string{"net-worm": &worm}, "net-worm", "net-worm", false},
+		{[]string{"worm", "other"}, map[string]*string{"worm": &other}, "worm", "other", true},
+		{[]string{"worm", "virus"}, map[string]*string{"*": &worm}, "rare", "worm", true},
+		{[]string{"worm", "virus"}, map[string]*string{"*": &worm}, "virus", "worm", false},
+		{[]string{"worm"}, map[string]*string{"worm": nil}, "worm", "worm", true},
+	} {
+		c := dataset.Config{Labels: tc.labels, Map: tc.mapped}
+		if got := c.MayBecome(tc.from, tc.to); got != tc.want {
+			t.Errorf("labels %v, map %v: %s may become %s: %v", tc.labels, tc.mapped, tc.from, tc.to, got)
+		}
+	}
+}

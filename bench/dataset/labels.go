@@ -69,6 +69,20 @@ func (c *Config) classify(rows []Row) (warnings []string, err error) {
 	return warnings, nil
 }
 
+// MayBecome reports whether a row that has the label from in the index may have the
+// label to in a split: Map and OtherLabel change labels.
+func (c *Config) MayBecome(from, to string) bool {
+	listed := func(label string) bool { return slices.Contains(c.Labels, label) }
+	mapped, ok := c.Map[from]
+	if !ok && from != "" && !listed(from) {
+		mapped, ok = c.Map["*"]
+	}
+	if ok && mapped != nil {
+		from = *mapped
+	}
+	return from == to || to == OtherLabel && listed(to) && !listed(from)
+}
+
 // variants says which labels, of the index and of c, differ by case or blanks
 // alone, or "".
 func (c *Config) variants(rows map[string]int) string {

@@ -806,6 +806,11 @@ func TestMerge(t *testing.T) {
 			t.Errorf("%s: %s, want %q", what, stderr, tc.say)
 		}
 	}
+	// Labels that corpus.yaml changes are no other labels.
+	config := write("other.yaml", "labels: [trojan, other, virus, backdoor]\nmap: {virus: trojan, trojan: virus}\n"+readFile(t, filepath.Join(dir, "corpus.yaml")))
+	if stderr := merge(exitDone, append([]string{"--config", config}, shards...)...); strings.Contains(stderr, "as the index does not have them") {
+		t.Errorf("labels that corpus.yaml changes:\n%s", stderr)
+	}
 	for what, tc := range map[string]struct {
 		file string
 		more []string
