@@ -31,10 +31,10 @@ func Write(path string, write func(io.Writer) error) error {
 	defer f.Discard()
 	w := bufio.NewWriterSize(f, 1<<16)
 	if err := write(w); err != nil {
-		return naming(path, err)
+		return err
 	}
 	if err := w.Flush(); err != nil {
-		return naming(path, err)
+		return err
 	}
 	return f.Commit()
 }
@@ -61,6 +61,11 @@ func Create(path string) (*File, error) {
 		return nil, naming(path, err)
 	}
 	return &File{path, f}, nil
+}
+
+func (f *File) Write(b []byte) (int, error) {
+	n, err := f.PendingFile.Write(b)
+	return n, naming(f.path, err)
 }
 
 // Commit puts the file in its place, and closes it.

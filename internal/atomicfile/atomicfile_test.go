@@ -111,6 +111,14 @@ func TestWriteNamesTheFile(t *testing.T) {
 	if err == nil || err.Error() != "write "+path+": file too large" {
 		t.Errorf("error %v", err)
 	}
+	f, err := Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.Write(make([]byte, 100)); err == nil || err.Error() != "write "+path+": file too large" {
+		t.Errorf("error %v", err)
+	}
+	f.Discard()
 	if entries, _ := os.ReadDir(filepath.Dir(path)); len(entries) > 0 {
 		t.Errorf("left %v", entries)
 	}
