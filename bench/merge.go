@@ -97,7 +97,7 @@ type merger struct {
 	repeated map[string]bool
 
 	dir     string              // of the features
-	records *os.File            // as they came, see record
+	records *atomicfile.File    // as they came, see record
 	room    atomic.Int64        // records that there is room for
 	kept    map[string][]uint32 // see placesOf
 	closers []func()
@@ -240,10 +240,10 @@ func (m *merger) open() (err error) {
 	if m.dir, err = atomicfile.Folder(m.opt.Out, featuresFolder); err != nil {
 		return err
 	}
-	if m.records, err = os.CreateTemp(m.dir, ".records"); err != nil {
+	if m.records, err = atomicfile.Create(filepath.Join(m.dir, "records")); err != nil {
 		return err
 	}
-	m.closers = append(m.closers, func() { m.records.Close() })
+	m.closers = append(m.closers, m.records.Discard)
 	return os.Remove(m.records.Name()) // nothing of it is left, however this ends
 }
 

@@ -699,6 +699,24 @@ func TestMerge(t *testing.T) {
 			}
 		}
 	}
+	write := func(name, text string) string {
+		t.Helper()
+		if strings.HasSuffix(name, ".gz") {
+			var b bytes.Buffer
+			z := gzip.NewWriter(&b)
+			fmt.Fprint(z, text)
+			z.Close()
+			text = b.String()
+		}
+		if err := os.MkdirAll(filepath.Dir(at(name)), 0o777); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(at(name), []byte(text), 0o666); err != nil {
+			t.Fatal(err)
+		}
+		return at(name)
+	}
+	write("merged/features/.records123456", "of a merge that was killed")
 	stderr := merge(exitDone, shards...)
 	equal("shards")
 	if !strings.Contains(stderr, "dropped=1") && !strings.Contains(stderr, "dropped=2") {
@@ -727,23 +745,6 @@ func TestMerge(t *testing.T) {
 	lines := strings.SplitAfter(strings.TrimSuffix(stdout, "\n")+"\n", "\n")
 	lines = lines[:len(lines)-1]
 	rand.New(rand.NewPCG(1, 2)).Shuffle(len(lines), func(i, j int) { lines[i], lines[j] = lines[j], lines[i] })
-	write := func(name, text string) string {
-		t.Helper()
-		if strings.HasSuffix(name, ".gz") {
-			var b bytes.Buffer
-			z := gzip.NewWriter(&b)
-			fmt.Fprint(z, text)
-			z.Close()
-			text = b.String()
-		}
-		if err := os.MkdirAll(filepath.Dir(at(name)), 0o777); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(at(name), []byte(text), 0o666); err != nil {
-			t.Fatal(err)
-		}
-		return at(name)
-	}
 	half := len(lines) / 2
 	write("spark/part-00000", strings.Join(lines[:half], ""))
 	write("spark/part-00001.gz", strings.Join(lines[half:], ""))
