@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"os"
 	"strings"
 	"sync"
 	"time"
@@ -94,6 +95,9 @@ func WorkShard(ctx context.Context, opt Options, number, of int, path string) (d
 		if err != nil {
 			return blame(ctx, opt, permanent(err))
 		}
+		if err := spare(path, c, opt.Dataset); err != nil {
+			return err
+		}
 		opt.Monitor.say(c)
 		rows := make([]shard.Row, len(c.Rows))
 		for i, r := range c.Rows {
@@ -143,6 +147,24 @@ func WorkShard(ctx context.Context, opt Options, number, of int, path string) (d
 		})
 	})
 	return err == nil && complete, err
+}
+
+// spare returns an error if path is a file that is read.
+func spare(path string, c *dataset.Corpus, opt dataset.Options) error {
+	was, err := os.Lstat(path)
+	if err != nil {
+		return nil
+	}
+	read, err := c.Places()
+	if err != nil {
+		return err
+	}
+	for _, p := range append(read, c.IndexPath(), opt.ConfigFile, opt.LabelsFrom, opt.GroupsFrom) {
+		if info, err := os.Stat(p); err == nil && os.SameFile(was, info) {
+			return optionErrorf("out", " %s is an input: want another file", text.Quote(path))
+		}
+	}
+	return nil
 }
 
 // reading stands for what decides, beside the index, which rows and bytes are read.

@@ -590,7 +590,8 @@ func TestShards(t *testing.T) {
 	if status, _, stderr := driftbench(args("--quiet")...); status != exitUsage || !strings.Contains(stderr, `i.csv:4: name "b\xff" is not valid UTF-8`) {
 		t.Errorf("a name that is not UTF-8: status %d, %s", status, stderr)
 	}
-	for _, wrong := range [][]string{{"--shard", "2/2"}, {"--shard", "1"}, {"--out", ""}, {"--shard", ""}} {
+	write("a,worm,2018-01\n")
+	for _, wrong := range [][]string{{"--shard", "2/2"}, {"--shard", "1"}, {"--out", ""}, {"--shard", ""}, {"--out", index}} {
 		if status, _, stderr := driftbench(args(wrong...)...); status != exitUsage {
 			t.Errorf("%v: status %d, %s", wrong, status, stderr)
 		}
