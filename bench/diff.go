@@ -1,6 +1,8 @@
 package bench
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -8,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 
 	"driftbench/bench/features"
 	"driftbench/internal/csvfile"
@@ -98,6 +101,9 @@ func Diff(opt Options, a, b string) (*RunDiff, error) {
 	splits, err := diffRuns(runs[0], runs[1])
 	if err != nil {
 		return nil, err
+	}
+	if changed := slices.Concat(runs[0].changed, runs[1].changed); len(changed) > 0 {
+		opt.Monitor.warn([]string{fmt.Sprintf("%s changed after the scoring, so the scores may be of another model: score again unless you changed it yourself", strings.Join(changed, ", "))})
 	}
 	var tests []report.Comparison
 	var notes []string
@@ -215,6 +221,8 @@ type scoredRun struct {
 	results  report.Results
 	features string // folder; "" if there is none
 	fit      string // fit file that has the rows of In; "" if there is none
+	made     scoresOrigin
+	changed  []string // tables of scores that were read and are not those that were written
 }
 
 func openRun(dir string, r report.Results) (*scoredRun, error) {
@@ -226,11 +234,10 @@ func openRun(dir string, r report.Results) (*scoredRun, error) {
 	if man != nil && man.Features != "" { // of driftbench score
 		run.features, run.fit = man.Features, man.Fit
 	}
-	made, err := readOrigin(filepath.Join(dir, "scores", originFile))
-	if err != nil {
+	if run.made, err = readOrigin(filepath.Join(dir, "scores", originFile)); err != nil {
 		return nil, err
 	}
-	parts := []origin.Part{{Name: filepath.Join(dir, "results.json"), Origin: r.Origin}, {Name: filepath.Join(dir, "scores"), Origin: made}}
+	parts := []origin.Part{{Name: filepath.Join(dir, "results.json"), Origin: r.Origin}, {Name: filepath.Join(dir, "scores"), Origin: run.made.Origin}}
 	if man != nil {
 		parts = append(parts, origin.Part{Name: filepath.Join(dir, manifestFile), Origin: man.made()})
 	}
@@ -274,8 +281,12 @@ func (r *scoredRun) rows(split string) ([]features.Row, error) {
 // scores reads the scores of a split, and gives its files the digests and groups
 // of their rows in the features.
 func (r *scoredRun) scores(split string, detectors []string) (files []features.Row, scores [][]float64, err error) {
-	if files, scores, err = readScores(r.dir, split, detectors); err != nil {
+	sum := sha256.New()
+	if files, scores, err = readScores(r.dir, split, detectors, sum); err != nil {
 		return nil, nil, err
+	}
+	if want := r.made.Files[split+".csv"]; want != "" && want != hex.EncodeToString(sum.Sum(nil)) {
+		r.changed = append(r.changed, filepath.Join(r.dir, "scores", split+".csv"))
 	}
 	rows, err := r.rows(split)
 	if err != nil {
@@ -373,8 +384,8 @@ func pairScores(runA, runB *scoredRun, splitA, splitB string, detectors []string
 }
 
 // readScores reads a table that writeScores wrote: its files by name, label and
-// date, and scores[detector][file].
-func readScores(dir, split string, detectors []string) (files []features.Row, scores [][]float64, err error) {
+// date, and scores[detector][file]. It writes what it reads to sum.
+func readScores(dir, split string, detectors []string, sum io.Writer) (files []features.Row, scores [][]float64, err error) {
 	if filepath.Base(split) != split {
 		return nil, nil, fmt.Errorf("reading the scores: the results.json of %s names a split %.80q, which names no file", dir, split)
 	}
@@ -384,7 +395,7 @@ func readScores(dir, split string, detectors []string) (files []features.Row, sc
 		return nil, nil, fmt.Errorf("reading the scores: %w", err)
 	}
 	defer f.Close()
-	return parseScores(f, path, detectors)
+	return parseScores(io.TeeReader(f, sum), path, detectors)
 }
 
 func parseScores(r io.Reader, path string, detectors []string) (files []features.Row, scores [][]float64, err error) {

@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -55,7 +56,7 @@ func TestPairedDifferenceIsOfAMinusB(t *testing.T) {
 		Detectors: []report.Detector{{Name: "msp"}, {Name: "vim", Skipped: "no layer"}},
 	}
 	diff := func() ([]SplitDiff, error) {
-		return diffRuns(&scoredRun{a, r, filepath.Join(a, "features"), ""}, &scoredRun{b, r, filepath.Join(b, "features"), ""})
+		return diffRuns(&scoredRun{dir: a, results: r, features: filepath.Join(a, "features")}, &scoredRun{dir: b, results: r, features: filepath.Join(b, "features")})
 	}
 	got, err := diff()
 	if err != nil || len(got) != 1 || len(got[0].Detectors) != 1 {
@@ -135,7 +136,7 @@ func TestPairsCountGroups(t *testing.T) {
 
 // A results.json may come from elsewhere, and its splits name files.
 func TestDiffRefusesSplitsThatNameNoFile(t *testing.T) {
-	_, _, err := readScores("run", "../../2019", []string{"msp"})
+	_, _, err := readScores("run", "../../2019", []string{"msp"}, io.Discard)
 	if err == nil || !strings.Contains(err.Error(), `names a split "../../2019", which names no file`) {
 		t.Errorf("a split that leads out of scores/: %v", err)
 	}

@@ -2,7 +2,9 @@ package bench
 
 import (
 	"cmp"
+	"crypto/sha256"
 	"encoding/csv"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -26,6 +28,12 @@ import (
 // originFile says in scores/ what computed the features that were scored.
 const originFile = "origin.json"
 
+// scoresOrigin is the content of originFile.
+type scoresOrigin struct {
+	origin.Origin
+	Files map[string]string `json:"files,omitempty"` // SHA-256 of each table of scores, by its name
+}
+
 // writeScores writes scores/ into out: for every split one table of the files
 // and their scores, for every layer the confidence files of the original
 // analysis, one Mahalanobis score a line, and their origin, which goes first and
@@ -45,11 +53,16 @@ func writeScores(out string, s *Splits) error {
 		}
 		return nil
 	}
+	made := scoresOrigin{s.Origin, map[string]string{}}
 	for _, x := range s.All() {
-		err := write(x.Name+".csv", func(w io.Writer) error { return writeScoreTable(w, x, s.Labels, s.detectors.Names()) })
+		name, sum := x.Name+".csv", sha256.New()
+		err := write(name, func(w io.Writer) error {
+			return writeScoreTable(io.MultiWriter(w, sum), x, s.Labels, s.detectors.Names())
+		})
 		if err != nil {
 			return err
 		}
+		made.Files[name] = hex.EncodeToString(sum.Sum(nil))
 	}
 	for g, layer := range s.Layers {
 		for _, x := range s.All()[1:] {
@@ -80,17 +93,17 @@ func writeScores(out string, s *Splits) error {
 	return write(originFile, func(w io.Writer) error {
 		e := json.NewEncoder(w)
 		e.SetIndent("", "  ")
-		return e.Encode(s.Origin)
+		return e.Encode(made)
 	})
 }
 
 // readOrigin reads what writeScores wrote of the origin. Without the file it is
 // empty.
-func readOrigin(path string) (made origin.Origin, err error) {
-	const most = 1 << 20 // bytes; a layer takes 60
+func readOrigin(path string) (made scoresOrigin, err error) {
+	const most = 1 << 20 // bytes; a layer takes 60, a table 100
 	err = jsonfile.Read(path, most, &made)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return origin.Origin{}, fmt.Errorf("reading the origin of scores: %w: score again", err)
+		return scoresOrigin{}, fmt.Errorf("reading the origin of scores: %w: score again", err)
 	}
 	return made, nil
 }

@@ -121,6 +121,20 @@ func TestDiffTellsModels(t *testing.T) {
 	}
 }
 
+// Tables of scores that were put in the place of others are named.
+func TestDiffTellsChangedScores(t *testing.T) {
+	run, other := extracted(), t.TempDir()
+	copyTree(t, other, run, func(path string) bool { return partOf(path) || path == "manifest.json" })
+	if _, _, stderr := driftbench("diff", run, other); strings.Contains(stderr, "changed") {
+		t.Errorf("an unchanged copy: %s", stderr)
+	}
+	path := filepath.Join(other, "scores", "2019.csv")
+	edit(t, path, func(s string) string { return s[:strings.LastIndex(s, ".")] + ".25\n" })
+	if status, _, stderr := driftbench("diff", run, other); status != 0 || !strings.Contains(stderr, path+" changed after the scoring") {
+		t.Errorf("status %d, stderr %q", status, stderr)
+	}
+}
+
 func TestCompareRefuses(t *testing.T) {
 	run, out := extracted(), t.TempDir()
 	other := t.TempDir()
