@@ -181,7 +181,7 @@ func TestInspectRefuses(t *testing.T) {
 		{"lead of another model", replace(shape, `"lead": 0`, `"lead": 1`), "says lead 1, want 0"},
 		{"pad of another model", replace(shape, `"pad": 0`, `"pad": 256`), "says pad 256, which is no symbol of the vocabulary of 256"},
 		{"padding that there is not", replace(shape, `"pad": 0`, `"pad": 0, "padding": "both"`), `says padding "both", want back or front`},
-		{"a line that is no digest", replace("assets.extra/trained_on.sha256", "1\n", "1\nnone\n"), `trained_on.sha256:3: "none" is no SHA-256 digest`},
+		{"a line that is no digest", replace("assets.extra/trained_on.sha256", "1\n", "1\nnone\n"), "trained_on.sha256:3: the line is no SHA-256 digest"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			dir := copyModel(t, "default")

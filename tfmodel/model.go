@@ -335,7 +335,8 @@ func (m *Model) readExtras() error {
 }
 
 // readDigests reads a list of SHA-256 sums in hexadecimal, one a line. Errors begin
-// with the number of the line.
+// with the number of the line, and do not show it: in a model from elsewhere the list
+// may be a link to another file.
 func readDigests(r io.Reader) (Digests, error) {
 	const longest = 1 << 16 // bytes of a line
 	all := Digests{}
@@ -346,7 +347,7 @@ func readDigests(r io.Reader) (Digests, error) {
 		var sum [sha256.Size]byte
 		text := bytes.TrimSpace(lines.Bytes())
 		if k, err := hex.Decode(sum[:], text[:min(len(text), 2*len(sum))]); err != nil || k != len(sum) || len(text) != 2*len(sum) {
-			return nil, fmt.Errorf("%d: %.80q is no SHA-256 digest", n, text)
+			return nil, fmt.Errorf("%d: the line is no SHA-256 digest: write 64 hexadecimal digits a line", n)
 		}
 		all = append(all, sum)
 	}
