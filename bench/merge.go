@@ -114,6 +114,7 @@ type merger struct {
 	differing      int
 	firstDiffering string
 	differingLine  int         // in the index
+	otherIndex     string      // where a shard of another index is
 	readings       [2]madeWith // of the first shard, and of one that differs
 }
 
@@ -357,7 +358,7 @@ func (p *placer) block(b shard.Block) error {
 func (p *placer) take(count *shardFile, file int, line int64) error {
 	switch l := &p.line; l.Kind {
 	case shard.IsHeader:
-		p.compareReading(l.Header.Reading, fmt.Sprintf("%s:%d", p.files[file].path, line))
+		p.compareHeader(l.Header, fmt.Sprintf("%s:%d", p.files[file].path, line))
 		return p.madeBy("", l.Header.Model, l.Header.Engine, file, line)
 	case shard.IsEnd:
 		count.ended += l.End.Rows
@@ -377,10 +378,15 @@ func (p *placer) take(count *shardFile, file int, line int64) error {
 	return nil
 }
 
-// compareReading notes where shards were read with different options.
-func (m *merger) compareReading(reading, at string) {
+// compareHeader notes where shards were read with different options or are of another
+// index than that of the corpus.
+func (m *merger) compareHeader(h shard.Header, at string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	reading := h.Reading
+	if h.IndexSHA256 != m.man.IndexSHA256 && m.otherIndex == "" {
+		m.otherIndex = at
+	}
 	if m.readings[0].at == "" {
 		m.readings[0] = madeWith{reading, at}
 	}
@@ -604,6 +610,9 @@ func (m *merger) complete() error {
 		r := m.row(first)
 		if short == "" {
 			short = "give the files of all shards"
+			if m.otherIndex != "" {
+				short += fmt.Sprintf("; %s is of another index: if the index has changed, give the workers this one", m.otherIndex)
+			}
 		}
 		return fmt.Errorf("%d of the %d rows of the splits are in no shard; the first: name %s (line %d) of split %s: %s", missing, len(m.states), text.Quote(r.Name), r.Line, m.splits[m.split(first)].Name, short)
 	}

@@ -819,9 +819,10 @@ func TestMerge(t *testing.T) {
 		say  string
 	}{
 		"missing":    {cut, shards[1:], "rows of the splits are in no shard; the first: name"},
-		"no shard":   {shards[1], shards[1:2], "give the files of all shards"},
+		"no shard":   {shards[1], shards[1:2], "give the files of all shards\n"},
 		"unequal":    {changed("unequal", `"size":`, `"size":1`), shards, "is not what"},
 		"dropped":    {changed("dropped", `"sha256".*?,"model"`, `"dropped":"is missing","model"`), shards, "is not what"},
+		"index":      {write("index", strings.Replace(first, `"index_sha256":"`, `"index_sha256":"0`, 1)), shards[1:2], "index:1 is of another index: if the index has changed"},
 		"model":      {changed("model", `"model":"\w+"`, `"model":"0123"`), shards[1:], "was computed with the model 0123"},
 		"engine":     {changed("engine", `"engine":".*?"`, `"engine":"tensorflow 2"`), shards[1:], "tensorflow 2"},
 		"features":   {changed("features", `"features":"....`, `"features":"`), shards[1:], "bytes of features, the model gives"},
