@@ -1,6 +1,6 @@
 """Extracts an index in shards, each by a task of Ray:
 
-    ray job submit -- python ray_extract.py --shards 100 --out /nfs/shards \\
+    ray job submit --working-dir scripts/cluster -- python ray_extract.py --shards 100 --out /nfs/shards \\
         -- driftbench worker --index /nfs/dataset.csv --files /nfs/samples --model /nfs/malconv
 
 A shard whose node is lost, or whose attempt failed with status 1, is tried again, 3 times at most. A shard that is
