@@ -394,6 +394,7 @@ func TestWorkerStatus(t *testing.T) {
 		{"half a character", "{\"name\":\"a\\ud83d\"}\n{\"rows\":1}\n", nil, exitUsage, "surrogate"},
 		{"long line", row + `{"name":"` + strings.Repeat("x", 1<<21) + "\"}\n{\"rows\":2}\n", nil, exitUsage, "line 2 is too long"},
 		{"every file is missing", "{\"name\":\"p\"}\n{\"name\":\"q\"}\n{\"rows\":2}\n", nil, exitFailed, `no file of the 2 rows of this shard is there; the first: name "p" is missing`},
+		{"every name leads out", "{\"name\":\"/mnt/p\"}\n{\"name\":\"../q\"}\n{\"rows\":2}\n", nil, exitFailed, `name "/mnt/p" leads out of the root: are the files`},
 		{"no place", row, []string{"--files", filepath.Join(empty, "none")}, exitFailed, "no such file or directory"},
 		{"empty place", row, []string{"--files", dir, "--files", empty}, exitFailed, "is an empty folder: is it mounted"},
 		{"other scheme", row, []string{"--files", "ftp://a/b"}, exitUsage, "--files"},

@@ -104,6 +104,8 @@ func (f *folder) open(name string) (file *os.File, info os.FileInfo, err error) 
 		err = refuse(err, f.path(name))
 		if err == missing && f.isLink(name) {
 			err = dangling
+		} else if err == leads && !filepath.IsLocal(name) {
+			err = outside
 		}
 		return nil, nil, err
 	}

@@ -24,6 +24,7 @@ const (
 	dangling = refusal("is a symbolic link whose target is missing")
 	empty    = refusal("is empty")
 	leads    = refusal("leads out of the root by a symbolic link")
+	outside  = refusal("leads out of the root")
 	changed  = refusal("changed while it was read")
 	failed   = refusal("cannot be read: input/output error")
 	denied   = refusal("cannot be read: permission denied")
@@ -65,7 +66,7 @@ func Outage(err error) bool {
 // Absent reports whether a file that was dropped for that reason would be dropped for
 // it, too, where its place is not mounted or closed to the user.
 func Absent(reason string) bool {
-	return slices.Contains([]refusal{missing, dangling, denied}, refusal(reason))
+	return slices.Contains([]refusal{missing, dangling, denied, outside}, refusal(reason))
 }
 
 // Check returns an error if a place is gone or an empty folder, as one is where its
