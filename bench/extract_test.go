@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"driftbench/bench/dataset"
+	"driftbench/bench/features"
 	"driftbench/bench/files"
 	"driftbench/bench/shard"
 	"driftbench/bench/traits"
@@ -147,6 +148,93 @@ func findRows(t *testing.T, p *files.Places, rows []dataset.Row) []files.File {
 	return found
 }
 
+// mergeCorpus is a corpus of n rows in splits of three years, and shards of it of
+// random features and sketches. The last of every drop rows is dropped.
+func mergeCorpus(tb testing.TB, n, drop, rows int) (corpus, model string, shards []string) {
+	tb.Helper()
+	const dir, engine = "corpus/malconv", "table, revision 1"
+	m, err := tfmodel.Inspect(dir)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	corpus, out := tb.TempDir(), tb.TempDir()
+	index := []byte("name,label,first_seen\n")
+	rng := rand.New(rand.NewPCG(1, 2))
+	outputs, coded := make([]byte, 4*(128+64+4)), make([]byte, 4*traits.Width)
+	sketch := make(traits.Sketch, traits.SketchSize)
+	for row := 0; row < n; {
+		path := filepath.Join(out, fmt.Sprintf("%d.jsonl", row))
+		shards = append(shards, path)
+		var lines []byte
+		first := row
+		for ; row < n && row < first+rows; row++ {
+			r := shard.Record{Model: m.Hash, Engine: engine, Features: outputs, SHA256: sha256.Sum256(fmt.Append(nil, row)), Size: int64(row)}
+			r.Row = shard.Row{Name: hex.EncodeToString(r.SHA256[:]), Label: []string{"trojan", "virus", "worm", "backdoor"}[row%4], FirstSeen: fmt.Sprintf("%d-%02d-01", 2017+row%3, 1+row/3%12)}
+			index = fmt.Appendf(index, "%s,%s,%s\n", r.Name, r.Label, r.FirstSeen)
+			for i := 0; i < len(r.Features); i += 4 {
+				binary.LittleEndian.PutUint32(r.Features[i:], 0x3f000000|rng.Uint32N(1<<23))
+			}
+			binary.LittleEndian.PutUint32(r.Features, math.Float32bits(float32(row)))
+			for i := range sketch {
+				sketch[i] = uint32(i)<<20 + rng.Uint32N(1<<20)
+			}
+			values := make([]float32, traits.Width)
+			traits.Traits{Kind: traits.PE, Linked: uint32(row), Sketch: sketch}.Encode(values)
+			coded = appendFloats(coded[:0], values)
+			if r.Traits = coded; row%drop == drop-1 {
+				r.Dropped = "is missing"
+			}
+			lines = shard.AppendRecord(lines, &r)
+		}
+		lines = shard.AppendEnd(lines, shard.End{Rows: int64(row - first), Model: m.Hash, Engine: engine})
+		if err := os.WriteFile(path, lines, 0o666); err != nil {
+			tb.Fatal(err)
+		}
+	}
+	config := "train: {from: 2017-01, to: 2017-12}\ntests:\n  - {name: '2018', from: 2018-01, to: 2018-12, sample: 1}\n  - {name: '2019', from: 2019-01, to: 2019-12, sample: 1}\n"
+	for name, text := range map[string][]byte{"dataset.csv": index, "corpus.yaml": []byte(config)} {
+		if err := os.WriteFile(filepath.Join(corpus, name), text, 0o666); err != nil {
+			tb.Fatal(err)
+		}
+	}
+	return corpus, dir, shards
+}
+
+// Rows that are more than are written or completed at a time come each into its place,
+// whether they come once or twice at the same time.
+func TestMergeManyRows(t *testing.T) {
+	const n, drop = 15_000, 7
+	corpus, model, shards := mergeCorpus(t, n, drop, n/8)
+	out := t.TempDir()
+	if _, err := Merge(t.Context(), Options{Corpus: corpus, Model: model, Out: out}, append(shards, shards[:2]...)); err != nil {
+		t.Fatal(err)
+	}
+	c, err := dataset.Load(corpus, dataset.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, split := range c.Splits.All() {
+		got, err := features.Read(filepath.Join(out, "features"), split.Name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		i := 0
+		for _, row := range split.Rows {
+			number := row.Line - 2 // below the header
+			if number%drop == drop-1 {
+				continue
+			}
+			if r := got.Rows[i]; r.Name != row.Name || r.SHA256 != row.Name || r.Size != int64(number) || r.Linked != uint32(number) || got.Layers[0].Data[128*i] != float32(number) {
+				t.Fatalf("row %d of split %s is %v with %v first, want row %d of the index", i, split.Name, r, got.Layers[0].Data[128*i], number)
+			}
+			i++
+		}
+		if i != len(got.Rows) {
+			t.Errorf("split %s has %d rows, want %d", split.Name, len(got.Rows), i)
+		}
+	}
+}
+
 // BenchmarkMerge merges rows of random features and sketches: 20,000, or 2,000,000
 // where DRIFTBENCH_SOAK is set.
 //
@@ -156,50 +244,10 @@ func BenchmarkMerge(b *testing.B) {
 	if os.Getenv("DRIFTBENCH_SOAK") != "" {
 		n = 2_000_000
 	}
-	const dir, engine = "corpus/malconv", "table, revision 1"
-	m, err := tfmodel.Inspect(dir)
-	if err != nil {
-		b.Fatal(err)
-	}
-	corpus, out := b.TempDir(), b.TempDir()
-	index := []byte("name,label,first_seen\n")
-	var paths []string
-	rng := rand.New(rand.NewPCG(1, 2))
-	r := shard.Record{Model: m.Hash, Engine: engine, Features: make([]byte, 4*(128+64+4)), Traits: make([]byte, 4*traits.Width)}
-	sketch := make(traits.Sketch, traits.SketchSize)
-	for row := 0; row < n; {
-		path := filepath.Join(out, fmt.Sprintf("%d.jsonl", row))
-		paths = append(paths, path)
-		var lines []byte
-		first := row
-		for ; row < n && row < first+50_000; row++ {
-			r.SHA256 = sha256.Sum256(fmt.Append(nil, row))
-			r.Row = shard.Row{Name: hex.EncodeToString(r.SHA256[:]), Label: []string{"trojan", "virus", "worm", "backdoor"}[row%4], FirstSeen: fmt.Sprintf("%d-%02d-01", 2017+row%3, 1+row/3%12)}
-			index = fmt.Appendf(index, "%s,%s,%s\n", r.Name, r.Label, r.FirstSeen)
-			for i := 0; i < len(r.Features); i += 4 {
-				binary.LittleEndian.PutUint32(r.Features[i:], 0x3f000000|rng.Uint32N(1<<23))
-			}
-			for i := range sketch {
-				sketch[i] = uint32(i)<<20 + rng.Uint32N(1<<20)
-			}
-			values := make([]float32, traits.Width)
-			traits.Traits{Kind: traits.PE, Linked: uint32(row), Sketch: sketch}.Encode(values)
-			r.Traits, r.Size = appendFloats(r.Traits[:0], values), int64(row)
-			lines = shard.AppendRecord(lines, &r)
-		}
-		lines = shard.AppendEnd(lines, shard.End{Rows: int64(row - first), Model: m.Hash, Engine: engine})
-		if err := os.WriteFile(path, lines, 0o666); err != nil {
-			b.Fatal(err)
-		}
-	}
-	config := "train: {from: 2017-01, to: 2017-12}\ntests:\n  - {name: '2018', from: 2018-01, to: 2018-12, sample: 1}\n  - {name: '2019', from: 2019-01, to: 2019-12, sample: 1}\n"
-	for name, text := range map[string][]byte{"dataset.csv": index, "corpus.yaml": []byte(config)} {
-		if err := os.WriteFile(filepath.Join(corpus, name), text, 0o666); err != nil {
-			b.Fatal(err)
-		}
-	}
+	corpus, model, shards := mergeCorpus(b, n, n+1, 50_000)
+	out := b.TempDir()
 	for b.Loop() {
-		if _, err := Merge(b.Context(), Options{Corpus: corpus, Model: dir, Out: filepath.Join(out, "merged")}, paths); err != nil {
+		if _, err := Merge(b.Context(), Options{Corpus: corpus, Model: model, Out: out}, shards); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -289,7 +289,7 @@ func (m *merger) read(ctx context.Context) error {
 	})
 	for range workers {
 		g.Go(func() error {
-			r := placer{merger: m, decoder: shard.NewDecoder(), firstHeld: int(m.room.Add(heldRecords)) - heldRecords}
+			r := placer{merger: m, decoder: shard.NewDecoder(), firstHeld: m.reserve()}
 			for b := range blocks {
 				if err := r.block(b); err != nil {
 					return err
@@ -454,16 +454,21 @@ func (p *placer) place(count *shardFile, r *shard.Record, file int, line int64) 
 
 // hold writes a record, or keeps it until there are more to write.
 func (p *placer) hold(r record) error {
-	if p.held = append(p.held, r...); len(p.held) < heldRecords*p.recordSize() {
+	if p.held = append(p.held, r...); len(p.held) < p.atATime()*p.recordSize() {
 		return nil
 	}
 	err := p.flush()
-	p.firstHeld = int(p.room.Add(heldRecords)) - heldRecords
+	p.firstHeld = p.reserve()
 	return err
 }
 
-// heldRecords is the number of records that are written at a time.
-const heldRecords = 1 << 10
+// reserve returns the number of the first of [merger.atATime] records that it makes
+// room for.
+func (m *merger) reserve() int { return int(m.room.Add(int64(m.atATime()))) - m.atATime() }
+
+// atATime is the number of records that are written or completed at a time: some
+// megabytes at most.
+func (m *merger) atATime() int { return max(1, min(1<<11, 1<<22/m.recordSize())) }
 
 // flush writes the records that are held.
 func (p *placer) flush() error {
@@ -673,9 +678,6 @@ func (m *merger) dropped(number int) (all []dataset.Dropped) {
 	return all
 }
 
-// chunk is the rows that are completed at a time.
-const chunk = 1 << 11
-
 // fitSketches returns the index of the sketches of the fit rows.
 func (m *merger) fitSketches() (*traits.Index, error) {
 	var all []traits.Sketch
@@ -756,11 +758,11 @@ func (m *merger) completed(number int, fit *traits.Index) iter.Seq[*completer] {
 		}
 		var under []chan *completer // way, in order
 		for first, end := m.starts[number], m.starts[number+1]; first < end || len(under) > 0; {
-			for ; first < end && len(free) > 0; first += chunk {
+			for ; first < end && len(free) > 0; first += m.atATime() {
 				c, done := free[0], make(chan *completer, 1)
 				free, under = free[1:], append(under, done)
 				go func(first int) {
-					c.complete(first, min(first+chunk, end), number > 0)
+					c.complete(first, min(first+m.atATime(), end), number > 0)
 					done <- c
 				}(first)
 			}
