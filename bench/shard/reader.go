@@ -149,6 +149,9 @@ func Blocks(path string, file int, buffer func() []byte, do func(Block) error) e
 			if err != nil || len(b) >= blockSize && bytes.IndexByte(b[max(0, len(b)-n):], '\n') >= 0 {
 				break
 			}
+			if len(b) >= blockSize && !strings.ContainsRune("{ \t\r\n", rune(b[0])) {
+				return fmt.Errorf("%s: line %d does not begin with {: it is no output of a worker", path, number)
+			}
 			if len(b) > mostRecord {
 				return fmt.Errorf("%s: line %d %w: at most %d bytes are read", path, number, ErrLong, mostRecord)
 			}

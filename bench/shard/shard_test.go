@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"io"
 	"os"
+	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
@@ -175,6 +176,21 @@ func TestLongLines(t *testing.T) {
 		if s := strings.Join(got, " "); s != tc.want {
 			t.Errorf("%.20q: %s, want %s", tc.in, s, tc.want)
 		}
+	}
+}
+
+// A file of zeros is refused before a line of the most bytes is held.
+func TestBlocksOfZeros(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "zeros")
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(path, 2*mostRecord); err != nil {
+		t.Fatal(err)
+	}
+	err := Blocks(path, 0, func() []byte { return make([]byte, 0, blockSize) }, func(Block) error { return nil })
+	if want := "line 1 does not begin with {"; err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("%v, want %q", err, want)
 	}
 }
 
