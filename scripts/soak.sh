@@ -64,7 +64,7 @@ done <<<"$long"
 for package in $fuzzed; do
 	for target in $(grep -hoE '^func Fuzz\w+' "$package"/*_test.go | sed 's/^func //'); do
 		began=$SECONDS status=0
-		(cd "$package" && timeout $((each + start)) "$(binary "$package" .fuzz)" -test.run '^$' -test.fuzz "^$target\$" -test.fuzztime "$FUZZTIME" \
+		(cd "$package" && timeout $((each + start)) "$(binary "$package" .fuzz)" -test.run '^$' -test.fuzz "^$target\$" -test.fuzztime "$FUZZTIME" -test.fuzzminimizetime 100x \
 			-test.fuzzcachedir "$(go env GOCACHE)/fuzz/$(go list .)") >"$bins/log" 2>&1 || status=$?
 		detail=$(sed -nE 's/^fuzz: .*execs: ([0-9]+).*new interesting: ([0-9]+).*/\1 executions, \2 new inputs/p' "$bins/log" | tail -n 1)
 		summary $status $((SECONDS - began)) "$package $target" "${detail:-no executions}"
