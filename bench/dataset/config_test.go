@@ -248,7 +248,11 @@ func FuzzConfig(f *testing.F) {
 			}
 			return
 		}
-		again, err := yaml.Marshal(c)
+		file := configFile{c, c.Files}
+		if len(c.Files) == 0 {
+			file.Root = rootList{c.Root}
+		}
+		again, err := yaml.Marshal(file)
 		if err != nil {
 			t.Fatal(err)
 		}
