@@ -66,6 +66,8 @@ for package in $fuzzed; do
 		began=$SECONDS status=0
 		(cd "$package" && timeout $((each + start)) "$(binary "$package" .fuzz)" -test.run '^$' -test.fuzz "^$target\$" -test.fuzztime "$FUZZTIME" -test.fuzzminimizetime 100x \
 			-test.fuzzcachedir "$(go env GOCACHE)/fuzz/$(go list .)") >"$bins/log" 2>&1 || status=$?
+		# Go before 1.27 may take the end of the time for a failure (go.dev/issue/75804).
+		if grep -qx '    context deadline exceeded' "$bins/log" && ! grep -qE 'Failing input|panic:' "$bins/log"; then status=0; fi
 		detail=$(sed -nE 's/^fuzz: .*execs: ([0-9]+).*new interesting: ([0-9]+).*/\1 executions, \2 new inputs/p' "$bins/log" | tail -n 1)
 		summary $status $((SECONDS - began)) "$package $target" "${detail:-no executions}"
 	done
