@@ -15,7 +15,8 @@ import (
 )
 
 // Rows counts the rows of a split that the network was trained on. In is
-// measured as if it had none.
+// searched for by bytes and by file, fit by file only as far as the answer for In
+// needs it, Out by bytes alone.
 type Rows struct {
 	// MatchedByBytes counts rows whose bytes that the model sees are listed,
 	// MatchedByFile the others whose whole file is.
