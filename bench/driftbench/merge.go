@@ -1,9 +1,6 @@
 package main
 
 import (
-	"os"
-	"runtime/debug"
-
 	"github.com/spf13/cobra"
 
 	"driftbench/bench"
@@ -32,10 +29,6 @@ extract does; without the files a warning says that this is left out.`,
   driftbench merge --corpus corpus --model malconv --out out spark-output`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			// Most of the heap is rows of strings, and marking them a third of the work.
-			if os.Getenv("GOGC") == "" {
-				debug.SetGCPercent(50)
-			}
 			man, err := bench.Merge(cmd.Context(), o, args)
 			if err != nil {
 				return err
