@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"driftbench/bench/dataset/index"
 	"driftbench/internal/text"
 )
 
@@ -73,12 +74,8 @@ func (c *Config) classify(rows []Row) (warnings []string, err error) {
 // label to in a split: Map and OtherLabel change labels.
 func (c *Config) MayBecome(from, to string) bool {
 	listed := func(label string) bool { return slices.Contains(c.Labels, label) }
-	mapped, ok := c.Map[from]
-	if !ok && from != "" && !listed(from) {
-		mapped, ok = c.Map["*"]
-	}
-	if ok && mapped != nil {
-		from = *mapped
+	if mapped, leave := index.Mapped(c.Map, from, listed); !leave {
+		from = mapped
 	}
 	return from == to || to == OtherLabel && listed(to) && !listed(from)
 }

@@ -394,9 +394,16 @@ func (f *families) find(name string, l *layout, fields [][]byte) (family string,
 // mapped returns the label that Map gives to a label, and whether its records are
 // left out.
 func (o *Options) mapped(label string) (_ string, leave bool) {
-	to, ok := o.Map[label]
-	if !ok && label != "" && !o.classes[label] {
-		to, ok = o.Map["*"]
+	return Mapped(o.Map, label, func(label string) bool { return o.classes[label] })
+}
+
+// Mapped returns the label that the map of a configuration gives to a label, and
+// whether its records are left out. listed says which labels are classes: "*" does
+// not stand for them.
+func Mapped(m map[string]*string, label string, listed func(string) bool) (_ string, leave bool) {
+	to, ok := m[label]
+	if rest, others := m["*"]; others && !ok && label != "" && !listed(label) {
+		to, ok = rest, true
 	}
 	switch {
 	case !ok:
