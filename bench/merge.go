@@ -100,6 +100,7 @@ type merger struct {
 	records *atomicfile.File    // as they came, see record
 	room    atomic.Int64        // records that there is room for
 	kept    map[string][]uint32 // see placesOf
+	fit     *traits.Index       // of the fit rows, once they are completed
 	closers []func()
 
 	mu     sync.Mutex // of what follows
@@ -454,7 +455,7 @@ func (p *placer) place(count *shardFile, r *shard.Record, file int, line int64) 
 
 // hold writes a record, or keeps it until there are more to write.
 func (p *placer) hold(r record) error {
-	if p.held = append(p.held, r...); len(p.held) < p.atATime()*p.recordSize() {
+	if p.held = append(p.held, r...); len(p.held) < p.batchSize()*p.recordSize() {
 		return nil
 	}
 	err := p.flush()
@@ -462,13 +463,13 @@ func (p *placer) hold(r record) error {
 	return err
 }
 
-// reserve returns the number of the first of [merger.atATime] records that it makes
+// reserve returns the number of the first of [merger.batchSize] records that it makes
 // room for.
-func (m *merger) reserve() int { return int(m.room.Add(int64(m.atATime()))) - m.atATime() }
+func (m *merger) reserve() int { return int(m.room.Add(int64(m.batchSize()))) - m.batchSize() }
 
-// atATime is the number of records that are written or completed at a time: some
+// batchSize is the number of records that are written or completed at a time: some
 // megabytes at most.
-func (m *merger) atATime() int { return max(1, min(1<<11, 1<<22/m.recordSize())) }
+func (m *merger) batchSize() int { return max(1, min(1<<11, 1<<22/m.recordSize())) }
 
 // flush writes the records that are held.
 func (p *placer) flush() error {
@@ -654,12 +655,8 @@ func (m *merger) finish(ctx context.Context) error {
 	if err := os.Remove(filepath.Join(m.opt.Out, manifestFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	fit, err := m.fitSketches()
-	if err != nil {
-		return err
-	}
 	for i, split := range m.splits {
-		if err := m.finishSplit(ctx, i, split, fit, sum); err != nil {
+		if err := m.finishSplit(ctx, i, split, sum); err != nil {
 			return err
 		}
 	}
@@ -678,27 +675,8 @@ func (m *merger) dropped(number int) (all []dataset.Dropped) {
 	return all
 }
 
-// fitSketches returns the index of the sketches of the fit rows.
-func (m *merger) fitSketches() (*traits.Index, error) {
-	var all []traits.Sketch
-	r := make(record, formsAt)
-	var values []float32
-	for place := range m.starts[1] {
-		if _, dropped := m.drops[place]; dropped {
-			continue
-		}
-		if err := m.readAt(r, place, 0); err != nil {
-			return nil, err
-		}
-		var t traits.Traits
-		values, t = r.traits(values)
-		all = append(all, t.Sketch)
-	}
-	return traits.NewIndex(all), nil
-}
-
 // finishSplit puts a split in its place.
-func (m *merger) finishSplit(ctx context.Context, number int, split dataset.Split, fit *traits.Index, sum *account) error {
+func (m *merger) finishSplit(ctx context.Context, number int, split dataset.Split, sum *account) error {
 	all := extracted{dropped: m.dropped(number), unpacked: map[string]int{}} // without rows
 	all.Name, all.Source = split.Name, features.Source{Origin: m.man.Origin, IndexSHA256: m.man.IndexSHA256}
 	all.Layers = m.layers()
@@ -708,7 +686,8 @@ func (m *merger) finishSplit(ctx context.Context, number int, split dataset.Spli
 		return err
 	}
 	defer w.Discard()
-	for c := range m.completed(number, fit) {
+	var sketches []traits.Sketch // of the fit rows
+	for c := range m.completed(number) {
 		if err := cmp.Or(c.err, ctx.Err()); err != nil {
 			return err
 		}
@@ -719,6 +698,12 @@ func (m *merger) finishSplit(ctx context.Context, number int, split dataset.Spli
 		if err := w.Append(c.Split); err != nil {
 			return err
 		}
+		if number == 0 {
+			sketches = append(sketches, c.sketches...)
+		}
+	}
+	if number == 0 {
+		m.fit = traits.NewIndex(sketches)
 	}
 	if err := w.Commit(); err != nil {
 		return err
@@ -739,45 +724,46 @@ func (m *merger) layers() (all []features.Layer) {
 // completer completes rows, some at a time, in the same memory.
 type completer struct {
 	*merger
-	fit    *traits.Index
-	record record    // scratch
-	values []float32 // scratch
-	part             // the rows
+	near   *traits.Index // of the fit rows; nil for themselves
+	record record        // scratch
+	values []float32     // scratch
+	part                 // the rows
 	err    error
 }
 
 // completed yields the rows of a split in order, several chunks being completed at a
 // time. They are valid until the next.
-func (m *merger) completed(number int, fit *traits.Index) iter.Seq[*completer] {
+func (m *merger) completed(number int) iter.Seq[*completer] {
 	return func(yield func(*completer) bool) {
 		var free []*completer
 		for range 2 * runtime.GOMAXPROCS(0) {
-			c := &completer{merger: m, fit: fit.Clone(), record: make(record, m.recordSize())}
-			c.Name = m.splits[number].Name
+			c := &completer{merger: m, record: make(record, m.recordSize())}
+			if c.Name = m.splits[number].Name; number > 0 {
+				c.near = m.fit.Clone()
+			}
 			free = append(free, c)
 		}
-		var under []chan *completer // way, in order
-		for first, end := m.starts[number], m.starts[number+1]; first < end || len(under) > 0; {
-			for ; first < end && len(free) > 0; first += m.atATime() {
+		var running []chan *completer // in order
+		for first, end := m.starts[number], m.starts[number+1]; first < end || len(running) > 0; {
+			for ; first < end && len(free) > 0; first += m.batchSize() {
 				c, done := free[0], make(chan *completer, 1)
-				free, under = free[1:], append(under, done)
+				free, running = free[1:], append(running, done)
 				go func(first int) {
-					c.complete(first, min(first+m.atATime(), end), number > 0)
+					c.complete(first, min(first+m.batchSize(), end))
 					done <- c
 				}(first)
 			}
-			c := <-under[0]
+			c := <-running[0]
 			if !yield(c) {
 				return
 			}
-			free, under = append(free, c), under[1:]
+			free, running = append(free, c), running[1:]
 		}
 	}
 }
 
-// complete completes the rows of the places from first to before end. compare says
-// whether they are compared with the fit rows.
-func (c *completer) complete(first, end int, compare bool) {
+// complete completes the rows of the places from first to before end.
+func (c *completer) complete(first, end int) {
 	c.Rows, c.rows, c.sketches, c.unpacked = c.Rows[:0], c.rows[:0], c.sketches[:0], map[string]int{}
 	if c.Layers == nil {
 		c.Layers = c.layers()
@@ -812,8 +798,8 @@ func (c *completer) complete(first, end int, compare bool) {
 			values = values[4*l.Width:]
 		}
 	}
-	if compare {
-		c.compare(c.fit)
+	if c.near != nil {
+		c.compare(c.near)
 	}
 }
 
