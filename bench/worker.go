@@ -95,7 +95,7 @@ func WorkShard(ctx context.Context, opt Options, number, of int, path string) (d
 		if err != nil {
 			return blame(ctx, opt, permanent(err))
 		}
-		if err := spare(path, c, opt.Dataset); err != nil {
+		if err := checkNoInput(path, c, opt.Dataset.ConfigFile); err != nil {
 			return err
 		}
 		opt.Monitor.say(c)
@@ -149,17 +149,18 @@ func WorkShard(ctx context.Context, opt Options, number, of int, path string) (d
 	return err == nil && complete, err
 }
 
-// spare returns an error if path is a file that is read.
-func spare(path string, c *dataset.Corpus, opt dataset.Options) error {
+// checkNoInput returns an error if path, where a shard is to be written, is a file
+// that is read: config or one that the configuration names.
+func checkNoInput(path string, c *dataset.Corpus, config string) error {
 	was, err := os.Lstat(path)
 	if err != nil {
 		return nil
 	}
-	read, err := c.Places()
+	inputs, err := c.Inputs()
 	if err != nil {
 		return err
 	}
-	for _, p := range append(read, c.IndexPath(), opt.ConfigFile, opt.LabelsFrom, opt.GroupsFrom) {
+	for _, p := range append(inputs, config) {
 		if info, err := os.Stat(p); err == nil && os.SameFile(was, info) {
 			return optionErrorf("out", " %s is an input: want another file", text.Quote(path))
 		}

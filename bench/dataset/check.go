@@ -41,6 +41,20 @@ func (c *Config) Places() ([]string, error) {
 	return all, nil
 }
 
+// Inputs returns the paths and URLs of all that the configuration has read: the
+// index, the files of labels, groups and roles that it names, and the places of the
+// files.
+func (c *Config) Inputs() ([]string, error) {
+	all, err := c.Places()
+	all = append(all, c.IndexPath())
+	for _, path := range []string{c.LabelsFrom, c.GroupsFrom, c.SplitFile} {
+		if path != "" {
+			all = append(all, c.resolve(path))
+		}
+	}
+	return all, err
+}
+
 // isURL reports whether a place is an object store.
 func isURL(place string) bool { return strings.Contains(place, "://") }
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -159,6 +160,15 @@ func TestCheckDecidesEarly(t *testing.T) {
 	cancel()
 	if _, err := checkFiles(ctx, corpus); err != context.Canceled {
 		t.Errorf("cancelled: %v", err)
+	}
+}
+
+// Inputs names every file that a configuration names, from its folder.
+func TestInputs(t *testing.T) {
+	c := dataset.Config{Dir: "/c", Index: "i.csv", LabelsFrom: "l.csv", GroupsFrom: "/g.csv", SplitFile: "splits/roles.csv", Files: []string{"a", "s3://b/x"}}
+	want := []string{"/c/a", "s3://b/x", "/c/i.csv", "/c/l.csv", "/g.csv", "/c/splits/roles.csv"}
+	if got, err := c.Inputs(); err != nil || !slices.Equal(got, want) {
+		t.Errorf("%q, %v, want %q", got, err, want)
 	}
 }
 

@@ -38,7 +38,7 @@ type rowReader struct {
 	keep       func(number int) bool // which rows are kept, if not all
 	n          int                   // rows so far
 	names      arena
-	dates      map[string]string // the first that were read, as most come again
+	dates      map[string]string // one copy of each, as most rows share theirs
 }
 
 // arena holds many short strings in few pieces of memory, so that a garbage collector

@@ -234,7 +234,7 @@ func Open(dir, split string) (Split, error) {
 		}
 		s.Layers = append(s.Layers, l)
 	}
-	// At last, since a file that is damaged may be far larger than it says.
+	// This comes last, as a damaged file may be far larger than it says.
 	s.Source.Changed, err = made.changed(dir, s)
 	return s, err
 }

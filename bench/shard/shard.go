@@ -522,7 +522,7 @@ func (d *Decoder) kept(key int, v jsontext.Value) (_ string, err error) {
 	return s, err
 }
 
-// named is kept, of a string that is not empty.
+// named returns a string as kept does, and an error where it is empty.
 func (d *Decoder) named(key int, v jsontext.Value) (string, error) {
 	s, err := d.kept(key, v)
 	if err == nil && s == "" {
